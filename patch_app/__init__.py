@@ -1,0 +1,1 @@
+"""patch_app: a GitHub App that keeps forks alive."""

@@ -1,0 +1,1 @@
+"""Where releases are heard of. Emits release events; decides nothing about forks."""
