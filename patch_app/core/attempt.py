@@ -1,0 +1,193 @@
+"""The attempt: one try to carry one stack onto one release, and all that was gathered about it.
+
+The record is the state; nothing here knows how it is stored or how GitHub is asked.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal, assert_never
+
+from pydantic import Field
+
+from patch_app.core.configuration import Configuration
+from patch_app.core.model import Model
+from patch_app.core.report import Report
+
+
+class Stage(StrEnum):
+    """Where an attempt stands. The first row goes forward; the second stands aside or ends."""
+
+    PREFLIGHT = "preflight"
+    DISPATCHED = "dispatched"
+    RUNNING = "running"
+    CARRIED = "carried"
+    CONFLICT = "conflict"
+    GATED = "gated"
+    REVIEWING = "reviewing"
+    APPROVED = "approved"
+    PROMOTING = "promoting"
+    PROMOTED = "promoted"
+
+    HELD = "held"
+    BLOCKED = "blocked"
+    SUPERSEDED = "superseded"
+    FAILED = "failed"
+    ABANDONED = "abandoned"
+    CONTAINED = "contained"
+
+
+ENDED = frozenset({Stage.PROMOTED, Stage.SUPERSEDED, Stage.FAILED, Stage.ABANDONED, Stage.CONTAINED})
+
+
+class Status(StrEnum):
+    """patch.moi's word for where an attempt stands, for people and for its query API."""
+
+    STARTED = "started"
+    CHANGED = "changed"
+    COMPLETED = "completed"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    BLOCKED = "blocked"
+    NEEDS_INTERVENTION = "needs_intervention"
+
+
+class Run(Model):
+    """One workflow run that carries the attempt's id in its name."""
+
+    id: int
+    attempt: int = 1
+    status: str
+    conclusion: str | None = None
+    url: str = ""
+
+
+class Check(Model):
+    """One check or commit status on the candidate, or one configured check's job."""
+
+    name: str
+    app: str
+    status: str
+    conclusion: str | None = None
+    url: str = ""
+    workflow: str | None = None
+
+
+class Approval(Model):
+    """A person's review of exactly one commit, with the permission they have on the fork."""
+
+    person: str
+    commit: str
+    permission: str
+    at: datetime | None = None
+
+
+class Link(Model):
+    """A pull request or issue of the attempt."""
+
+    number: int
+    url: str
+
+
+class Attempt(Model):
+    """The record that everything about one try is gathered into."""
+
+    id: str
+    version: int = 0
+    event: str
+    number: int = 1
+    replay_of: str | None = None
+
+    installation_id: int
+    repository_id: int
+    repository: str
+    upstream: str
+    tag: str
+    stack: str
+
+    stage: Stage = Stage.PREFLIGHT
+    # where a held or blocked attempt goes on once nothing is in its way
+    resume: Stage | None = None
+    message: str = ""
+    error: str | None = None
+
+    configuration: Configuration = Configuration()
+    configuration_blob: str | None = None
+
+    # read once in the preflight, expected from then on
+    target: str | None = None
+    base: str | None = None
+    stack_head: str | None = None
+    bundle_from: Literal["target", "base"] = "base"
+
+    runs: tuple[Run, ...] = ()
+    # the inbox commit that our run vouched for, and what it says
+    inbox: str | None = None
+    report: Report | None = None
+    # what was carried: the candidate, or on a conflict what there was before it
+    candidate: str | None = None
+
+    gate: tuple[str, ...] = ()
+    pull_request: Link | None = None
+    issue: Link | None = None
+    check_run: int | None = None
+    checks: tuple[Check, ...] = ()
+    approvals: tuple[Approval, ...] = ()
+    artifacts: tuple[str, ...] = ()
+    candidate_tag: str | None = None
+    # the last value that we wrote to each ref, by full name; zeros for a deletion
+    written: dict[str, str] = Field(default_factory=dict)
+
+    created: datetime
+    updated: datetime
+    completed: datetime | None = None
+
+    @property
+    def open(self) -> bool:
+        return self.stage not in ENDED
+
+
+def status(attempt: Attempt) -> Status:
+    """patch.moi's status, derived from the stage by this one table."""
+    match attempt.stage:
+        case Stage.PREFLIGHT | Stage.DISPATCHED | Stage.RUNNING:
+            return Status.STARTED
+        case Stage.CARRIED:
+            return Status.NEEDS_INTERVENTION if attempt.gate else Status.STARTED
+        case Stage.GATED | Stage.REVIEWING | Stage.APPROVED | Stage.PROMOTING:
+            return Status.CHANGED
+        case Stage.PROMOTED:
+            return Status.COMPLETED
+        case Stage.CONFLICT | Stage.HELD:
+            return Status.NEEDS_INTERVENTION
+        case Stage.BLOCKED:
+            return Status.BLOCKED
+        case Stage.FAILED:
+            return Status.FAILED
+        case Stage.SUPERSEDED | Stage.ABANDONED | Stage.CONTAINED:
+            return Status.SKIPPED
+        case _:
+            assert_never(attempt.stage)
+
+
+# of several attempts the worst status wins, in this order
+_WORST = (
+    Status.NEEDS_INTERVENTION,
+    Status.BLOCKED,
+    Status.FAILED,
+    Status.CHANGED,
+)
+
+
+def combined(statuses: list[Status]) -> Status:
+    """The status of an event from those of its attempts (skipped or completed only where all are)."""
+    for worst in _WORST:
+        if worst in statuses:
+            return worst
+    for same in (Status.SKIPPED, Status.COMPLETED):
+        if statuses and all(one is same for one in statuses):
+            return same
+    if statuses and all(one in (Status.SKIPPED, Status.COMPLETED) for one in statuses):
+        return Status.COMPLETED
+    return Status.STARTED

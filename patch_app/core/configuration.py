@@ -1,0 +1,322 @@
+"""A fork's configuration, `.github/patch-app.toml`: its form, its defaults and its errors.
+
+Every default is good for a fork with one maintained branch, so no file is needed. What the file says
+wrong is said back with the line and what is allowed; nothing unknown is passed over.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import BeforeValidator, Field, StrictBool, WithJsonSchema, field_validator, model_validator
+
+from patch_app.core import refnames
+from patch_app.core.model import Model
+from patch_app.core.names import DEFAULT_PREFIX
+
+DAY: Final = 86_400
+MAX_MINIMUM_AGE: Final = 90 * DAY
+# a job on GitHub's runners ends after 6 hours; ours must end before that to say what it saw
+MAX_TIMEOUT: Final = 5 * 3600
+# all inputs of a dispatch share 65,535 characters (GitHub); checks travel in one of them
+MAX_CHECKS_JSON: Final = 32_000
+MAX_STACKS: Final = 20
+MAX_CHECKS: Final = 20
+
+_DURATION = re.compile(r"(?:(\d{1,4})d)?(?:(\d{1,5})h)?(?:(\d{1,6})m)?(?:(\d{1,8})s)?")
+_REPOSITORY = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}")
+_CHECK_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 _.+-]{0,58}[A-Za-z0-9_.+-])?")
+_PREFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}(?:/[A-Za-z0-9][A-Za-z0-9_-]{0,39})?")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+
+
+def duration(value: Any) -> int:
+    """Seconds of "1d", "30m", "1d12h", or of a whole number of seconds. Raises ValueError."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    match = _DURATION.fullmatch(value) if isinstance(value, str) and value else None
+    if match is None:
+        raise ValueError('a duration is written like "45s", "30m", "2h" or "1d12h"')
+    days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    return days * DAY + hours * 3600 + minutes * 60 + seconds
+
+
+def in_words(seconds: int) -> str:
+    """The shortest way to write a duration that `duration` reads back."""
+    out = ""
+    for unit, size in (("d", DAY), ("h", 3600), ("m", 60), ("s", 1)):
+        count, seconds = divmod(seconds, size)
+        out += f"{count}{unit}" if count else ""
+    return out or "0s"
+
+
+Duration = Annotated[
+    int,
+    BeforeValidator(duration),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": r"^(?=.)(\d+d)?(\d+h)?(\d+m)?(\d+s)?$"},
+                {"type": "integer", "minimum": 0},
+            ]
+        }
+    ),
+]
+
+
+class Approve(StrEnum):
+    """What asks for a promotion. Asking is never an approval: the conditions are the same."""
+
+    REVIEW = "review"
+    MERGE = "merge"
+
+
+class Workflows(StrEnum):
+    """What happens when a candidate's workflow files would do something new."""
+
+    ASK = "ask"
+    TRUST = "trust"
+
+
+class Upstream(Model):
+    """Where releases come from, and which of them are taken."""
+
+    repository: str | None = Field(
+        None, description="`owner/name` of the upstream on the same GitHub. Default: the fork's parent."
+    )
+    tags: str | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        description='Which tags are releases, as a pattern with `*`, `?` and `[...]`: `"rust-v*"`. '
+        "Default: any tag that reads as a version.",
+    )
+    prereleases: StrictBool = Field(False, description="Whether prereleases are taken too.")
+    minimum_age: Duration = Field(
+        0, description='How long a release must be out before it is taken, at most `"90d"`.'
+    )
+
+    @field_validator("repository")
+    @classmethod
+    def _repository(cls, value: str | None) -> str | None:
+        if value is not None and not _REPOSITORY.fullmatch(value):
+            raise ValueError('a repository is written "owner/name"')
+        return value
+
+    @field_validator("tags")
+    @classmethod
+    def _tags(cls, value: str | None) -> str | None:
+        if value is not None and _CONTROL.search(value):
+            raise ValueError("a tag pattern holds no control characters")
+        return value
+
+    @field_validator("minimum_age")
+    @classmethod
+    def _minimum_age(cls, value: int) -> int:
+        return _bounded(value, 0, MAX_MINIMUM_AGE)
+
+
+class Stack(Model):
+    """One maintained branch."""
+
+    branch: str | None = Field(None, description="The maintained branch. Default: the default branch.")
+    strategy: Literal["rebase"] = Field("rebase", description="How the stack is carried.")
+
+    @field_validator("branch")
+    @classmethod
+    def _branch(cls, value: str | None) -> str | None:
+        if value is not None and (why := refnames.problem(value)):
+            raise ValueError(f"no branch can have this name: it {why}")
+        return value
+
+    @field_validator("strategy", mode="before")
+    @classmethod
+    def _strategy(cls, value: Any) -> Any:
+        if isinstance(value, str) and value != "rebase":
+            raise ValueError(f"the strategy {_quoted(value)} isn't there yet; what there is: rebase")
+        return value
+
+
+class Check(Model):
+    """One command that is run on the carried tree, in a job of its own without permissions."""
+
+    name: str = Field(description="Name of the check, and of its job: `check <name>`.")
+    run: str = Field(min_length=1, max_length=4000, description="What is run, by `bash`.")
+    working_directory: str = Field(".", max_length=400, description="Directory within the repository.")
+    timeout: Duration = Field(1800, description='After that the check has failed; at most `"5h"`.')
+
+    @field_validator("name")
+    @classmethod
+    def _name(cls, value: str) -> str:
+        if not _CHECK_NAME.fullmatch(value):
+            raise ValueError(
+                "a check's name is 1 to 60 letters, digits, spaces and _ . + -, "
+                "starting with a letter or digit, not ending with a space"
+            )
+        return value
+
+    @field_validator("run")
+    @classmethod
+    def _run(cls, value: str) -> str:
+        if _CONTROL.search(value):
+            raise ValueError("a command holds no control characters")
+        return value
+
+    @field_validator("working_directory")
+    @classmethod
+    def _working_directory(cls, value: str) -> str:
+        parts = value.split("/")
+        bad = not value or value.startswith("/") or ".." in parts or ".git" in (p.lower() for p in parts)
+        if bad or "\\" in value or "\n" in value or _CONTROL.search(value):
+            raise ValueError("a working directory is a path within the repository, with no `..` in it")
+        return value
+
+    @field_validator("timeout")
+    @classmethod
+    def _timeout(cls, value: int) -> int:
+        return _bounded(value, 1, MAX_TIMEOUT)
+
+
+class RequiredCheck(Model):
+    """A check that must have passed on the candidate. Missing or skipped is no pass."""
+
+    name: str = Field(min_length=1, max_length=200, description="Name of the check run or commit status.")
+    app: str | None = Field(
+        None,
+        min_length=1,
+        max_length=100,
+        description="Slug of the App that must have made it: `github-actions`.",
+    )
+    workflow: str | None = Field(
+        None, min_length=1, max_length=300, description="Path of the workflow file that must have made it."
+    )
+
+
+def _required(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+class Promotion(Model):
+    """What must be so before the maintained branch moves to the candidate."""
+
+    approve: Approve = Field(
+        Approve.REVIEW,
+        description="What asks for a promotion: an approving review, or a merge of the pull request. "
+        "Either way the same conditions hold.",
+    )
+    required_checks: tuple[
+        Annotated[
+            RequiredCheck,
+            BeforeValidator(_required, json_schema_input_type=str | RequiredCheck),
+        ],
+        ...,
+    ] = Field(
+        (),
+        max_length=50,
+        description="Checks that must have passed on the candidate: names, or tables with `name`, "
+        "`app` and `workflow`. A missing or skipped one is no pass.",
+    )
+
+    @field_validator("approve", mode="before")
+    @classmethod
+    def _approve(cls, value: Any) -> Any:
+        if value in ("command", "auto"):
+            raise ValueError(f"approval by {_quoted(value)} isn't there yet; what there is: review, merge")
+        return value
+
+    @model_validator(mode="after")
+    def _once(self) -> Self:
+        seen = [(one.name, one.app, one.workflow) for one in self.required_checks]
+        for name, app, workflow in seen:
+            if seen.count((name, app, workflow)) > 1:
+                raise ValueError(f"the check {_quoted(name)} is required twice")
+        return self
+
+
+class Candidate(Model):
+    """What a candidate may bring along."""
+
+    workflows: Workflows = Field(
+        Workflows.ASK,
+        description="A candidate whose workflow files would do something new: `ask` waits for "
+        "`/patch trust-workflows <candidate>` by a person with admin or maintain; `trust` goes on.",
+    )
+
+
+class Branches(Model):
+    """Names of the branches that the App makes."""
+
+    prefix: str = Field(DEFAULT_PREFIX, description="What the App's branches and tags start with.")
+
+    @field_validator("prefix")
+    @classmethod
+    def _prefix(cls, value: str) -> str:
+        if not _PREFIX.fullmatch(value) or value.split("/")[0] == "refs":
+            raise ValueError("a prefix is one or two parts of letters, digits, _ and -, like patch-app")
+        return value
+
+
+class Configuration(Model):
+    """`.github/patch-app.toml` on the default branch. Field names are the file's keys."""
+
+    upstream: Upstream = Upstream()
+    stack: tuple[Stack, ...] = Field((), max_length=MAX_STACKS)
+    check: tuple[Check, ...] = Field((), max_length=MAX_CHECKS)
+    promotion: Promotion = Promotion()
+    candidate: Candidate = Candidate()
+    branches: Branches = Branches()
+
+    @field_validator("stack")
+    @classmethod
+    def _stacks(cls, value: tuple[Stack, ...]) -> tuple[Stack, ...]:
+        for branch in _repeated(one.branch for one in value):
+            name = "the default branch" if branch is None else _quoted(branch)
+            raise ValueError(f"two stacks have the branch {name}")
+        return value
+
+    @field_validator("check")
+    @classmethod
+    def _checks(cls, value: tuple[Check, ...]) -> tuple[Check, ...]:
+        for name in _repeated(one.name.lower() for one in value):
+            raise ValueError(f"two checks have the name {_quoted(str(name))} (upper and lower case are one)")
+        if len(json.dumps([one.model_dump() for one in value])) > MAX_CHECKS_JSON:
+            raise ValueError(f"all checks together are larger than {MAX_CHECKS_JSON} characters")
+        return value
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        for one in self.stack:
+            if one.branch is not None and f"{one.branch}/".startswith(f"{self.branches.prefix}/"):
+                raise ValueError(
+                    f"the branch {_quoted(one.branch)} lies under {self.branches.prefix}/, "
+                    "where the App makes its own branches"
+                )
+        return self
+
+
+def stacks(configuration: Configuration, default_branch: str) -> tuple[Stack, ...]:
+    """The stacks with their branches named; without any in the file, the default branch's.
+
+    A stack that names the default branch and one that leaves it out are the same stack.
+    """
+    named = [Stack(branch=one.branch or default_branch, strategy=one.strategy) for one in configuration.stack]
+    return tuple(dict.fromkeys(named)) or (Stack(branch=default_branch),)
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _bounded(value: int, low: int, high: int) -> int:
+    if not low <= value <= high:
+        raise ValueError(f"must be from {in_words(low)} to {in_words(high)}")
+    return value
+
+
+def _repeated(values: Iterable[str | None]) -> list[str | None]:
+    all_of_them = list(values)
+    return [one for index, one in enumerate(all_of_them) if one in all_of_them[:index]]

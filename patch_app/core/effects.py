@@ -1,0 +1,185 @@
+"""What decide wants done on GitHub. Data only; github/perform carries it out.
+
+Each effect has a key, unique within its attempt, so that a wish repeated is one effect; and each
+says how its own earlier success is recognised, since an effect runs at least once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter
+
+from patch_app.core.model import Model
+
+
+class RefChange(Model):
+    """One ref from exactly `before` to exactly `after` (full names; zeros: does not exist)."""
+
+    ref: str
+    before: str
+    after: str
+    force: bool = False
+
+
+class Wish(Model):
+    """What all effects share. `seq` tells a wish apart from the same wish made earlier."""
+
+    seq: int = 0
+
+
+class PinTarget(Wish):
+    """Try to make a ref on the fork at the upstream commit. Recognised by the ref's value.
+
+    A refusal is an answer too: GitHub shares objects in a fork network only sometimes.
+    """
+
+    kind: Literal["pin_target"] = "pin_target"
+    ref: str
+    target: str
+
+
+class Dispatch(Wish):
+    """Start the workflow on the default branch. Recognised by the attempt's id in the run's name."""
+
+    kind: Literal["dispatch"] = "dispatch"
+    workflow: str
+    run_name: str
+    inputs: dict[str, str]
+
+
+class Relay(Wish):
+    """Read the bundle from the inbox commit, check it, send its pack. Recognised by the refs' values."""
+
+    kind: Literal["relay"] = "relay"
+    inbox: str
+    # paths of the bundle's parts in the inbox commit, with their sha256
+    parts: tuple[tuple[str, str], ...]
+    bundle_ref: str
+    tip: str
+    prerequisites: tuple[str, ...]
+    # ids from the tip down to, not including, the floor
+    chain: tuple[str, ...]
+    floor: str
+    changes: tuple[RefChange, ...]
+
+
+class UpdateRefs(Wish):
+    """Move refs atomically, each from its expected value. Recognised by the refs' values."""
+
+    kind: Literal["update_refs"] = "update_refs"
+    purpose: Literal["branches", "promote", "clean"]
+    changes: tuple[RefChange, ...]
+
+
+class OpenPullRequest(Wish):
+    """Recognised by its head branch."""
+
+    kind: Literal["open_pull_request"] = "open_pull_request"
+    head: str
+    base: str
+    title: str
+    body: str
+    draft: bool = False
+
+
+class EditPullRequest(Wish):
+    """Setting a title and body twice is the same as once."""
+
+    kind: Literal["edit_pull_request"] = "edit_pull_request"
+    number: int
+    title: str
+    body: str
+
+
+class OpenIssue(Wish):
+    """Recognised by the marker, an HTML comment in its body."""
+
+    kind: Literal["open_issue"] = "open_issue"
+    marker: str
+    title: str
+    body: str
+
+
+class Close(Wish):
+    """Say one line and close an issue or pull request. The line is recognised by its marker."""
+
+    kind: Literal["close"] = "close"
+    subject: Literal["issue", "pull_request"]
+    number: int
+    marker: str
+    comment: str
+
+
+class Comment(Wish):
+    """One comment on an issue or pull request, recognised by its marker."""
+
+    kind: Literal["comment"] = "comment"
+    number: int
+    marker: str
+    body: str
+
+
+class PutCheckRun(Wish):
+    """The App's check run on a commit, made or brought up to date. Recognised by name and external id."""
+
+    kind: Literal["put_check_run"] = "put_check_run"
+    name: str
+    commit: str
+    external_id: str
+    status: Literal["queued", "in_progress", "completed"]
+    conclusion: (
+        Literal["success", "failure", "neutral", "cancelled", "action_required", "timed_out", "skipped"] | None
+    ) = None
+    title: str
+    summary: str
+    text: str = ""
+    details_url: str = ""
+
+
+Effect = Annotated[
+    PinTarget
+    | Dispatch
+    | Relay
+    | UpdateRefs
+    | OpenPullRequest
+    | EditPullRequest
+    | OpenIssue
+    | Close
+    | Comment
+    | PutCheckRun,
+    Field(discriminator="kind"),
+]
+
+EFFECT: TypeAdapter[Effect] = TypeAdapter(Effect)
+
+
+def key(effect: Effect) -> str:
+    """The same wish has the same key: the kind and a digest of all it says."""
+    digest = hashlib.sha256(effect.model_dump_json().encode()).hexdigest()[:16]
+    return f"{effect.kind}:{digest}"
+
+
+class EffectState(StrEnum):
+    """`begun` is written before an effect that can't be compared is sent."""
+
+    PENDING = "pending"
+    BEGUN = "begun"
+    DONE = "done"
+    REFUSED = "refused"
+    DROPPED = "dropped"
+
+
+UNFINISHED = frozenset({EffectState.PENDING, EffectState.BEGUN})
+
+
+class Performed(Model):
+    """An effect as it is remembered: what was wanted, how far it came, what GitHub answered."""
+
+    key: str
+    effect: Effect
+    state: EffectState
+    # what GitHub answered: ids and numbers, or a refusal's message
+    outcome: dict[str, Any] = Field(default_factory=dict)

@@ -1,0 +1,37 @@
+"""What the outside tells us, as it lies in the inbox: a delivery, a release, a wish of a person.
+
+An event is a hint. What is true is read again from GitHub before anything is decided.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from patch_app.core import names
+from patch_app.core.model import Model
+
+
+class Kind(StrEnum):
+    """Where an inbox row comes from."""
+
+    DELIVERY = "delivery"  # a webhook, verified
+    RELEASE = "upstream.release"  # poller, relay or command line
+    SYNC = "sync"  # a person asks to read the forge again
+
+
+class ReleaseEvent(Model):
+    """`upstream.release`: an upstream has released a tag. One id for one upstream and tag."""
+
+    upstream: str
+    tag: str
+    prerelease: bool = False
+    published: datetime | None = None
+    url: str = ""
+    source: str = "cli"
+    # recorded only, nothing is started
+    record_only: bool = False
+
+    @property
+    def id(self) -> str:
+        return names.event_id(self.upstream, self.tag)

@@ -1,0 +1,183 @@
+"""What was read from GitHub, just now, about one attempt. Facts only: nothing here is concluded.
+
+`None` in a field always means "not read this time"; what was read and isn't there has a value that
+says so. `decide` gets nothing else.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import Field
+
+from patch_app.core import names
+from patch_app.core.attempt import Check, Link, Stage
+from patch_app.core.configuration import Configuration
+from patch_app.core.effects import Performed
+from patch_app.core.gate import Finding
+from patch_app.core.model import Model
+from patch_app.core.report import Report
+
+
+class Workflow(Model):
+    """The App's workflow on the default branch, and the runner it fetches."""
+
+    # blob id of the file on the default branch, None: no such file
+    blob: str | None
+    # GitHub's workflow state: active, disabled_fork, disabled_inactivity, disabled_manually; None: not registered
+    state: str | None
+    # value of refs/patch-app/runner
+    runner: str | None
+    expected_blob: str
+    expected_runner: str
+
+
+class Preflight(Model):
+    """What must be known before a run is started."""
+
+    default_branch: str
+    archived: bool = False
+    actions_enabled: bool = True
+    workflow: Workflow
+    configuration: Configuration | None
+    configuration_blob: str | None = None
+    # one line a problem of .github/patch-app.toml
+    configuration_problems: tuple[str, ...] = ()
+    # peeled commit of the tag, read from the upstream repository alone; None: no such tag
+    target: str | None
+    # a hint from GitHub's compare inside the fork network; the runner verifies it
+    base: str | None = None
+    # the maintained branch already has the target; None: GitHub could not tell
+    contained: bool | None = None
+    # branches whose names stand in the way of ours
+    collisions: tuple[str, ...] = ()
+
+
+class Job(Model):
+    """One job of a run, from the jobs API."""
+
+    id: int
+    name: str
+    status: str
+    conclusion: str | None = None
+    url: str = ""
+
+
+class RunFact(Model):
+    """A run whose name carries the attempt's id."""
+
+    id: int
+    attempt: int
+    name: str
+    path: str
+    event: str
+    head_sha: str
+    status: str
+    conclusion: str | None = None
+    url: str = ""
+    # blob id of the workflow file at head_sha
+    workflow_blob: str | None = None
+    jobs: tuple[Job, ...] = ()
+    # inbox commits that annotations of this run's own jobs name
+    vouches: tuple[str, ...] = ()
+
+
+class Inbox(Model):
+    """One ref under the attempt's inbox. A claim, until a run vouches for its commit."""
+
+    ref: str
+    commit: str
+    report: Report | None
+    # why the report could not be read
+    problem: str | None = None
+
+
+class PullRequest(Model):
+    """The maintenance pull request as GitHub has it."""
+
+    number: int
+    url: str
+    open: bool
+    merged: bool
+    merge_commit: str | None = None
+    merged_by: str | None = None
+    head: str
+    base: str
+
+
+class Review(Model):
+    """The last review of one person that approves or asks for changes."""
+
+    person: str
+    bot: bool
+    permission: str
+    state: str
+    commit: str
+    at: datetime | None = None
+
+
+class Rules(Model):
+    """The maintained branch's own rules, as far as they bear on a promotion."""
+
+    approvals: int = 0
+    required_checks: tuple[str, ...] = ()
+    # why they could not be read: then nothing is promoted
+    problem: str | None = None
+
+
+class Trust(Model):
+    """A person's `/patch trust-workflows <commit>`."""
+
+    person: str
+    permission: str
+    commit: str
+
+
+class Sibling(Model):
+    """Another attempt for the same stack."""
+
+    id: str
+    event: str
+    tag: str
+    number: int
+    stage: Stage
+    # its release is a later version than ours, or it is a replay of ours
+    newer: bool
+    pull_request: Link | None = None
+    written: dict[str, str] = Field(default_factory=dict)
+
+
+class Facts(Model):
+    """All that `decide` gets. Reports are read before branches."""
+
+    now: datetime
+    # why the repository can't be read at all: removed, suspended, renamed away
+    gone: str | None = None
+    preflight: Preflight | None = None
+    has_issues: bool = True
+    # every ref read this time by full name; zeros: it doesn't exist
+    refs: dict[str, str] = Field(default_factory=dict)
+    # peeled commit of the tag now
+    target: str | None = None
+    # the maintained branch's new head contains the one that the stack was read at
+    descends: bool | None = None
+    contained: bool | None = None
+    runs: tuple[RunFact, ...] = ()
+    inbox: tuple[Inbox, ...] = ()
+    # commits of the maintained branch above the report's base, merges excluded
+    stack_commits: tuple[str, ...] | None = None
+    # the report's base is a commit of the upstream repository
+    base_is_upstream: bool | None = None
+    gate: tuple[Finding, ...] | None = None
+    trusts: tuple[Trust, ...] = ()
+    pull_request: PullRequest | None = None
+    reviews: tuple[Review, ...] = ()
+    checks: tuple[Check, ...] = ()
+    rules: Rules | None = None
+    siblings: tuple[Sibling, ...] = ()
+    # by key, in the order in which they were wished for
+    effects: dict[str, Performed] = Field(default_factory=dict)
+
+    def ref(self, name: str) -> str:
+        """The value of a ref; zeros where it does not exist or was not read."""
+        return self.refs.get(name, names.ZERO)

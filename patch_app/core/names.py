@@ -1,0 +1,123 @@
+"""Names of refs, runs and checks on a fork, made and read in this one place.
+
+Refuses to make a name that Git would refuse, or one that could collide with another of ours.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Final
+
+NAMESPACE: Final = "refs/patch-app"
+RUNNER_REF: Final = f"{NAMESPACE}/runner"
+WORKFLOW_PATH: Final = ".github/workflows/patch-maintenance.yml"
+CONFIGURATION_PATH: Final = ".github/patch-app.toml"
+INSTALLED_PATHS: Final = (WORKFLOW_PATH, CONFIGURATION_PATH)
+INSTALLED_TRAILER: Final = "Patch-App-Installed: true"
+DEFAULT_PREFIX: Final = "patch-app"
+ZERO: Final = "0" * 40
+
+_PLAIN = re.compile(r"[A-Za-z0-9_.+-]")
+
+
+def escape(name: str) -> str:
+    """One path component for any branch or tag name, reversible by `unescape`.
+
+    Letters, digits and `_ . + -` stay; everything else, `/` too, becomes `=XX` a UTF-8 byte. So no
+    two names share a component, and `a` with `a/b` are siblings rather than file and directory. A
+    leading or trailing dot, `..`, a leading dash and a trailing `.lock` are escaped as well, since
+    Git refuses them (git-check-ref-format).
+    """
+    if not name:
+        raise ValueError("an empty name has no ref")
+    out = "".join(c if _PLAIN.fullmatch(c) else _hex(c) for c in name)
+    out = out.replace("..", "=2E=2E")
+    if out[0] in ".-":
+        out = _hex(out[0]) + out[1:]
+    if out.endswith("."):
+        out = out[:-1] + _hex(".")
+    if out.lower().endswith(".lock"):
+        out = out[:-5] + "=2E" + out[-4:]
+    return out
+
+
+def unescape(component: str) -> str:
+    """The name that `escape` was given. Raises ValueError for what `escape` never makes."""
+    raw = bytearray()
+    position = 0
+    while position < len(component):
+        if component[position] == "=":
+            raw.append(int(component[position + 1 : position + 3], 16))
+            position += 3
+        else:
+            raw += component[position].encode()
+            position += 1
+    name = raw.decode()
+    if escape(name) != component:
+        raise ValueError(f"not an escaped name: {component!r}")
+    return name
+
+
+def _hex(text: str) -> str:
+    return "".join(f"={byte:02X}" for byte in text.encode("utf-8", "surrogateescape"))
+
+
+def base_branch(tag: str, prefix: str = DEFAULT_PREFIX) -> str:
+    """Branch (without refs/heads/) that holds the target of a release."""
+    return f"{prefix}/base/{escape(tag)}"
+
+
+def maintenance_branch(stack: str, tag: str, prefix: str = DEFAULT_PREFIX) -> str:
+    """Branch (without refs/heads/) that holds a candidate, or what was carried before a conflict."""
+    return f"{prefix}/maintenance/{escape(stack)}/{escape(tag)}"
+
+
+def candidate_tag(stack: str, tag: str, prefix: str = DEFAULT_PREFIX) -> str:
+    """Tag (without refs/tags/) that a promotion leaves on the candidate."""
+    return f"{prefix}/{escape(stack)}/{escape(tag)}"
+
+
+def head(branch: str) -> str:
+    return f"refs/heads/{branch}"
+
+
+def candidate_ref(attempt: str) -> str:
+    return f"{NAMESPACE}/candidates/{attempt}"
+
+
+def archive_ref(attempt: str) -> str:
+    return f"{NAMESPACE}/archive/{attempt}"
+
+
+def target_ref(attempt: str) -> str:
+    return f"{NAMESPACE}/targets/{attempt}"
+
+
+def inbox_prefix(attempt: str) -> str:
+    """Prefix of the refs under which a run hands its report over; the run attempt follows."""
+    return f"{NAMESPACE}/inbox/{attempt}/"
+
+
+def run_name(attempt: str) -> str:
+    """The `run-name` that the workflow template gives a run, by which a lost answer is found again."""
+    return f"patch_app {attempt}"
+
+
+def check_name(stack: str) -> str:
+    """The App's own check run on a candidate."""
+    return f"patch-app / {stack}"
+
+
+def event_id(upstream: str, tag: str) -> str:
+    """One id for one upstream and tag, whichever way the release was heard of."""
+    return _digest("upstream.release", upstream.lower(), tag)
+
+
+def attempt_id(event: str, repository_id: int, stack: str, number: int) -> str:
+    """One id for one try; `number` counts replays from 1."""
+    return _digest("attempt", event, str(repository_id), stack, str(number))
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]

@@ -1,0 +1,44 @@
+"""What Git takes as a branch or tag name, and what we take of it. Refuses to mend a bad name."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+# refs/heads/<name> becomes a file name component by component: most file systems end at 255 bytes,
+# and an escaped byte takes three
+MAX_LENGTH: Final = 200
+
+_FORBIDDEN = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]")
+# text that looks like something else than it is: bidirectional controls, zero-width and other format
+# characters, line separators, surrogates that no UTF-8 holds
+_DECEIVING = re.compile(
+    r"[\u0080-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
+)
+
+
+def problem(name: str) -> str | None:
+    """Why `name` can't be a branch or tag name, as the end of a sentence ("it ..."), or None.
+
+    The rules of git-check-ref-format(1) for `refs/heads/<name>` with `--branch`'s leading dash, and
+    ours: at most 200 characters, no character that hides or reorders text.
+    """
+    if not name:
+        return "is empty"
+    if len(name) > MAX_LENGTH:
+        return f"is longer than {MAX_LENGTH} characters"
+    if _FORBIDDEN.search(name):
+        return "holds a space, a control character or one of ~ ^ : ? * [ \\"
+    if _DECEIVING.search(name):
+        return "holds an invisible or text-reordering character"
+    if ".." in name or "@{" in name or name == "@":
+        return "holds `..` or `@{`, or is `@`"
+    if name.startswith("-"):
+        return "starts with a dash"
+    if name.startswith("/") or name.endswith("/") or "//" in name:
+        return "has an empty part between slashes"
+    if name.endswith("."):
+        return "ends with a dot"
+    if any(part.startswith(".") or part.endswith(".lock") for part in name.split("/")):
+        return "has a part that starts with a dot or ends with `.lock`"
+    return None
