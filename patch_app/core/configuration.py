@@ -255,7 +255,7 @@ class Branches(Model):
     @field_validator("prefix")
     @classmethod
     def _prefix(cls, value: str) -> str:
-        if not _PREFIX.fullmatch(value) or value.split("/")[0] == "refs":
+        if not _PREFIX.fullmatch(value) or value.split("/", maxsplit=1)[0] == "refs":
             raise ValueError("a prefix is one or two parts of letters, digits, _ and -, like patch-app")
         return value
 
