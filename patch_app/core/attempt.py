@@ -12,6 +12,7 @@ from typing import Literal, assert_never
 from pydantic import Field
 
 from patch_app.core.configuration import Configuration
+from patch_app.core.gate import Finding
 from patch_app.core.model import Model
 from patch_app.core.report import Report
 
@@ -119,6 +120,8 @@ class Attempt(Model):
     target: str | None = None
     base: str | None = None
     stack_head: str | None = None
+    # blob id of the App's workflow file, which must be the one that the run used
+    workflow_blob: str | None = None
     bundle_from: Literal["target", "base"] = "base"
 
     runs: tuple[Run, ...] = ()
@@ -128,7 +131,7 @@ class Attempt(Model):
     # what was carried: the candidate, or on a conflict what there was before it
     candidate: str | None = None
 
-    gate: tuple[str, ...] = ()
+    gate: tuple[Finding, ...] = ()
     pull_request: Link | None = None
     issue: Link | None = None
     check_run: int | None = None

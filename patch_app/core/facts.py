@@ -12,7 +12,7 @@ from pydantic import Field
 
 from patch_app.core import names
 from patch_app.core.attempt import Check, Link, Stage
-from patch_app.core.configuration import Configuration
+from patch_app.core.configuration import Configuration, RequiredCheck
 from patch_app.core.effects import Performed
 from patch_app.core.gate import Finding
 from patch_app.core.model import Model
@@ -120,7 +120,7 @@ class Rules(Model):
     """The maintained branch's own rules, as far as they bear on a promotion."""
 
     approvals: int = 0
-    required_checks: tuple[str, ...] = ()
+    required_checks: tuple[RequiredCheck, ...] = ()
     # why they could not be read: then nothing is promoted
     problem: str | None = None
 
@@ -154,7 +154,12 @@ class Facts(Model):
     # why the repository can't be read at all: removed, suspended, renamed away
     gone: str | None = None
     preflight: Preflight | None = None
+    # slug of the App itself, whose checks and reviews never count
+    app_slug: str
     has_issues: bool = True
+    # where the runner fetches the target from
+    upstream_git_url: str = ""
+    web_url: str = ""
     # every ref read this time by full name; zeros: it doesn't exist
     refs: dict[str, str] = Field(default_factory=dict)
     # peeled commit of the tag now

@@ -1,0 +1,120 @@
+"""May this candidate be promoted? Says what is missing, one sentence each; nothing missing is yes.
+
+A trigger is not an approval: whatever asked, these conditions are read at that moment, for exactly
+this commit. What can't be read is a no. Bots and the App itself never count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from patch_app.core import names
+from patch_app.core.attempt import Approval, Attempt, Check
+from patch_app.core.configuration import Approve, RequiredCheck
+from patch_app.core.facts import Facts, Job, PullRequest
+
+MAY_WRITE = frozenset({"write", "maintain", "admin"})
+MAY_TRUST = frozenset({"maintain", "admin"})
+
+
+def approvals(attempt: Attempt, facts: Facts) -> tuple[Approval, ...]:
+    """Approving reviews on exactly the candidate by people who may write."""
+    return tuple(
+        Approval(person=review.person, commit=review.commit, permission=review.permission, at=review.at)
+        for review in facts.reviews
+        if review.state == "APPROVED"
+        and review.commit == attempt.candidate
+        and review.permission in MAY_WRITE
+        and not review.bot
+    )
+
+
+def asked(attempt: Attempt, facts: Facts) -> bool:
+    """Somebody asked for the promotion: an approval, or a merge where the fork promotes on merge."""
+    pull_request = facts.pull_request
+    merged = pull_request is not None and pull_request.merged
+    return merged or (attempt.configuration.promotion.approve is Approve.REVIEW and bool(approvals(attempt, facts)))
+
+
+def missing(attempt: Attempt, facts: Facts) -> list[str]:
+    """What stands between the candidate and the maintained branch."""
+    return [
+        *_missing_approvals(attempt, facts),
+        *_missing_checks(attempt, facts),
+        *_moved(attempt, facts, facts.pull_request),
+    ]
+
+
+def _missing_approvals(attempt: Attempt, facts: Facts) -> Iterable[str]:
+    rules = facts.rules
+    if rules is None or rules.problem is not None:
+        why = rules.problem if rules else "they were not read"
+        yield f"the rules of {attempt.stack} can't be read ({why}), so nothing is promoted"
+        return
+    needed = max(1, rules.approvals)
+    have = len(approvals(attempt, facts))
+    if have < needed:
+        yield f"{needed - have} approving review(s) on {(attempt.candidate or '')[:12]} by people with write permission"
+    for review in facts.reviews:
+        if review.state == "CHANGES_REQUESTED" and review.permission in MAY_WRITE and not review.bot:
+            yield f"@{review.person} asked for changes"
+
+
+def _missing_checks(attempt: Attempt, facts: Facts) -> Iterable[str]:
+    rules = facts.rules.required_checks if facts.rules else ()
+    for required in dict.fromkeys([*attempt.configuration.promotion.required_checks, *rules]):
+        matching = [check for check in attempt.checks if _is(check, required)]
+        if not matching or any(check.conclusion != "success" for check in matching):
+            yield f"the required check `{required.name}` has not passed on the candidate"
+    jobs = configured_jobs(attempt, facts)
+    for check in attempt.configuration.check:
+        job = jobs.get(check.name)
+        if job is None or job.conclusion is None:
+            yield f"the configured check `{check.name}` has not finished"
+        elif job.conclusion != "success":
+            yield f"the configured check `{check.name}` has failed"
+
+
+def _is(check: Check, required: RequiredCheck) -> bool:
+    return (
+        check.name == required.name
+        and required.app in (None, check.app)
+        and required.workflow in (None, check.workflow)
+    )
+
+
+def configured_jobs(attempt: Attempt, facts: Facts) -> dict[str, Job]:
+    """The jobs of the attempt's run that ran configured checks, by the check's name."""
+    prefix = "check "
+    believed = {run.id for run in attempt.runs}
+    return {
+        job.name.removeprefix(prefix): job
+        for run in facts.runs
+        if run.id in believed
+        for job in run.jobs
+        if job.name.startswith(prefix)
+    }
+
+
+def gathered_checks(facts: Facts, app: str) -> tuple[Check, ...]:
+    """The candidate's checks and statuses without the App's own."""
+    return tuple(sorted((c for c in facts.checks if c.app != app), key=lambda c: (c.name, c.app)))
+
+
+def _moved(attempt: Attempt, facts: Facts, pull_request: PullRequest | None) -> Iterable[str]:
+    prefix = attempt.configuration.branches.prefix
+    if facts.ref(names.head(attempt.stack)) != attempt.stack_head:
+        yield f"{attempt.stack} moved since the stack was read"
+    if facts.target != attempt.target:
+        yield f"the tag {attempt.tag} no longer points at {(attempt.target or '')[:12]} in {attempt.upstream}"
+    if facts.ref(names.candidate_ref(attempt.id)) != attempt.candidate:
+        yield "the candidate's ref was changed by somebody"
+    if facts.ref(names.archive_ref(attempt.id)) != attempt.stack_head:
+        yield "the archive of the old stack is missing"
+    merged = pull_request is not None and pull_request.merged
+    base = facts.ref(names.head(names.base_branch(attempt.tag, prefix)))
+    if base != attempt.target and not (merged and pull_request and base == pull_request.merge_commit):
+        yield "the base branch was changed by somebody"
+    maintenance = facts.ref(names.head(names.maintenance_branch(attempt.stack, attempt.tag, prefix)))
+    if maintenance != attempt.candidate and not (merged and maintenance == names.ZERO):
+        yield "the maintenance branch is not the candidate"

@@ -1,0 +1,352 @@
+"""What to do next about one attempt: `decide(attempt, facts) -> Decision`. Pure.
+
+One step a call: the engine stores the decision, carries its effects out, reads the facts again and
+asks again, until nothing changes. So a stage never has to know what came before it, and a lost,
+doubled or late event changes nothing. Where more must be known, it waits for the next pass.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from patch_app.core import approval, names, plan, preflight, verify
+from patch_app.core.attempt import Attempt, Run, Stage
+from patch_app.core.configuration import Workflows
+from patch_app.core.effects import EffectState, Performed, RefChange
+from patch_app.core.facts import Facts, Inbox, RunFact
+from patch_app.core.plan import Decision
+from patch_app.core.report import Status as ReportStatus
+
+# how long after a dispatch or a run's end we wait for what GitHub shows late, in seconds
+PATIENCE = 900
+RUN_PATIENCE = 30
+
+
+def decide(attempt: Attempt, facts: Facts) -> Decision:
+    """The attempt as it should be now, and what is to be done on GitHub for it."""
+    attempt = plan.with_outcomes(attempt, facts)
+    if facts.gone is not None:
+        return plan.blocked(attempt, facts.gone) if attempt.open else Decision(attempt=attempt)
+    stage = attempt.resume if attempt.stage in (Stage.BLOCKED, Stage.HELD) and attempt.resume else attempt.stage
+    standing = attempt.model_copy(update={"stage": stage})
+    decision = _guarded(standing, facts) or _step(standing, facts)
+    # a blocked attempt that is still blocked must not look changed
+    if decision.attempt.stage is stage and decision.attempt.stage is not attempt.stage:
+        decision = decision.model_copy(
+            update={"attempt": decision.attempt.model_copy(update={"resume": None, "message": ""})}
+        )
+    return decision
+
+
+def _step(attempt: Attempt, facts: Facts) -> Decision:
+    match attempt.stage:
+        case Stage.PREFLIGHT:
+            return preflight.step(attempt, facts)
+        case Stage.DISPATCHED:
+            return _dispatched(attempt, facts)
+        case Stage.RUNNING:
+            return _running(attempt, facts)
+        case Stage.CARRIED:
+            return _carried(attempt, facts)
+        case Stage.CONFLICT:
+            return _conflict(attempt, facts)
+        case Stage.GATED:
+            return _gated(attempt, facts)
+        case Stage.REVIEWING:
+            return _reviewing(attempt, facts)
+        case Stage.APPROVED | Stage.PROMOTING:
+            return _promoting(attempt, facts)
+        case Stage.PROMOTED:
+            return Decision(attempt=attempt, effects=plan.farewell(attempt, facts))
+        case Stage.FAILED:
+            return _failed(attempt, facts)
+        case Stage.SUPERSEDED:
+            return Decision(attempt=attempt, effects=plan.superseded_notice(attempt, facts))
+        case Stage.HELD | Stage.BLOCKED | Stage.ABANDONED | Stage.CONTAINED:
+            return Decision(attempt=attempt)
+        case _:
+            assert_never(attempt.stage)
+
+
+# What can happen at any moment -----------------------------------------------------------------
+
+
+def _guarded(attempt: Attempt, facts: Facts) -> Decision | None:
+    """What stops an attempt at whatever stage it is: a newer one, a moved branch, a moved tag."""
+    if not attempt.open or attempt.stage is Stage.PREFLIGHT:
+        return None
+    stack = facts.ref(names.head(attempt.stack))
+    if stack == attempt.candidate and attempt.stage in (Stage.APPROVED, Stage.PROMOTING):
+        return None  # our own echo
+    if attempt.stage not in (Stage.APPROVED, Stage.PROMOTING) and _superseded(attempt, facts):
+        return plan.to(attempt, Stage.SUPERSEDED, message="a newer attempt has taken over")
+    if facts.target is not None and facts.target != attempt.target:
+        return plan.held(
+            attempt,
+            f"the tag {attempt.tag} was moved in {attempt.upstream}: it was {_short(attempt.target)} when this "
+            f"attempt began and is {_short(facts.target)} now; nothing is promoted until a person has looked",
+        )
+    if stack != attempt.stack_head:
+        return _stack_moved(attempt, facts, stack)
+    return None
+
+
+def _superseded(attempt: Attempt, facts: Facts) -> bool:
+    merged = facts.pull_request is not None and facts.pull_request.merged
+    if merged or (attempt.candidate is not None and approval.approvals(attempt, facts)):
+        return False
+    before = (Stage.PREFLIGHT, Stage.BLOCKED, Stage.FAILED, Stage.ABANDONED, Stage.SUPERSEDED)
+    return any(one.newer and (one.stage not in before or one.event == attempt.event) for one in facts.siblings)
+
+
+def _stack_moved(attempt: Attempt, facts: Facts, stack: str) -> Decision:
+    if stack == names.ZERO:
+        return plan.blocked(attempt, f"the maintained branch {attempt.stack} is gone")
+    if facts.contained:
+        return plan.to(
+            attempt, Stage.CONTAINED, message=f"{attempt.stack} contains {attempt.tag} now, without this attempt"
+        )
+    if facts.descends:
+        return plan.replaced(attempt, f"{attempt.stack} has new commits: they are carried on top, approvals start again")
+    if facts.descends is None:
+        return Decision(attempt=attempt)
+    return plan.held(
+        attempt,
+        f"{attempt.stack} was rewritten while this attempt was open ({_short(attempt.stack_head)} is no longer in it): "
+        "a person decides; replay the attempt to carry the branch as it is now",
+    )
+
+
+# From dispatch to a verified report ------------------------------------------------------------
+
+
+def _dispatched(attempt: Attempt, facts: Facts) -> Decision:
+    if facts.runs:
+        return plan.to(attempt.model_copy(update={"runs": _runs(facts)}), Stage.RUNNING)
+    effect = plan.last(facts, "dispatch")
+    if effect is None or effect.state is EffectState.DROPPED:
+        return preflight.dispatch(attempt, facts)
+    if effect.state is EffectState.REFUSED:
+        return plan.blocked(attempt, f"GitHub refused to start the run: {effect.outcome.get('message', '')}")
+    if (facts.now - attempt.updated).total_seconds() > PATIENCE:
+        return plan.blocked(attempt, "the run was asked for but GitHub shows none; look at the fork's Actions page")
+    return Decision(attempt=attempt)
+
+
+def _running(attempt: Attempt, facts: Facts) -> Decision:
+    attempt = attempt.model_copy(update={"runs": _runs(facts)})
+    good = [run for run in facts.runs if verify.run_problem(attempt, run) is None]
+    found = _vouched(good, facts.inbox)
+    if found is not None:
+        return _report(attempt, facts, *found)
+    if not facts.runs or any(run.status != "completed" for run in facts.runs):
+        return Decision(attempt=attempt)
+    if not good:
+        return plan.failed(attempt, verify.run_problem(attempt, facts.runs[-1]) or "")
+    # annotations and refs may show some seconds after the run's end
+    if (facts.now - attempt.updated).total_seconds() < RUN_PATIENCE:
+        return Decision(attempt=attempt)
+    ended = good[-1]
+    if facts.inbox and not any(run.vouches for run in good):
+        why = f"run {ended.id} vouches for no report, yet there is one at {facts.inbox[-1].ref}"
+    elif facts.inbox:
+        why = f"the report at {facts.inbox[-1].ref} isn't the one that run {ended.id} pushed"
+    else:
+        why = f"run {ended.id} ended ({ended.conclusion}) without a report; its log says why: {ended.url}"
+    return plan.failed(attempt, why)
+
+
+def _vouched(runs: list[RunFact], inbox: tuple[Inbox, ...]) -> tuple[RunFact, Inbox] | None:
+    """The newest report that one of our own runs named in an annotation, with that run."""
+    for run in reversed(runs):
+        for one in reversed(inbox):
+            if one.commit in run.vouches and one.ref.endswith(f"/{run.attempt}"):
+                return run, one
+    return None
+
+
+def _report(attempt: Attempt, facts: Facts, run: RunFact, inbox: Inbox) -> Decision:
+    problem = verify.report_problem(attempt, run, inbox, facts)
+    if problem is not None or inbox.report is None:
+        return plan.failed(attempt.model_copy(update={"inbox": inbox.commit}), problem or "")
+    report = inbox.report
+    attempt = attempt.model_copy(update={"inbox": inbox.commit, "report": report})
+    if report.status is ReportStatus.ERROR:
+        said = report.error.message if report.error else "it gave no reason"
+        return plan.failed(attempt, f"the runner could not carry the stack: {said}")
+    if report.status is ReportStatus.NOOP:
+        return plan.to(attempt, Stage.CONTAINED, message=f"{attempt.stack} already has all of {attempt.tag}")
+    if facts.stack_commits is None or facts.base_is_upstream is None:
+        return Decision(attempt=attempt)  # the evidence for this report is read in the next pass
+    attempt = attempt.model_copy(update={"base": report.base, "candidate": verify.tip(report)})
+    return _relay(attempt, facts)
+
+
+def _relay(attempt: Attempt, facts: Facts) -> Decision:
+    changes = plan.relay_changes(attempt, facts)
+    for change in changes:
+        if change.before not in (names.ZERO, attempt.written.get(change.ref)):
+            return plan.blocked(attempt, f"somebody else wrote {change.ref}: delete that ref, then this attempt goes on")
+    if not changes:
+        clean = attempt.report is not None and attempt.report.candidate is not None
+        return plan.to(attempt, Stage.CARRIED if clean else Stage.CONFLICT)
+    wish = plan.relay(attempt, changes)
+    done = plan.same(facts, wish)
+    if done is not None and done.state is EffectState.REFUSED:
+        return plan.failed(attempt, f"the bundle was not accepted: {done.outcome.get('message', '')}")
+    return Decision(attempt=attempt, effects=(wish,))
+
+
+# From a candidate to a review ------------------------------------------------------------------
+
+
+def _carried(attempt: Attempt, facts: Facts) -> Decision:
+    waiting = _gate(attempt, facts)
+    return waiting or plan.to(attempt.model_copy(update={"gate": ()}), Stage.GATED)
+
+
+def _gate(attempt: Attempt, facts: Facts) -> Decision | None:
+    """Waits while workflow files would do something new and nobody with maintain has trusted them."""
+    if facts.gate is None:
+        return Decision(attempt=attempt)
+    trusted = attempt.configuration.candidate.workflows is Workflows.TRUST or any(
+        trust.commit == attempt.candidate and trust.permission in approval.MAY_TRUST for trust in facts.trusts
+    )
+    if not facts.gate or trusted:
+        return None
+    attempt = attempt.model_copy(
+        update={
+            "gate": facts.gate,
+            "message": "the candidate's workflow files would do something new: "
+            f"`/patch trust-workflows {attempt.candidate}` by a person with admin or maintain lets it go on",
+        }
+    )
+    return Decision(attempt=attempt, effects=plan.gate_notice(attempt, facts))
+
+
+def _gated(attempt: Attempt, facts: Facts) -> Decision:
+    branches = _branches(attempt, facts)
+    if branches is not None:
+        return branches
+    if attempt.pull_request is None:
+        wish = plan.pull_request(attempt, facts)
+        done = plan.same(facts, wish)
+        if done is not None and done.state is EffectState.REFUSED:
+            return plan.blocked(attempt, f"GitHub refused the pull request: {done.outcome.get('message', '')}")
+        return Decision(attempt=attempt, effects=(wish, *plan.check_run(attempt, facts)))
+    return plan.to(attempt, Stage.REVIEWING)
+
+
+def _branches(attempt: Attempt, facts: Facts) -> Decision | None:
+    """Makes the base and maintenance branches; None once they have their values."""
+    foreign = plan.foreign_branch(attempt, facts)
+    if foreign is not None:
+        return plan.blocked(
+            attempt, f"the branch {foreign} exists and isn't ours: rename or delete it, then this attempt goes on"
+        )
+    changes = plan.branch_changes(attempt, facts)
+    if not changes:
+        return None
+    return _moving(attempt, facts, "branches", changes)
+
+
+def _moving(attempt: Attempt, facts: Facts, purpose: plan.Purpose, changes: tuple[RefChange, ...]) -> Decision:
+    """Wishes for the refs' move; where GitHub refused the same move before, says so instead."""
+    wish = plan.update(facts, purpose, changes)
+    before = plan.last(facts, "update_refs", purpose)
+    if before is not None and before.state is EffectState.REFUSED and not _moved_meanwhile(before, changes):
+        return plan.blocked(attempt, f"GitHub refused to move {_refs(changes)}: {before.outcome.get('message', '')}")
+    return Decision(attempt=attempt, effects=(wish,))
+
+
+def _moved_meanwhile(before: Performed, changes: tuple[RefChange, ...]) -> bool:
+    return getattr(before.effect, "changes", ()) != changes or bool(before.outcome.get("moved"))
+
+
+def _conflict(attempt: Attempt, facts: Facts) -> Decision:
+    if _run_again(attempt, facts):
+        return plan.rerun(attempt, _runs(facts))
+    waiting = _gate(attempt, facts)
+    if waiting is not None:
+        return waiting
+    attempt = attempt.model_copy(update={"gate": ()})
+    pushed = plan.persons_push(attempt, facts)
+    if pushed is not None:
+        return plan.held(
+            attempt,
+            f"somebody pushed {_short(pushed)} to the maintenance branch: it is theirs now and stays as it is; "
+            f"move {attempt.stack} yourself when you are done",
+        )
+    branches = _branches(attempt, facts)
+    if branches is not None:
+        return branches
+    attempt = attempt.model_copy(update={"message": plan.conflict_line(attempt)})
+    return Decision(attempt=attempt, effects=plan.conflict_notice(attempt, facts))
+
+
+# From a review to the maintained branch --------------------------------------------------------
+
+
+def _reviewing(attempt: Attempt, facts: Facts) -> Decision:
+    attempt = plan.gathered(attempt, facts)
+    pull_request = facts.pull_request
+    if pull_request is None:
+        return Decision(attempt=attempt)
+    if not pull_request.open and not pull_request.merged:
+        return plan.to(attempt, Stage.ABANDONED, message=f"pull request #{pull_request.number} was closed")
+    pushed = plan.persons_push(attempt, facts)
+    if pushed is not None and not pull_request.merged:
+        return plan.held(
+            attempt,
+            f"somebody pushed {_short(pushed)} to the maintenance branch: nothing is promoted while it isn't the "
+            f"candidate {_short(attempt.candidate)}",
+        )
+    missing = approval.missing(attempt, facts)
+    attempt = attempt.model_copy(update={"message": plan.waiting_line(missing)})
+    if not missing and approval.asked(attempt, facts):
+        return plan.to(attempt, Stage.APPROVED)
+    return Decision(attempt=attempt, effects=(*plan.pull_request_edit(attempt, facts), *plan.check_run(attempt, facts)))
+
+
+def _promoting(attempt: Attempt, facts: Facts) -> Decision:
+    """The conditions are read again for every wish to promote: an old wish is never carried out."""
+    if facts.ref(names.head(attempt.stack)) == attempt.candidate:
+        tag = names.candidate_tag(attempt.stack, attempt.tag, attempt.configuration.branches.prefix)
+        return plan.to(
+            attempt.model_copy(update={"candidate_tag": tag}),
+            Stage.PROMOTED,
+            message=f"{attempt.stack} is {_short(attempt.candidate)} now",
+        )
+    attempt = plan.gathered(attempt, facts)
+    if approval.missing(attempt, facts) or not approval.asked(attempt, facts):
+        return plan.to(attempt, Stage.REVIEWING)
+    attempt = attempt.model_copy(update={"stage": Stage.PROMOTING})
+    return _moving(attempt, facts, "promote", plan.promotion(attempt, facts))
+
+
+def _failed(attempt: Attempt, facts: Facts) -> Decision:
+    if _run_again(attempt, facts):
+        return plan.rerun(attempt, _runs(facts))
+    return Decision(attempt=attempt, effects=plan.check_run(attempt, facts))
+
+
+def _run_again(attempt: Attempt, facts: Facts) -> bool:
+    """Somebody used GitHub's own "Re-run" button on a run of ours."""
+    known = {run.id: run.attempt for run in attempt.runs}
+    return any(run.attempt > known.get(run.id, run.attempt) for run in facts.runs)
+
+
+def _runs(facts: Facts) -> tuple[Run, ...]:
+    return tuple(
+        Run(id=run.id, attempt=run.attempt, status=run.status, conclusion=run.conclusion, url=run.url)
+        for run in facts.runs
+    )
+
+
+def _short(commit: str | None) -> str:
+    return (commit or "nothing")[:12]
+
+
+def _refs(changes: tuple[RefChange, ...]) -> str:
+    return ", ".join(change.ref.removeprefix("refs/heads/") for change in changes)
+

@@ -1,0 +1,372 @@
+"""The parts that decisions are made of: moves between stages, and the effects that each needs.
+
+An effect is only wished for where the facts don't already show its result, and never twice.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from patch_app.core import approval, messages, names, verify
+from patch_app.core.attempt import Attempt, Link, Run, Stage
+from patch_app.core.effects import (
+    Close,
+    EditPullRequest,
+    Effect,
+    EffectState,
+    OpenIssue,
+    OpenPullRequest,
+    Performed,
+    PutCheckRun,
+    RefChange,
+    Relay,
+    UpdateRefs,
+    key,
+)
+from patch_app.core.facts import Facts
+from patch_app.core.model import Model
+from patch_app.core.report import Verdict
+
+Purpose = Literal["branches", "promote", "clean"]
+
+
+class Decision(Model):
+    """The attempt as it should be, what to do for it, and whether it begins anew as a replay."""
+
+    attempt: Attempt
+    effects: tuple[Effect, ...] = ()
+    replay: bool = False
+
+
+# Moves ------------------------------------------------------------------------------------------
+
+
+def to(attempt: Attempt, stage: Stage, *, message: str = "") -> Decision:
+    """On to another stage; what held it up before is forgotten."""
+    return Decision(
+        attempt=attempt.model_copy(update={"stage": stage, "resume": None, "message": message, "error": None})
+    )
+
+
+def blocked(attempt: Attempt, message: str) -> Decision:
+    """Something outside has to be mended; goes on from the same stage once it is."""
+    return _aside(attempt, Stage.BLOCKED, message)
+
+
+def held(attempt: Attempt, message: str) -> Decision:
+    """A person has to decide; goes on from the same stage if the reason goes away."""
+    return _aside(attempt, Stage.HELD, message)
+
+
+def _aside(attempt: Attempt, stage: Stage, message: str) -> Decision:
+    return Decision(attempt=attempt.model_copy(update={"stage": stage, "resume": attempt.stage, "message": message}))
+
+
+def failed(attempt: Attempt, error: str) -> Decision:
+    """Ends with a reason. A re-run of its own workflow run takes it up again."""
+    return Decision(
+        attempt=attempt.model_copy(update={"stage": Stage.FAILED, "resume": None, "message": error, "error": error})
+    )
+
+
+def replaced(attempt: Attempt, message: str) -> Decision:
+    """Ends, and the same release is carried again by an attempt of the next number."""
+    return to(attempt, Stage.SUPERSEDED, message=message).model_copy(update={"replay": True})
+
+
+def rerun(attempt: Attempt, runs: tuple[Run, ...]) -> Decision:
+    """A newer run attempt of ours: what the older one said no longer counts."""
+    return to(
+        attempt.model_copy(update={"runs": runs, "inbox": None, "report": None}),
+        Stage.RUNNING,
+    )
+
+
+# What was wished before ---------------------------------------------------------------------------
+
+
+def same(facts: Facts, effect: Effect) -> Performed | None:
+    """The same wish as it was made before."""
+    return facts.effects.get(key(effect))
+
+
+def last(facts: Facts, kind: str, purpose: str | None = None) -> Performed | None:
+    """The latest effect of a kind."""
+    found = [
+        one
+        for one in facts.effects.values()
+        if one.effect.kind == kind and purpose in (None, getattr(one.effect, "purpose", None))
+    ]
+    return found[-1] if found else None
+
+
+def count(facts: Facts, kind: str, *states: EffectState) -> int:
+    """How many effects of a kind are in one of the states."""
+    return sum(one.effect.kind == kind and one.state in states for one in facts.effects.values())
+
+
+def with_outcomes(attempt: Attempt, facts: Facts) -> Attempt:
+    """The attempt with what finished effects have brought: links, ids, the refs we wrote."""
+    written = dict(attempt.written)
+    update: dict[str, object] = {}
+    for one in facts.effects.values():
+        if one.state is not EffectState.DONE:
+            continue
+        match one.effect:
+            case Relay(changes=changes) | UpdateRefs(changes=changes):
+                written.update({change.ref: change.after for change in changes})
+            case OpenPullRequest():
+                update["pull_request"] = Link(number=one.outcome["number"], url=one.outcome["url"])
+            case OpenIssue():
+                update["issue"] = Link(number=one.outcome["number"], url=one.outcome["url"])
+            case PutCheckRun():
+                update["check_run"] = one.outcome["id"]
+            case _:
+                pass
+    return attempt.model_copy(update={**update, "written": written})
+
+
+def gathered(attempt: Attempt, facts: Facts) -> Attempt:
+    """The attempt with the candidate's checks and approvals as they are now."""
+    return attempt.model_copy(
+        update={
+            "checks": approval.gathered_checks(facts, facts.app_slug),
+            "approvals": approval.approvals(attempt, facts),
+        }
+    )
+
+
+# Refs ---------------------------------------------------------------------------------------------
+
+
+def relay_changes(attempt: Attempt, facts: Facts) -> tuple[RefChange, ...]:
+    """The candidate's ref and the archive's, as far as they don't have their values yet."""
+    wanted = {
+        names.candidate_ref(attempt.id): attempt.candidate or names.ZERO,
+        names.archive_ref(attempt.id): attempt.stack_head or names.ZERO,
+    }
+    return tuple(
+        RefChange(ref=ref, before=facts.ref(ref), after=value, force=True)
+        for ref, value in wanted.items()
+        if facts.ref(ref) != value
+    )
+
+
+def relay(attempt: Attempt, changes: tuple[RefChange, ...]) -> Relay:
+    """The wish to check the bundle of a verified report and to send its pack."""
+    report = attempt.report
+    if report is None or attempt.inbox is None or attempt.candidate is None or attempt.target is None:
+        raise ValueError("only a verified report can be relayed")
+    bundle = report.bundle
+    # the server decided what the fork already has, so the report may not widen it
+    allowed = attempt.target if attempt.bundle_from == "target" else report.base
+    return Relay(
+        inbox=attempt.inbox,
+        parts=tuple((part.path, part.sha256) for part in bundle.parts) if bundle else (),
+        bundle_ref=names.candidate_ref(attempt.id),
+        tip=attempt.candidate,
+        prerequisites=(allowed,) if allowed else (),
+        chain=verify.chain(report),
+        floor=attempt.target,
+        changes=changes,
+    )
+
+
+def _branches(attempt: Attempt) -> dict[str, str]:
+    prefix = attempt.configuration.branches.prefix
+    return {
+        names.head(names.base_branch(attempt.tag, prefix)): attempt.target or names.ZERO,
+        names.head(names.maintenance_branch(attempt.stack, attempt.tag, prefix)): attempt.candidate or names.ZERO,
+    }
+
+
+def _ours(attempt: Attempt, facts: Facts, ref: str) -> set[str]:
+    """Values that a branch may have for us to move it: what we or an attempt before us wrote there."""
+    before = {one.written[ref] for one in facts.siblings if ref in one.written}
+    return {names.ZERO, *before, *([attempt.written[ref]] if ref in attempt.written else [])}
+
+
+def foreign_branch(attempt: Attempt, facts: Facts) -> str | None:
+    """A branch of our name that somebody else made or moved."""
+    for ref, value in _branches(attempt).items():
+        if facts.ref(ref) not in _ours(attempt, facts, ref) | {value}:
+            return ref.removeprefix("refs/heads/")
+    return None
+
+
+def branch_changes(attempt: Attempt, facts: Facts) -> tuple[RefChange, ...]:
+    """The base and maintenance branches, from the values that were read to the ones they need."""
+    return tuple(
+        RefChange(ref=ref, before=facts.ref(ref), after=value, force=facts.ref(ref) != names.ZERO)
+        for ref, value in _branches(attempt).items()
+        if facts.ref(ref) != value
+    )
+
+
+def persons_push(attempt: Attempt, facts: Facts) -> str | None:
+    """What somebody pushed to the maintenance branch after we wrote it, or None."""
+    prefix = attempt.configuration.branches.prefix
+    ref = names.head(names.maintenance_branch(attempt.stack, attempt.tag, prefix))
+    now = facts.ref(ref)
+    written = attempt.written.get(ref)
+    return now if written not in (None, names.ZERO) and now not in (written, names.ZERO) else None
+
+
+def promotion(attempt: Attempt, facts: Facts) -> tuple[RefChange, ...]:
+    """One atomic move: the maintained branch, the candidate's tag, and our branches away."""
+    prefix = attempt.configuration.branches.prefix
+    tag = f"refs/tags/{names.candidate_tag(attempt.stack, attempt.tag, prefix)}"
+    candidate = attempt.candidate or names.ZERO
+    changes = [
+        RefChange(
+            ref=names.head(attempt.stack), before=attempt.stack_head or names.ZERO, after=candidate, force=True
+        )
+    ]
+    if facts.ref(tag) != candidate:
+        changes.append(RefChange(ref=tag, before=facts.ref(tag), after=candidate, force=facts.ref(tag) != names.ZERO))
+    changes += [
+        RefChange(ref=ref, before=facts.ref(ref), after=names.ZERO)
+        for ref in _branches(attempt)
+        if facts.ref(ref) != names.ZERO
+    ]
+    return tuple(changes)
+
+
+def update(facts: Facts, purpose: Purpose, changes: tuple[RefChange, ...]) -> UpdateRefs:
+    """The wish to move refs; a new one each time an earlier one was dropped or overtaken."""
+    past = count(facts, "update_refs", EffectState.DONE, EffectState.DROPPED, EffectState.REFUSED)
+    return UpdateRefs(purpose=purpose, changes=changes, seq=past)
+
+
+# What people see ----------------------------------------------------------------------------------
+
+
+def pull_request(attempt: Attempt, facts: Facts) -> OpenPullRequest:
+    """The pull request base <- maintenance."""
+    prefix = attempt.configuration.branches.prefix
+    return OpenPullRequest(
+        head=names.maintenance_branch(attempt.stack, attempt.tag, prefix),
+        base=names.base_branch(attempt.tag, prefix),
+        title=messages.pull_request_title(attempt),
+        body=messages.pull_request_body(attempt, facts.web_url),
+    )
+
+
+def pull_request_edit(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:
+    """Brings the pull request up to date where what it says has changed."""
+    if attempt.pull_request is None:
+        return ()
+    title, body = messages.pull_request_title(attempt), messages.pull_request_body(attempt, facts.web_url)
+    before = [
+        one.effect for one in facts.effects.values() if isinstance(one.effect, OpenPullRequest | EditPullRequest)
+    ]
+    if before and (before[-1].title, before[-1].body) == (title, body):
+        return ()
+    return (EditPullRequest(number=attempt.pull_request.number, title=title, body=body, seq=len(before)),)
+
+
+def check_run(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:
+    """The App's check run on what was carried, where it would say something new."""
+    if attempt.candidate is None or facts.ref(names.candidate_ref(attempt.id)) != attempt.candidate:
+        return ()
+    title, summary, text = messages.check_run(attempt)
+    status, conclusion = _conclusion(attempt)
+    before = [one.effect for one in facts.effects.values() if isinstance(one.effect, PutCheckRun)]
+    wish = PutCheckRun(
+        name=names.check_name(attempt.stack),
+        commit=attempt.candidate,
+        external_id=attempt.id,
+        status=status,
+        conclusion=conclusion,
+        title=title,
+        summary=summary,
+        text=text,
+        seq=len(before),
+    )
+    if before and before[-1].model_copy(update={"seq": wish.seq}) == wish:
+        return ()
+    return (wish,)
+
+
+def gate_notice(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:
+    """What the workflow gate found, where people can answer it."""
+    title, body = messages.gate_issue(attempt, facts.web_url)
+    return (*_issue(attempt, facts, "gate", title, body), *check_run(attempt, facts))
+
+
+def conflict_notice(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:
+    """The conflict as an issue and a check run; where issues are off, the check run has it all."""
+    title, body = messages.conflict_issue(attempt, facts.web_url)
+    return (*_issue(attempt, facts, "conflict", title, body), *check_run(attempt, facts))
+
+
+def _issue(attempt: Attempt, facts: Facts, kind: str, title: str, body: str) -> tuple[Effect, ...]:
+    # another inbox is another report, and so an issue of its own
+    marker = f"patch-app:{kind}:{attempt.id}:{(attempt.inbox or '')[:12]}"
+    known = [one.effect.marker for one in facts.effects.values() if isinstance(one.effect, OpenIssue)]
+    if not facts.has_issues or marker in known:
+        return ()
+    return (OpenIssue(marker=marker, title=title, body=body),)
+
+
+def conflict_line(attempt: Attempt) -> str:
+    """The conflict in one line."""
+    patches = attempt.report.patches if attempt.report else ()
+    for number, patch in enumerate(patches, 1):
+        if patch.verdict is Verdict.CONFLICTED:
+            return f"patch {number} of {len(patches)} conflicts with {attempt.tag}: {patch.subject}"
+    return f"the stack conflicts with {attempt.tag}"
+
+
+def waiting_line(missing: list[str]) -> str:
+    """What an attempt in review waits for, in one line."""
+    return "waits for: " + "; ".join(missing) if missing else ""
+
+
+def _close(attempt: Attempt, facts: Facts, subject: Literal["issue", "pull_request"], line: str) -> tuple[Effect, ...]:
+    link = attempt.pull_request if subject == "pull_request" else attempt.issue
+    if link is None:
+        return ()
+    wish = Close(subject=subject, number=link.number, marker=f"patch-app:close:{attempt.id}", comment=line)
+    return () if same(facts, wish) else (wish,)
+
+
+def farewell(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:
+    """After a promotion: one line, and the pull request and issue closed."""
+    line = messages.promoted_line(attempt)
+    return (
+        *_close(attempt, facts, "pull_request", line),
+        *_close(attempt, facts, "issue", line),
+        *check_run(attempt, facts),
+    )
+
+
+def superseded_notice(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:
+    """One line where the attempt was seen; a replay of the same release goes on in its pull request."""
+    newer = [one for one in facts.siblings if one.newer]
+    if not newer or any(one.event == attempt.event for one in newer):
+        return check_run(attempt, facts)
+    line = messages.superseded_line(attempt, newer[-1].tag)
+    return (
+        *_close(attempt, facts, "pull_request", line),
+        *_close(attempt, facts, "issue", line),
+        *check_run(attempt, facts),
+    )
+
+
+def _conclusion(
+    attempt: Attempt,
+) -> tuple[Literal["in_progress", "completed"], Literal["success", "failure", "neutral", "action_required"] | None]:
+    match attempt.stage:
+        case Stage.PROMOTED:
+            return "completed", "success"
+        case Stage.FAILED:
+            return "completed", "failure"
+        case Stage.CONFLICT | Stage.HELD | Stage.BLOCKED:
+            return "completed", "action_required"
+        case Stage.SUPERSEDED | Stage.ABANDONED | Stage.CONTAINED:
+            return "completed", "neutral"
+        case Stage.CARRIED if attempt.gate:
+            return "completed", "action_required"
+        case _:
+            return "in_progress", None

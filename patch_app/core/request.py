@@ -1,0 +1,54 @@
+"""The request that a run gets: one JSON input, validated again by the runner itself.
+
+Holds nothing secret: inputs of a run can be read by everybody who can read the fork.
+"""
+
+from __future__ import annotations
+
+import json
+
+from patch_app.core import names
+from patch_app.core.attempt import Attempt
+
+# GitHub's limit for all inputs of a dispatch together, in characters
+INPUTS_LIMIT = 65_535
+
+
+class RequestTooLarge(ValueError):
+    """The configured checks are longer than GitHub takes as input of a run (65,535 characters)."""
+
+
+def request(attempt: Attempt, upstream_git_url: str) -> str:
+    """The input `request` as JSON text, schema 1. Needs `target` and `stack_head` to be known.
+
+    Raises RequestTooLarge where GitHub would refuse the dispatch.
+    """
+    if attempt.target is None or attempt.stack_head is None:
+        raise ValueError("a request needs the target and the stack's head")
+    text = json.dumps(
+        {
+            "schema": 1,
+            "attempt": attempt.id,
+            "stack": {"branch": attempt.stack, "sha": attempt.stack_head},
+            "base": attempt.base,
+            "target": {"name": attempt.tag, "sha": attempt.target},
+            "upstream": upstream_git_url,
+            "bundle_from": attempt.bundle_from,
+            "date": int(attempt.created.timestamp()),
+            "installed_paths": list(names.INSTALLED_PATHS),
+            "installed_trailer": names.INSTALLED_TRAILER,
+            "checks": [
+                {
+                    "name": check.name,
+                    "run": check.run,
+                    "working_directory": check.working_directory,
+                    "timeout": check.timeout,
+                }
+                for check in attempt.configuration.check
+            ],
+        },
+        separators=(",", ":"),
+    )
+    if len(text) > INPUTS_LIMIT - len(attempt.id):
+        raise RequestTooLarge(f"the run's request has {len(text)} characters; shorten the checks' commands")
+    return text

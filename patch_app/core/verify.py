@@ -1,0 +1,103 @@
+"""Is a report ours, and does it account for every patch? One sentence where it isn't or doesn't.
+
+A runner is not trusted: whatever it says is held against what we asked for and what GitHub says.
+"""
+
+from __future__ import annotations
+
+from patch_app.core import names
+from patch_app.core.attempt import Attempt
+from patch_app.core.facts import Facts, Inbox, RunFact
+from patch_app.core.report import Report, Status, Verdict
+
+CARRIED = frozenset({Verdict.CLEAN, Verdict.ADJUSTED, Verdict.RESOLVED})
+GONE = frozenset({Verdict.ALREADY_UPSTREAM, Verdict.EMPTY})
+
+
+def run_problem(attempt: Attempt, run: RunFact) -> str | None:
+    """Why a run that carries the attempt's name isn't the one we asked for, or None."""
+    if run.path != names.WORKFLOW_PATH:
+        return f"run {run.id} is one of {run.path}, not of {names.WORKFLOW_PATH}"
+    if run.event != "workflow_dispatch":
+        return f"run {run.id} was started by {run.event}, not by a dispatch"
+    if run.name != names.run_name(attempt.id):
+        return f"run {run.id} is named for another attempt"
+    if run.workflow_blob != attempt.workflow_blob:
+        return f"run {run.id} used a changed workflow file ({run.workflow_blob}, ours is {attempt.workflow_blob})"
+    return None
+
+
+def report_problem(attempt: Attempt, run: RunFact, inbox: Inbox, facts: Facts) -> str | None:
+    """Why the report of a run can't be believed, or None."""
+    report = inbox.report
+    if report is None:
+        return f"the report can't be read: {inbox.problem or 'it is missing'}"
+    if report.attempt != attempt.id:
+        return f"the report is one for another attempt ({report.attempt})"
+    if report.run is None or (report.run.id, report.run.attempt) != (run.id, run.attempt):
+        return "the report is one of another run"
+    if report.status is Status.ERROR:
+        return None
+    if report.stack is None or (report.stack.branch, report.stack.sha) != (attempt.stack, attempt.stack_head):
+        return "the report is about another stack head than the one that was asked for"
+    if report.target is None or (report.target.name, report.target.sha) != (attempt.tag, attempt.target):
+        return "the report is about another target than the one that was asked for"
+    if report.status is Status.NOOP:
+        return None
+    return _patches_problem(report, facts) or _result_problem(attempt, report)
+
+
+def _patches_problem(report: Report, facts: Facts) -> str | None:
+    old = [patch.old for patch in report.patches]
+    if len(set(old)) != len(old):
+        return "the report names a patch twice"
+    for patch in report.patches:
+        if (patch.new is None) == (patch.verdict in CARRIED):
+            return f"the report says {patch.verdict} of {patch.old[:12]} but {'no' if patch.new is None else 'a'} new commit"
+    installed = set(report.installed.commits) if report.installed else set()
+    if facts.stack_commits is not None:
+        missing = set(facts.stack_commits) - set(old) - installed
+        if missing:
+            return f"the report has no verdict for {len(missing)} patch(es), the first is {min(missing)[:12]}"
+        foreign = (set(old) | installed) - set(facts.stack_commits)
+        if foreign:
+            return f"the report is about {len(foreign)} commit(s) that are not in the stack, the first is {min(foreign)[:12]}"
+    if facts.base_is_upstream is False:
+        return f"the report's base {report.base} is no commit of the upstream repository"
+    return None
+
+
+def _result_problem(attempt: Attempt, report: Report) -> str | None:
+    carried = all(patch.verdict in CARRIED | GONE for patch in report.patches)
+    if (report.candidate is not None) != carried:
+        return "the report has a candidate although a patch is missing from it" if report.candidate else (
+            "the report says that every patch was carried but names no candidate"
+        )
+    expected = Status.CLEAN if carried else Status.CONFLICT
+    if report.status is not expected:
+        return f"the report's status is {report.status} where its verdicts say {expected}"
+    if report.bundle is not None:
+        if report.bundle.ref != names.candidate_ref(attempt.id):
+            return f"the bundle is for another ref ({report.bundle.ref})"
+        if report.bundle.tip != tip(report):
+            return "the bundle's tip is not the candidate"
+    elif tip(report) != attempt.target:
+        return "the report has no bundle"
+    return None
+
+
+def tip(report: Report) -> str | None:
+    """What was carried: the candidate, else what there was before the conflict, else the target."""
+    if report.candidate is not None:
+        return report.candidate.sha
+    if report.partial is not None:
+        return report.partial.sha
+    return report.target.sha if report.target else None
+
+
+def chain(report: Report) -> tuple[str, ...]:
+    """The new commits from the tip down to, not including, the target: what the bundle must hold."""
+    new = [patch.new for patch in report.patches if patch.new is not None]
+    if report.candidate is not None and report.installed is not None and report.installed.new is not None:
+        new.append(report.installed.new)
+    return tuple(reversed(new))
