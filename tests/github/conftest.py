@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import httpx
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from pydantic import SecretStr
+
+from patch_app.github.client import GitHubApp, GitHubSettings
+
+API = "http://127.0.0.1:1/api/v3"
+Handler = Callable[[httpx.Request], httpx.Response]
+
+
+class Clock:
+    """A clock that moves only when something sleeps."""
+
+    def __init__(self) -> None:
+        self.time = 1_760_000_000.0
+        self.slept: list[float] = []
+
+    def now(self) -> float:
+        return self.time
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.time += seconds
+
+
+class FakeGitHub:
+    """Answers by `METHOD /path`; each entry is a list of answers, the last of which repeats."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.answers: dict[str, list[httpx.Response | Exception | Handler]] = {}
+        self.seen: list[httpx.Request] = []
+        self.minted = 0
+
+    def on(self, what: str, *answers: Any) -> None:
+        self.answers[what] = [
+            answer
+            if isinstance(answer, (httpx.Response, Exception)) or callable(answer)
+            else httpx.Response(200, json=answer)
+            for answer in answers
+        ]
+
+    def bodies(self, what: str) -> list[Any]:
+        return [json.loads(r.content) for r in self.seen if f"{r.method} {_path(r)}" == what]
+
+    def count(self, what: str) -> int:
+        return sum(f"{r.method} {_path(r)}" == what for r in self.seen)
+
+    async def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.seen.append(request)
+        path = _path(request)
+        answers = self.answers.get(f"{request.method} {path}")
+        if answers is None:
+            if path.endswith("/access_tokens"):
+                self.minted += 1
+                expires = "2025-10-09T09:53:20Z"  # an hour after the clock's start
+                return httpx.Response(201, json={"token": f"ghs_secret{self.minted}", "expires_at": expires})
+            return httpx.Response(404, json={"message": "Not Found"})
+        answer = answers[0] if len(answers) == 1 else answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        if callable(answer):
+            return answer(request)
+        return httpx.Response(answer.status_code, headers=answer.headers, content=answer.content)
+
+
+def _path(request: httpx.Request) -> str:
+    return request.url.raw_path.decode().split("?")[0].removeprefix("/api/v3")
+
+
+@pytest.fixture(scope="session")
+def pem() -> SecretStr:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return SecretStr(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        ).decode()
+    )
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def fake(clock: Clock) -> FakeGitHub:
+    return FakeGitHub(clock)
+
+
+@pytest.fixture
+async def app(pem: SecretStr, clock: Clock, fake: FakeGitHub) -> AsyncIterator[GitHubApp]:
+    settings = GitHubSettings(issuer="42", private_key=pem, web_url="http://127.0.0.1:1", api_url=API)
+    async with GitHubApp(
+        settings, transport=httpx.MockTransport(fake), now=clock.now, sleep=clock.sleep
+    ) as github:
+        yield github
