@@ -1,0 +1,169 @@
+"""Carries the patches, one by one, and gives each exactly one verdict. Stops at the first conflict.
+
+Never takes a side, never skips a patch in silence, never runs anything of either tree.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Callable, Dict, List, Optional, Tuple
+
+from . import commit, conflict, diff, explain, verdict
+from .attributes import NAME, Attributes
+from .git import Git
+from .merge import Merger
+from .records import (
+    ALREADY_UPSTREAM,
+    CARRIED,
+    CONFLICTED,
+    EMPTY,
+    NOT_TRIED,
+    Carried,
+    Conflict,
+    History,
+    Installed,
+    Outcome,
+    Patch,
+    Problem,
+    Request,
+)
+from .stack import Stack
+
+Progress = Callable[[str, int, int], None]
+"""Called with a stage and how much of it is done, of how much. Gets no text out of a repository."""
+
+
+class Carrier:
+    """Carries one stack onto one target in a repository that has the commits and trees."""
+
+    def __init__(
+        self, repository: Git, request: Request, history: History, stack: Stack, explainer: explain.Explainer
+    ) -> None:
+        self.repository = repository
+        self.request = request
+        self.history = history
+        self.stack = stack
+        self.explainer = explainer
+        self.merger = Merger(repository)
+        self.attributes = Attributes(repository, os.path.join(repository.directory, "attributes"))
+
+    def carry(self, progress: Progress) -> Carried:
+        """All patches, in order.
+
+        Raises:
+            Problem: where a patch is left without a verdict, which would be a mistake of ours.
+            GitError: where git fails in another way than by a conflict.
+        """
+        target_tree = self.merger.tree_of(self.request.target)
+        tip, tree = self.request.target, target_tree
+        outcomes: List[Outcome] = []
+        found: Optional[Conflict] = None
+        self.attributes.use(tree)
+        for number, patch in enumerate(self.stack.patches):
+            progress("carry", number, len(self.stack.patches))
+            if found is not None:
+                outcomes.append(Outcome(patch, NOT_TRIED))
+                continue
+            outcome, found, after = self._one(patch, tip, tree, target_tree)
+            outcomes.append(outcome)
+            if outcome.verdict in CARRIED and outcome.new is not None:
+                tip = outcome.new
+                self._attributes_after(patch, tree, after)
+                tree = after
+        progress("carry", len(self.stack.patches), len(self.stack.patches))
+        installed: Optional[Installed] = None
+        if self.stack.installed:
+            new = self._install(tip) if found is None else None
+            tip = new or tip
+            installed = Installed(self.stack.installed, new)
+        carried = Carried(tuple(outcomes), tip, found, installed, self.stack.merges)
+        self.account(carried)
+        return carried
+
+    def _one(
+        self, patch: Patch, tip: str, tree: str, target_tree: str
+    ) -> Tuple[Outcome, Optional[Conflict], str]:
+        """One patch on what is carried so far: its outcome, the conflict if any, the tree after it."""
+        parent_tree, patch_tree = self.merger.parent_tree(patch), self.merger.tree_of(patch.old)
+        if patch_tree == parent_tree:
+            return Outcome(patch, EMPTY, note="it changed nothing to begin with"), None, tree
+        merged = self.merger.apply(patch_tree, parent_tree, tree)
+        if not merged.clean:
+            return self._conflicted(patch, tree, target_tree)
+        if merged.tree == tree:
+            return self._nothing_left(patch, tree, target_tree), None, tree
+        raw, note = commit.carried(patch.raw, merged.tree, tip, self.request.date)
+        new = commit.write(self.repository, raw)
+        word, why = verdict.judge(self.repository, parent_tree, patch_tree, tree, merged.tree)
+        return (
+            Outcome(patch, word, new, "; ".join(part for part in (why, note) if part) or None),
+            None,
+            merged.tree,
+        )
+
+    def _alone(self, patch: Patch, target_tree: str) -> bool:
+        """Whether the patch, applied to the target alone, changes nothing."""
+        merged = self.merger.apply(
+            self.merger.tree_of(patch.old), self.merger.parent_tree(patch), target_tree
+        )
+        return merged.clean and merged.tree == target_tree
+
+    def _nothing_left(self, patch: Patch, tree: str, target_tree: str) -> Outcome:
+        if tree == target_tree or self._alone(patch, target_tree):
+            commits = self.explainer.took(patch)
+            return Outcome(patch, ALREADY_UPSTREAM, upstream_commits=commits)
+        return Outcome(patch, EMPTY, note="an earlier patch of the stack has it already")
+
+    def _conflicted(self, patch: Patch, tree: str, target_tree: str) -> Tuple[Outcome, Conflict, str]:
+        """The conflict, described on a merge done again with words instead of ids in its markers."""
+        parent_tree, patch_tree = self.merger.parent_tree(patch), self.merger.tree_of(patch.old)
+        named = self.merger.apply(patch_tree, parent_tree, tree, ("carried", "patch"))
+        found = conflict.describe(self.repository, patch, parent_tree, patch_tree, tree, named)
+        paths = tuple(dict.fromkeys(path for path, _ in named.stages))
+        note = None
+        if self._alone(patch, target_tree):
+            note = "applied to the release alone it changes nothing: it may have been taken upstream"
+        commits = self.explainer.touched(paths or tuple(change.path for change in patch.changes))
+        return Outcome(patch, CONFLICTED, note=note, upstream_commits=commits), found, tree
+
+    def _attributes_after(self, patch: Patch, before: str, after: str) -> None:
+        if any(
+            change.path.rsplit(b"/", 1)[-1] == NAME
+            for change in diff.raw(self.repository, before, after, False)
+        ):
+            self.attributes.use(after)
+
+    def _install(self, tip: str) -> str:
+        """The App's own commits as one commit on top, with its files as the stack's head has them."""
+        tree = self.merger.tree_of(tip)
+        paths = self.request.installed_paths
+        head = diff.list_tree(self.repository, self.request.stack, paths)
+        present = {path for _, _, path in head}
+        gone = "0 " + "0" * len(self.request.stack) + "\t"
+        entries = [("%s %s\t" % (mode, oid)).encode() + path for mode, oid, path in head]
+        entries += [gone.encode() + path for path in paths if path not in present]
+        index = {"GIT_INDEX_FILE": os.path.join(self.repository.directory, "installed.index")}
+        self.repository.run("read-tree", tree, extra=index)
+        self.repository.run(
+            "update-index",
+            "-z",
+            "--index-info",
+            stdin=b"".join(entry + b"\0" for entry in entries),
+            extra=index,
+        )
+        new_tree = self.repository.run("write-tree", "--missing-ok", extra=index).decode("ascii").strip()
+        newest = self.repository.run("cat-file", "commit", self.stack.installed[-1])
+        raw, _ = commit.carried(newest, new_tree, tip, self.request.date)
+        return commit.write(self.repository, raw)
+
+    def account(self, carried: Carried) -> None:
+        """Every commit of the stack is a patch with one verdict, an installed one or a merge. Raises Problem."""
+        seen: Dict[str, int] = {}
+        installed = carried.installed.commits if carried.installed else ()
+        for sha in (
+            [outcome.patch.old for outcome in carried.outcomes] + list(installed) + list(carried.merges)
+        ):
+            seen[sha] = seen.get(sha, 0) + 1
+        wrong = [sha for sha in self.history.stack if seen.get(sha) != 1]
+        if wrong or len(seen) != len(self.history.stack):
+            raise Problem("carry", "commits of the stack are not accounted for: %s" % ", ".join(wrong))

@@ -1,0 +1,55 @@
+"""Describes a conflict so that a person can see what happened: files, kinds, stages, hunks. Resolves nothing."""
+
+from __future__ import annotations
+
+from typing import Dict, List
+
+from . import diff
+from .git import Git
+from .records import Conflict, ConflictFile, Merge, Patch, Stage, cut, text
+
+MAX_DIFF = 60_000  # characters; an issue's body holds 65,536
+MAX_FILES = 200
+
+
+def describe(
+    repository: Git, patch: Patch, parent: str, patch_tree: str, carried: str, merged: Merge
+) -> Conflict:
+    """The conflict of `parent`..`patch_tree` on `carried`. `merged` is the unclean merge. Raises GitError."""
+    by_path: Dict[bytes, List[Stage]] = {}
+    for path, stage in merged.stages:
+        by_path.setdefault(path, []).append(stage)
+    files = [
+        ConflictFile(text(path), merged.kinds.get(path, kind_of(stages)), tuple(stages))
+        for path, stages in by_path.items()
+    ]
+    both = [path for path, stages in by_path.items() if {stage.stage for stage in stages} >= {2, 3}]
+    one_sided = [path for path in by_path if path not in both]
+    parts = []
+    if both:
+        # What is there now against the merge with its markers: exactly the hunks a person has to look at.
+        parts.append(_patch(repository, carried, merged.tree, both))
+    if one_sided:
+        shown = _patch(repository, parent, patch_tree, one_sided)
+        parts.append("What the patch does to files that the release lacks, or the other way round:\n" + shown)
+    return Conflict(patch.old, tuple(files[:MAX_FILES]), cut("\n".join(parts), MAX_DIFF))
+
+
+def _patch(repository: Git, old: str, new: str, paths: List[bytes]) -> str:
+    limits = [path.decode("utf-8", "surrogateescape") for path in paths[:MAX_FILES]]
+    out = repository.run(
+        "--literal-pathspecs", "diff-tree", "-r", "-p", "--no-renames", *diff.PLAIN, old, new, "--", *limits
+    )
+    return text(out)
+
+
+def kind_of(stages: List[Stage]) -> str:
+    """A word for a conflict that Git gave no message for."""
+    numbers = frozenset(stage.stage for stage in stages)
+    words = {
+        frozenset({1, 2, 3}): "contents",
+        frozenset({2, 3}): "add/add",
+        frozenset({1, 2}): "modify/delete",
+        frozenset({1, 3}): "modify/delete",
+    }
+    return words.get(numbers, "file location")

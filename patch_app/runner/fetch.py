@@ -1,0 +1,140 @@
+"""All fetching: shallow and without blobs, then the wanted blobs in one batch. Refuses to write to a remote.
+
+Git fetches an object that is still missing by itself (the remotes are promisors), one round trip each time:
+that is the safety net, not the way. Measured on a real fork, 80 blobs took 15.9 s one by one, 0.54 s in a batch.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Dict, Iterable, List, Optional, Sequence, Set
+
+from .git import Git, GitError
+from .records import Problem
+from .workspace import Workspace
+
+COMMITS_ONLY = "tree:0"
+NO_BLOBS = "blob:none"
+QUIET = ("--quiet", "--no-tags", "--no-write-fetch-head", "--recurse-submodules=no", "--no-auto-maintenance")
+
+
+def pack_bytes(repository: Git) -> int:
+    """Size of all packs and loose objects of a repository, in bytes."""
+    total = 0
+    for folder, _, names in os.walk(os.path.join(repository.directory, "objects")):
+        total += sum(
+            os.path.getsize(os.path.join(folder, name)) for name in names if not name.endswith(".idx")
+        )
+    return total
+
+
+class Fetcher:
+    """Fetches into scratch repositories from the remotes `fork` and `upstream` of a workspace."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+
+    def _url(self, remote: str) -> str:
+        return self.workspace.fork_url if remote == "fork" else self.workspace.upstream_url
+
+    def fetch(
+        self,
+        repository: Git,
+        remote: str,
+        refspecs: Sequence[str],
+        *options: str,
+        stdin: bytes = b"",
+        config: Sequence[str] = (),
+    ) -> None:
+        """One `git fetch`. Raises GitError."""
+        local = not self._url(remote).startswith(("http:", "https:"))
+        before = pack_bytes(repository) if local else 0
+        settings = [word for item in config for word in ("-c", item)]
+        repository.run(*settings, "fetch", *QUIET, *options, remote, *refspecs, stdin=stdin)
+        if local:
+            self.workspace.trace.add(max(0, pack_bytes(repository) - before))
+
+    def blobs(self, repository: Git, wanted: Dict[str, str]) -> None:
+        """Fetches the blobs that are not at hand; `wanted` maps each id to the remote that has it.
+
+        One request a remote. What a remote refuses is left to Git's own lazy fetch, which asks the other too.
+        """
+        missing = set(wanted) - set(repository.objects())
+        for remote in ("fork", "upstream"):
+            batch = sorted(name for name in missing if wanted[name] == remote)
+            if batch:
+                try:
+                    self.objects(repository, remote, batch)
+                except GitError as error:
+                    if error.timed_out:
+                        raise
+
+    def objects(self, repository: Git, remote: str, names: Iterable[str]) -> None:
+        """Exactly these objects, in one request. `noop`: telling what we have would only make it larger."""
+        self.fetch(
+            repository,
+            remote,
+            (),
+            "--filter=" + NO_BLOBS,
+            "--stdin",
+            stdin="".join(name + "\n" for name in names).encode(),
+            config=("fetch.negotiationAlgorithm=noop",),
+        )
+
+
+def unreachable(error: GitError, what: str, url: str) -> Problem:
+    """A fetch's failure as a sentence for a person."""
+    return Problem("fetch", "%s could not be fetched from %s: %s" % (what, url, error.stderr or str(error)))
+
+
+def commit_objects(repository: Git, names: Iterable[str]) -> Dict[str, bytes]:
+    """Raw bytes of objects that are at hand. Raises GitError for one that isn't there."""
+    wanted = list(names)
+    out = repository.run("cat-file", "--batch", stdin="".join(name + "\n" for name in wanted).encode())
+    found: Dict[str, bytes] = {}
+    position = 0
+    for name in wanted:
+        end = out.index(b"\n", position)
+        words = out[position:end].split(b" ")
+        if len(words) != 3:
+            raise GitError("cat-file", 0, "object %s is missing" % name)
+        size = int(words[2])
+        found[name] = out[end + 1 : end + 1 + size]
+        position = end + 1 + size + 1
+    return found
+
+
+def fetch_trees(
+    fetcher: Fetcher, repository: Git, head: str, depth: int, target: str, base: Optional[str]
+) -> None:
+    """Commits and trees of the stack (its own depth) and of the target (depth 1), no blobs.
+
+    Two fetches, since a common depth for both costs seven times as much on a real fork.
+
+    Raises:
+        Problem: with stage `fetch` where a remote can't be reached or lacks the commit.
+    """
+    options = ("--filter=" + NO_BLOBS,)
+    workspace = fetcher.workspace
+    try:
+        fetcher.fetch(repository, "fork", ["+%s:refs/carry/stack" % head], "--depth=%d" % depth, *options)
+    except GitError as error:
+        raise unreachable(error, "the stack", workspace.fork_url) from error
+    try:
+        fetcher.fetch(repository, "upstream", ["+%s:refs/carry/target" % target], "--depth=1", *options)
+    except GitError as error:
+        raise unreachable(error, "the target", workspace.upstream_url) from error
+    if base is not None and base not in repository.objects():
+        fetcher.fetch(repository, "fork", [base], "--depth=1", *options)
+
+
+def ensure_commits(fetcher: Fetcher, repository: Git, names: Sequence[str]) -> None:
+    """Commits with their trees, each without its parents, from whichever remote has them. Raises GitError."""
+    missing: Set[str] = set(names) - set(repository.objects())
+    if not missing:
+        return
+    wanted: List[str] = sorted(missing)
+    try:
+        fetcher.fetch(repository, "fork", wanted, "--depth=1", "--filter=" + NO_BLOBS)
+    except GitError:
+        fetcher.fetch(repository, "upstream", wanted, "--depth=1", "--filter=" + NO_BLOBS)

@@ -1,0 +1,147 @@
+"""One carry from request to report. Fetches, carries and packs; pushes nothing and prints nothing."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Callable, Dict, List, NamedTuple, Optional
+
+from . import bundle, deepen, rangediff, report, stack
+from .carry import Carrier, Progress
+from .explain import Explainer
+from .fetch import Fetcher, fetch_trees
+from .git import Git, GitError
+from .history import Explorer
+from .records import Carried, History, Problem, Request
+from .workspace import Workspace
+
+Clock = Callable[[], float]
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """Progress for nobody."""
+
+
+class Job(NamedTuple):
+    """What the carry left behind: the report, and the repository and bundle that it speaks of, if any."""
+
+    report: Dict[str, Any]
+    bundle: Optional[bundle.Bundle]
+    repository: Optional[Git]
+
+
+class Runner:
+    """Runs one request in a workspace. `run()` always gives a report."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        request: Request,
+        run: Optional[Dict[str, str]] = None,
+        progress: Progress = silent,
+        clock: Clock = time.monotonic,
+        with_bundle: bool = True,
+    ) -> None:
+        self.workspace = workspace
+        self.request = request
+        self.progress = progress
+        self.clock = clock
+        self.with_bundle = with_bundle
+        self.fetcher = Fetcher(workspace)
+        self.seconds: Dict[str, float] = {}
+        self.facts = report.Facts(attempt=request.attempt, run=run, request=request)
+        self.repository: Optional[Git] = None
+        self._stage = "start"
+        self._began = clock()
+
+    def run(self) -> Job:
+        """Carries, whatever happens. A failure's report says the stage and what was wrong."""
+        problem: Optional[Problem] = None
+        try:
+            self._work()
+        except Exception as error:  # noqa: BLE001 - the report is the outcome, for a mistake of ours too
+            problem = as_problem(error, self._stage, self.workspace.scrub)
+        self._enter("end")
+        self.facts = self.facts._replace(traffic=self.workspace.trace.traffic(), seconds=dict(self.seconds))
+        return Job(report.build(self.facts, problem), None if problem else self.facts.bundle, self.repository)
+
+    def add_checks(self, checks: List[Dict[str, Any]]) -> Dict[str, Any]:
+        """The report with the results of checks, as a preview has them."""
+        self.facts = self.facts._replace(checks=checks, traffic=self.workspace.trace.traffic())
+        return report.build(self.facts)
+
+    def _enter(self, stage: str) -> None:
+        now = self.clock()
+        self.seconds[self._stage] = self.seconds.get(self._stage, 0.0) + now - self._began
+        self._stage, self._began = stage, now
+        if stage != "end":
+            self.progress(stage, 0, 0)
+
+    def _work(self) -> None:
+        request = self.request
+        self.facts = self.facts._replace(git_version=self.workspace.git_version())
+        self._enter("history")
+        explorer = Explorer(self.workspace, request.stack, request.target, request.base)
+        history = explorer.explore()
+        self.facts = self.facts._replace(history=history)
+        if not history.stack:
+            return
+        self._enter("fetch")
+        repository = self._fetch(explorer, history)
+        parts = stack.read(repository, history, request)
+        self.facts = self.facts._replace(patches=list(parts.patches))
+        if report.is_noop(history):
+            return
+        stack.check_installed_paths(repository, request, history.base, request.target)
+        stack.check_merges(explorer, self.fetcher, repository, history, parts)
+        self._fetch_blobs(repository, history, parts)
+        self._enter("carry")
+        explainer = Explainer(self.fetcher, repository, history, request.target)
+        carried = Carrier(repository, request, history, parts, explainer).carry(self.progress)
+        tree = repository.line("rev-parse", "--verify", carried.tip + "^{tree}")
+        self.facts = self.facts._replace(carried=carried, candidate_tree=tree)
+        self._enter("range-diff")
+        self.facts = self.facts._replace(
+            range_diff=rangediff.range_diff(repository, request, history, carried)
+        )
+        if self.with_bundle:
+            self._enter("bundle")
+            self.facts = self.facts._replace(bundle=self._bundle(explorer, repository, history, carried))
+
+    def _fetch(self, explorer: Explorer, history: History) -> Git:
+        repository = self.workspace.repository("carry", explorer.format)
+        self.repository = repository
+        fetch_trees(
+            self.fetcher, repository, self.request.stack, history.depth, self.request.target, history.base
+        )
+        return repository
+
+    def _fetch_blobs(self, repository: Git, history: History, parts: stack.Stack) -> None:
+        wanted = stack.wanted_blobs(repository, parts, history.base, self.request.target)
+        for oid in stack.attribute_blobs(repository, self.request.target):
+            wanted.setdefault(oid, "upstream")
+        self.fetcher.blobs(repository, wanted)
+
+    def _bundle(
+        self, explorer: Explorer, repository: Git, history: History, carried: Carried
+    ) -> Optional[bundle.Bundle]:
+        request = self.request
+        prerequisite = request.target
+        edges: List[str] = []
+        if request.bundle_from == "base" and history.base is not None:
+            prerequisite = history.base
+            edges = deepen.down_to_base(explorer, self.fetcher, repository, request.target, history.base)
+        if carried.tip == prerequisite:
+            return None
+        ref = report.candidate_ref(request.attempt)
+        return bundle.create(repository, self.workspace.path("bundle"), ref, carried.tip, prerequisite, edges)
+
+
+def as_problem(error: Exception, stage: str, scrub: Callable[[str], str]) -> Problem:
+    """Any failure as a stage and a scrubbed sentence."""
+    if isinstance(error, Problem):
+        return Problem(error.stage, scrub(error.message))
+    if isinstance(error, GitError):
+        return Problem(stage, scrub(str(error)))
+    if isinstance(error, OSError):
+        return Problem(stage, scrub("the machine refused: %s" % (error.strerror or error)))
+    return Problem(stage, scrub("a mistake in the runner: %s: %s" % (type(error).__name__, error)))

@@ -1,0 +1,112 @@
+"""Decides what became of a patch that was carried, from blobs and modes alone. Changes nothing.
+
+A patch id ignores white space and includes context, so it says nothing here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Dict, List, Optional, Tuple
+
+from . import diff
+from .diff import Lines
+from .git import Git
+from .records import ADJUSTED, CLEAN, Change, text
+
+Judged = Tuple[str, Optional[str]]
+
+
+def same_entry(one: Change, other: Change) -> bool:
+    """The same blobs and modes at the same path: nothing of the file moved, so no line has to be read."""
+    return one[:4] == other[:4] and one.path == other.path
+
+
+def judge(repository: Git, parent: str, patch: str, before: str, after: str) -> Judged:
+    """`clean` or `adjusted` with a note, for `parent`..`patch` carried as `before`..`after`. Raises GitError."""
+    old = diff.raw(repository, parent, patch, renames=False)
+    new = diff.raw(repository, before, after, renames=False)
+    if len(old) == len(new):
+        pairs = list(zip(old, new))  # noqa: B905 - Python 3.9 has no `strict`
+        if all(same_entry(*pair) for pair in pairs):
+            return CLEAN, None
+    old_lines = diff.lines(repository, parent, patch)
+    new_lines = diff.lines(repository, before, after)
+    if old_lines is None or new_lines is None:
+        return ADJUSTED, "a path changed its kind; its lines could not be compared"
+    return compare(old_lines, new_lines)
+
+
+def compare(old: List[Tuple[Change, Lines]], new: List[Tuple[Change, Lines]]) -> Judged:
+    """Compares path by path. A path that upstream renamed is paired by what the patch does to it."""
+    by_path: Dict[Tuple[bytes, bytes], Tuple[Change, Lines]] = {
+        (c.source, c.path): (c, lines) for c, lines in new
+    }
+    notes: List[str] = []
+    left: List[Tuple[Change, Lines]] = []
+    moved: List[str] = []
+    for change, lines in old:
+        found = by_path.pop((change.source, change.path), None)
+        if found is None:
+            left.append((change, lines))
+        else:
+            notes += differences(change, lines, *found)
+    for change, lines in left:
+        match = next(
+            (key for key, (c, other) in by_path.items() if not differences(change, lines, c, other)), None
+        )
+        if match is None:
+            notes.append("path: %s is not changed as in the patch" % text(change.path))
+        else:
+            del by_path[match]
+            moved.append("%s is now %s" % (text(change.path), text(match[1])))
+    notes += ["path: %s is changed, which the patch did not" % text(key[1]) for key in by_path]
+    if notes:
+        return ADJUSTED, bounded(notes)
+    return CLEAN, bounded(moved) if moved else None
+
+
+def differences(change: Change, lines: Lines, other: Change, other_lines: Lines) -> List[str]:
+    """What differs between a file's change in the patch and in the carried commit; empty for the same."""
+    name = text(other.path)
+    found = []
+    if change.status != other.status:
+        found.append(
+            "path: %s is %s instead of %s"
+            % (name, WORDS.get(other.status, other.status), WORDS.get(change.status, change.status))
+        )
+    if (change.old_mode, change.new_mode) != (other.old_mode, other.new_mode):
+        found.append(
+            "mode: %s goes %s to %s instead of %s to %s"
+            % (name, other.old_mode, other.new_mode, change.old_mode, change.new_mode)
+        )
+    if (change.old, change.new) != (other.old, other.new):
+        found += line_differences(name, lines, other_lines)
+    return found
+
+
+WORDS = {"A": "added", "D": "deleted", "M": "changed", "R": "renamed", "C": "copied", "T": "changed in kind"}
+
+
+def line_differences(name: str, lines: Lines, other: Lines) -> List[str]:
+    """Lines that only one of the two removes or adds. Their order may differ: a diff can slide."""
+    if any(b"\0" in line for part in (*lines, *other) for line in part):
+        return ["binary: %s is not the same" % name]
+    found = []
+    for word, mine, theirs in (
+        ("removed", lines.removed, other.removed),
+        ("added", lines.added, other.added),
+    ):
+        one, two = Counter(mine), Counter(theirs)
+        less, more = sum((one - two).values()), sum((two - one).values())
+        if less or more:
+            found.append(
+                "lines: in %s %d %s lines of the patch are missing and %d are new" % (name, less, word, more)
+            )
+    return found
+
+
+def bounded(notes: List[str]) -> str:
+    """A note of a handful of parts."""
+    shown = notes[:8]
+    rest = len(notes) - len(shown)
+    return "; ".join(shown) + ("; and %d more" % rest if rest else "")
