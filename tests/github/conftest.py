@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -105,3 +108,43 @@ async def app(pem: SecretStr, clock: Clock, fake: FakeGitHub) -> AsyncIterator[G
         settings, transport=httpx.MockTransport(fake), now=clock.now, sleep=clock.sleep
     ) as github:
         yield github
+
+
+class Repository:
+    """A repository of real Git with fixed people and dates."""
+
+    def __init__(self, path: Path, *, bare: bool = False) -> None:
+        self.path = path
+        path.mkdir(parents=True)
+        self.git("init", "-q", "-b", "main", *(["--bare"] if bare else []))
+
+    def git(self, *arguments: str, data: bytes | None = None, env: dict[str, str] | None = None) -> str:
+        return self.git_bytes(*arguments, data=data, env=env).decode().strip()
+
+    def git_bytes(
+        self, *arguments: str, data: bytes | None = None, env: dict[str, str] | None = None
+    ) -> bytes:
+        person = {
+            "GIT_AUTHOR_NAME": "A", "GIT_AUTHOR_EMAIL": "a@example", "GIT_AUTHOR_DATE": "1760000000 +0000",
+            "GIT_COMMITTER_NAME": "C", "GIT_COMMITTER_EMAIL": "c@example",
+            "GIT_COMMITTER_DATE": "1760000000 +0000",
+            "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "PATH": os.environ["PATH"],
+        }  # fmt: skip
+        return subprocess.run(
+            ["git", *arguments], cwd=self.path, input=data or b"", env={**person, **(env or {})},
+            check=True, capture_output=True,
+        ).stdout  # fmt: skip
+
+    def commit(self, message: str = "change", **files: str) -> str:
+        for name, text in files.items():
+            target = self.path / name.replace("__", "/")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text)
+        self.git("add", "-A")
+        self.git("commit", "-q", "--allow-empty", "-F", "-", data=message.encode())
+        return self.git("rev-parse", "HEAD")
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    return Repository(tmp_path / "repository")
