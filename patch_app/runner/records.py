@@ -19,7 +19,7 @@ GITLINK = "160000"
 SYMLINK = "120000"
 
 
-class Problem(Exception):
+class Problem(Exception):  # noqa: N818 - it is an outcome more often than an error
     """Something a person can read: the carry can't go on. `stage` says where, `message` says what to do."""
 
     def __init__(self, stage: str, message: str) -> None:

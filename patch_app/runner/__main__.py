@@ -1,0 +1,208 @@
+"""Entry of both jobs: `carry` and `check`. Reads the environment, ends with a report, prints no foreign text.
+
+Standard output is where Actions looks for workflow commands, so in the carry job nothing out of a repository
+is ever written to it: a commit's subject could else forge the notice that names our inbox commit.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import Any, Dict, List, Mapping, Optional, Tuple
+
+from . import check_job, deliver, report, request, summary
+from .job import Job, Runner, as_problem
+from .records import Problem, Request
+from .workspace import Workspace
+
+NOTICE = "::notice title=patch-app-inbox::"
+
+
+def main(arguments: List[str], environment: Mapping[str, str]) -> int:
+    """Runs one job. 0: handed over (or the check passed); 1: not; 2: called in a wrong way."""
+    if arguments == ["carry"]:
+        return carry(environment)
+    if arguments == ["check"]:
+        return check(environment)
+    sys.stderr.write("usage: python3 -m patch_app_runner carry|check\n")
+    return 2
+
+
+def take_token(environment: Mapping[str, str]) -> Optional[str]:
+    """The job's token, taken out of our own environment so that no child gets it by inheritance."""
+    token = environment.get("PATCH_APP_TOKEN") or None
+    os.environ.pop("PATCH_APP_TOKEN", None)
+    return token
+
+
+def fork_url(environment: Mapping[str, str]) -> str:
+    """The fork's address, as Actions gives it. Raises Problem where it doesn't."""
+    server, name = environment.get("GITHUB_SERVER_URL", ""), environment.get("GITHUB_REPOSITORY", "")
+    if not server or not name:
+        raise Problem("request", "GITHUB_SERVER_URL and GITHUB_REPOSITORY are not set: this runs on Actions")
+    return request.http_url("%s/%s" % (server.rstrip("/"), name), "the fork's address")
+
+
+def run_of(environment: Mapping[str, str]) -> Optional[Dict[str, str]]:
+    """Which run this is."""
+    if not environment.get("GITHUB_RUN_ID"):
+        return None
+    return {"id": environment["GITHUB_RUN_ID"], "attempt": environment.get("GITHUB_RUN_ATTEMPT", "1")}
+
+
+def run_attempt(environment: Mapping[str, str]) -> str:
+    """The run's attempt, which becomes a part of a ref's name."""
+    value = environment.get("GITHUB_RUN_ATTEMPT", "1")
+    return value if value.isdigit() and len(value) < 10 else "1"
+
+
+def carry(environment: Mapping[str, str]) -> int:
+    """The carry job: report and bundle end up in the inbox, whatever happened before."""
+    token = take_token(environment)
+    try:
+        url = fork_url(environment)
+        attempt = request.attempt_id(environment.get("PATCH_APP_ATTEMPT"))
+    except Problem as problem:
+        say("::error title=patch_app::the run's own inputs can't be used: " + plain(problem.message))
+        return 1
+    parsed, wrong = parse(environment, attempt)
+    upstream = parsed.upstream if parsed else url
+    try:
+        with Workspace(
+            url, upstream, token=token, parent=environment.get("RUNNER_TEMP") or None
+        ) as workspace:
+            return _carry(workspace, parsed, wrong, attempt, environment)
+    except Exception as error:  # noqa: BLE001 - a full disk ends here: there is still the log
+        found = as_problem(error, "deliver", lambda value: value.replace(token, "***") if token else value)
+        say(
+            "::error title=patch_app::nothing could be handed over (%s): %s"
+            % (found.stage, plain(found.message))
+        )
+        return 1
+
+
+def parse(environment: Mapping[str, str], attempt: str) -> Tuple[Optional[Request], Optional[Problem]]:
+    """The request, or what is wrong with it."""
+    try:
+        return request.parse(environment.get("PATCH_APP_REQUEST", ""), attempt), None
+    except Problem as problem:
+        return None, problem
+
+
+def _carry(
+    workspace: Workspace,
+    parsed: Optional[Request],
+    problem: Optional[Problem],
+    attempt: str,
+    environment: Mapping[str, str],
+) -> int:
+    run = run_of(environment)
+    if parsed is None:
+        facts = report.Facts(attempt=attempt, run=run)
+        job = Job(report.build(facts, problem), None, None)
+    else:
+        job = Runner(workspace, parsed, run, progress).run()
+    ref = deliver.inbox_ref(attempt, run_attempt(environment))
+    date = parsed.date if parsed else int(time.time())
+    job, inbox = hand_over(
+        workspace, job, ref, date, "sha256" if parsed and len(parsed.stack) == 64 else "sha1"
+    )
+    say(NOTICE + inbox)
+    checks = [found.name for found in parsed.checks] if parsed else []
+    append(
+        environment.get("GITHUB_OUTPUT"),
+        "".join("%s=%s\n" % pair for pair in deliver.outputs(inbox, job.report, checks)),
+    )
+    append(environment.get("GITHUB_STEP_SUMMARY"), summary.markdown(job.report))
+    say("patch_app: %s" % job.report["status"])
+    return 1 if job.report["status"] == "error" else 0
+
+
+def hand_over(workspace: Workspace, job: Job, ref: str, date: int, object_format: str) -> Tuple[Job, str]:
+    """Pushes what there is; where the bundle is refused, the report alone, as an error. Raises on a second refusal."""
+    try:
+        inbox = deliver.deliver(
+            workspace, job.report, job.bundle, ref=ref, date=date, object_format=object_format
+        )
+    except Exception as error:
+        if job.bundle is None:
+            raise
+        found = as_problem(error, "deliver", workspace.scrub)
+        failed = {
+            **job.report,
+            "status": "error",
+            "candidate": None,
+            "partial": None,
+            "conflict": None,
+            "bundle": None,
+            "error": {"stage": found.stage, "message": found.message},
+        }
+        say("::warning title=patch_app::the bundle could not be pushed; the report goes alone")
+        inbox = deliver.deliver(
+            workspace, failed, None, ref=ref, date=date, object_format=object_format, name="inbox-alone"
+        )
+        return Job(failed, None, job.repository), inbox
+    return job, inbox
+
+
+def check(environment: Mapping[str, str]) -> int:
+    """The check job: its exit status is the check's result."""
+    token = take_token(environment)
+    scrub = str
+    try:
+        url = fork_url(environment)
+        parsed = request.parse(environment.get("PATCH_APP_REQUEST", ""), environment.get("PATCH_APP_ATTEMPT"))
+        inbox = request.oid(environment.get("PATCH_APP_INBOX"), "PATCH_APP_INBOX")
+        parent = environment.get("RUNNER_TEMP") or None
+        with Workspace(url, parsed.upstream, token=token, parent=parent) as workspace:
+            name = environment.get("PATCH_APP_CHECK", "")
+            return check_job.run(workspace, parsed, inbox, name, workspace.path("tree"))
+    except Exception as error:  # noqa: BLE001 - a sentence instead of a traceback
+        found = as_problem(
+            error, "checks", lambda value: value.replace(token, "***") if token else scrub(value)
+        )
+        say("::error title=patch_app::the check could not be run: " + plain(found.message))
+        return 1
+
+
+def progress(stage: str, done: int, total: int) -> None:
+    """A line a stage, and one every fifty patches; only words and numbers of ours."""
+    if total == 0:
+        say("patch_app: " + stage)
+    elif done == total or done % 50 == 0:
+        say("patch_app: %s %d/%d" % (stage, done, total))
+
+
+def plain(message: str) -> str:
+    """A message that may hold foreign words, safe on a line that begins with a workflow command of ours."""
+    flat = " ".join("".join(char if char.isprintable() else " " for char in message).split())
+    return flat.replace("%", "%25")[:2000]
+
+
+def say(line: str) -> None:
+    """One line of our own on standard output."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def append(path: Optional[str], content: str) -> None:
+    """Adds to one of the files that Actions gives a step; where it gives none there is nothing to do."""
+    if not path:
+        return
+    try:
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(content)
+    except OSError as error:
+        say(
+            "::warning title=patch_app::a file of the job could not be written: " + plain(str(error.strerror))
+        )
+
+
+def start() -> Any:
+    """What `python3 -m` calls."""
+    return main(sys.argv[1:], dict(os.environ))
+
+
+if __name__ == "__main__":
+    sys.exit(start())

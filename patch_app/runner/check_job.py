@@ -1,0 +1,104 @@
+"""The second job: unpacks the candidate from the inbox commit and runs one check. Writes to no remote."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import sys
+from typing import Any, BinaryIO, Dict, Mapping, Tuple
+
+from . import bundle, checks
+from .deliver import REPORT
+from .fetch import Fetcher
+from .git import Git
+from .records import Check, Problem, Request
+from .workspace import Workspace
+
+PARTS = re.compile(r"candidate\.bundle(?:\.\d{3})?\Z")
+
+
+def run(workspace: Workspace, request: Request, inbox: str, name: str, directory: str) -> int:
+    """Exit status for the job: 0 only where the check's command ended with 0 in its time.
+
+    Raises:
+        Problem: where the candidate can't be had or there is no such check.
+        GitError: where git fails.
+    """
+    check = next((found for found in request.checks if found.name == name), None)
+    if check is None:
+        raise Problem("checks", "the request has no check of that name")
+    repository = workspace.repository("candidate", "sha256" if len(inbox) == 64 else "sha1")
+    fetcher = Fetcher(workspace)
+    report, content = read_inbox(fetcher, repository, inbox)
+    tip = unpack(fetcher, repository, request, report, content)
+    tree = os.path.join(directory, "candidate")
+    checks.materialise(repository, tip, tree)
+    outcome = run_loud(check, tree)
+    print_line("check %s: exit %d after %.1f s" % (check.name, outcome.exit, outcome.seconds))
+    if outcome.timed_out:
+        print_line(
+            "::error title=patch_app::check %s took longer than %d s and was ended" % (name, check.timeout)
+        )
+    return 1 if outcome.timed_out or outcome.exit else 0
+
+
+def read_inbox(fetcher: Fetcher, repository: Git, inbox: str) -> Tuple[Dict[str, Any], bytes]:
+    """The report and the joined bundle of an inbox commit."""
+    fetcher.fetch(repository, "fork", ["+%s:refs/inbox" % inbox], "--depth=1")
+    names = repository.run("ls-tree", "--name-only", "-z", inbox).decode("utf-8", "replace").split("\0")
+    parts = sorted(name for name in names if PARTS.match(name))
+    try:
+        report = json.loads(repository.run("cat-file", "blob", "%s:%s" % (inbox, REPORT)))
+    except ValueError:
+        raise Problem("checks", "the report can't be read") from None
+    content = b"".join(repository.run("cat-file", "blob", "%s:%s" % (inbox, part)) for part in parts)
+    return report, content
+
+
+def unpack(
+    fetcher: Fetcher, repository: Git, request: Request, report: Dict[str, Any], content: bytes
+) -> str:
+    """Makes the candidate complete in `repository` and gives its id."""
+    candidate = report.get("candidate") or {}
+    tip = candidate.get("sha")
+    if not isinstance(tip, str) or len(tip) != len(request.target):
+        raise Problem("checks", "the report names no candidate")
+    fetcher.fetch(repository, "upstream", ["+%s:refs/target" % request.target], "--depth=1")
+    if tip == request.target:
+        return tip
+    listed, _, prerequisites, start = bundle.read_header(content)
+    if listed != tip:
+        raise Problem("checks", "the bundle holds another commit than the report names")
+    if request.target not in prerequisites:
+        # Its pack holds base..target as well, and leans on the base.
+        fetcher.fetch(
+            repository, "upstream", [*("+%s:refs/base/%s" % (p, p) for p in prerequisites)], "--depth=1"
+        )
+    repository.run("index-pack", "--stdin", "--fix-thin", stdin=content[start:])
+    repository.run("update-ref", "refs/candidate", tip)
+    return tip
+
+
+def run_loud(check: Check, tree: str) -> checks.Outcome:
+    """Runs the check and shows its output. Workflow commands in it are switched off by a word it can't guess."""
+    word = secrets.token_hex(16)
+    out: BinaryIO = sys.stdout.buffer
+    print_line("::stop-commands::" + word)
+
+    def echo(chunk: bytes) -> None:
+        out.write(chunk)
+        out.flush()
+
+    given: Mapping[str, str] = os.environ
+    try:
+        return checks.run(check, tree, given, echo)
+    finally:
+        print_line("\n::%s::" % word)
+
+
+def print_line(line: str) -> None:
+    """One line of our own on standard output."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()

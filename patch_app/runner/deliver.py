@@ -1,0 +1,108 @@
+"""Hands the report and the bundle over: blobs of one commit, pushed to the attempt's inbox ref.
+
+The one place that writes to a remote, and only to that ref of the fork, which must not exist before.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+
+from . import commit
+from .bundle import Bundle
+from .git import Git, GitError
+from .records import Problem
+from .workspace import Workspace
+
+TRIES = 3
+PAUSE = 5.0
+REPORT = "report.json"
+
+
+def inbox_ref(attempt: str, run_attempt: str) -> str:
+    """Where the server looks for what this run hands over."""
+    return "refs/patch-app/inbox/%s/%s" % (attempt, run_attempt)
+
+
+def encode(report: Dict[str, Any]) -> bytes:
+    """The report's bytes: the same for the same report."""
+    return (json.dumps(report, indent=1, sort_keys=True, ensure_ascii=True) + "\n").encode("ascii")
+
+
+def inbox_commit(repository: Git, report: Dict[str, Any], bundle: Optional[Bundle], date: int) -> str:
+    """A root commit with the report and the bundle's parts. Raises GitError."""
+    blob = repository.line("hash-object", "-t", "blob", "-w", "--stdin", stdin=encode(report))
+    entries = [(REPORT, blob)]
+    for part in bundle.parts if bundle else ():
+        path = os.path.join(bundle.directory if bundle else "", part.path)
+        entries.append((part.path, repository.line("hash-object", "-t", "blob", "-w", "--no-filters", path)))
+    listing = "".join("100644 blob %s\t%s\n" % (oid, name) for name, oid in sorted(entries))
+    tree = repository.line("mktree", stdin=listing.encode())
+    attempt = report.get("attempt") or "?"
+    return commit.write(repository, commit.plain(tree, (), "patch_app inbox: attempt %s" % attempt, date))
+
+
+def push(
+    repository: Git, sha: str, ref: str, pause: Callable[[float], None] = time.sleep, tries: int = TRIES
+) -> None:
+    """Creates `ref` at `sha` on the fork. One that is there already with this very commit is fine.
+
+    Raises:
+        Problem: with stage `deliver`, where the ref holds something else or the fork refused each time.
+    """
+    reason = ""
+    for number in range(tries):
+        if number:
+            pause(PAUSE * number)
+        try:
+            repository.run(
+                "push", "--quiet", "--no-verify", "--force-with-lease=%s:" % ref, "fork", "%s:%s" % (sha, ref)
+            )
+        except GitError as error:
+            reason = error.stderr or str(error)
+            there = remote_value(repository, ref)
+            if there == sha:
+                return
+            if there:
+                raise Problem("deliver", "%s exists already with another report" % ref) from error
+        else:
+            return
+    raise Problem("deliver", "the report could not be pushed to the fork: %s" % reason)
+
+
+def remote_value(repository: Git, ref: str) -> Optional[str]:
+    """What the fork has at `ref`; None where it has nothing or can't be asked."""
+    try:
+        out = repository.run("ls-remote", "--quiet", "fork", ref).decode("ascii", "replace")
+    except GitError:
+        return None
+    return next((line.split("\t")[0] for line in out.splitlines() if line.endswith("\t" + ref)), None)
+
+
+def deliver(
+    workspace: Workspace,
+    report: Dict[str, Any],
+    bundle: Optional[Bundle],
+    *,
+    ref: str,
+    date: int,
+    object_format: str = "sha1",
+    name: str = "inbox",
+    pause: Callable[[float], None] = time.sleep,
+) -> str:
+    """Pushes report and bundle, and gives the inbox commit's id. Raises Problem or GitError.
+
+    A repository of its own: a push out of a shallow one may be refused for its missing parents.
+    """
+    repository = workspace.repository(name, object_format)
+    sha = inbox_commit(repository, report, bundle, date)
+    push(repository, sha, ref, pause)
+    return sha
+
+
+def outputs(inbox: str, report: Dict[str, Any], checks: Sequence[str]) -> List[Tuple[str, str]]:
+    """The carry job's outputs: the inbox commit, and the checks to run, none without a candidate."""
+    names = [{"name": name} for name in checks] if report.get("candidate") else []
+    return [("inbox", inbox), ("checks", json.dumps(names))]

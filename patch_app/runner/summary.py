@@ -1,0 +1,81 @@
+"""The job summary: what became of each patch, for a person. Text out of a repository is escaped and bounded."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Optional
+
+from .records import cut
+
+MAX_SUMMARY = 300_000  # characters; a step may write 1 MiB
+MAX_ROWS = 300
+
+MARKUP = "\\`*_{}[]()<>#+-!|~@&$:"
+
+SENTENCES = {
+    "clean": "Every patch is accounted for, and the candidate is ready.",
+    "conflict": "A patch does not apply to the release: a person has to look at it.",
+    "checks_failed": "The patches were carried, but a check failed.",
+    "noop": "There is nothing to carry.",
+    "error": "It could not be done.",
+}
+
+
+def escape(value: Optional[str], limit: int = 200) -> str:
+    """Foreign text as plain Markdown text on one line: no link, mention, tag or cell border comes out of it."""
+    flat = " ".join("".join(char if char.isprintable() else " " for char in value or "").split())
+    flat = flat if len(flat) <= limit else flat[: limit - 1] + "…"
+    return "".join(
+        "\\" + char if char in MARKUP and char not in "@&<:" else ENTITIES.get(char, char) for char in flat
+    )
+
+
+ENTITIES = {"@": "&#64;", "&": "&amp;", "<": "&lt;", ":": "&#58;"}
+
+
+def fenced(value: str, language: str = "") -> str:
+    """Foreign text as a code block that it can't end by itself."""
+    longest = run = 0
+    for char in value:
+        run = run + 1 if char == "`" else 0
+        longest = max(longest, run)
+    fence = "`" * max(3, longest + 1)
+    return "%s%s\n%s\n%s\n" % (fence, language, value.rstrip("\n"), fence)
+
+
+def markdown(report: Dict[str, Any]) -> str:
+    """The whole summary."""
+    target = report.get("target") or {}
+    stack = report.get("stack") or {}
+    title = "## patch\\_app: %s onto %s\n" % (escape(stack.get("branch")), escape(target.get("name")))
+    parts = [title, "**%s** %s\n" % (escape(report["status"]), SENTENCES[report["status"]])]
+    error = report.get("error")
+    if error:
+        parts.append("In stage %s: %s\n" % (escape(error["stage"]), escape(error["message"], 2000)))
+    parts += _table(report["patches"])
+    conflict = report.get("conflict")
+    if conflict:
+        parts.append("### Conflict\n")
+        parts += [
+            "- %s: %s" % (escape(file["path"]), escape(file["kind"])) for file in conflict["files"][:50]
+        ]
+        parts += ["", fenced(cut(conflict["diff"], 60_000), "diff")]
+    if report.get("range_diff"):
+        parts += ["### Range-diff\n", fenced(report["range_diff"])]
+    return cut("\n".join(parts), MAX_SUMMARY) + "\n"
+
+
+def _table(patches: List[Dict[str, Any]]) -> List[str]:
+    if not patches:
+        return []
+    rows = ["| patch | verdict | subject | note |", "| --- | --- | --- | --- |"]
+    for patch in patches[:MAX_ROWS]:
+        cells = (
+            patch["old"][:12],
+            escape(patch["verdict"]),
+            escape(patch["subject"]),
+            escape(patch["note"], 300),
+        )
+        rows.append("| %s |" % " | ".join(cells))
+    if len(patches) > MAX_ROWS:
+        rows.append("| and %d more | | | |" % (len(patches) - MAX_ROWS))
+    return [*rows, ""]
