@@ -44,17 +44,16 @@ def fork_url(environment: Mapping[str, str]) -> str:
     return request.http_url("%s/%s" % (server.rstrip("/"), name), "the fork's address")
 
 
-def run_of(environment: Mapping[str, str]) -> Optional[Dict[str, str]]:
-    """Which run this is."""
-    if not environment.get("GITHUB_RUN_ID"):
-        return None
-    return {"id": environment["GITHUB_RUN_ID"], "attempt": environment.get("GITHUB_RUN_ATTEMPT", "1")}
+def run_of(environment: Mapping[str, str]) -> Optional[Dict[str, int]]:
+    """Which run this is; None outside of Actions."""
+    number = environment.get("GITHUB_RUN_ID", "")
+    return {"id": int(number), "attempt": run_attempt(environment)} if number.isdigit() else None
 
 
-def run_attempt(environment: Mapping[str, str]) -> str:
+def run_attempt(environment: Mapping[str, str]) -> int:
     """The run's attempt, which becomes a part of a ref's name."""
     value = environment.get("GITHUB_RUN_ATTEMPT", "1")
-    return value if value.isdigit() and len(value) < 10 else "1"
+    return int(value) if value.isdigit() and len(value) < 10 else 1
 
 
 def carry(environment: Mapping[str, str]) -> int:

@@ -23,7 +23,15 @@ GRACE = 5.0  # seconds between SIGTERM and SIGKILL
 
 HIDDEN_PREFIXES = ("PATCH_APP_", "GIT_", "ACTIONS_", "INPUT_")
 HIDDEN = frozenset(
-    ["GITHUB_TOKEN", "GITHUB_OUTPUT", "GITHUB_ENV", "GITHUB_PATH", "GITHUB_STATE", "GITHUB_STEP_SUMMARY", "GITHUB_EVENT_PATH"]
+    [
+        "GITHUB_TOKEN",
+        "GITHUB_OUTPUT",
+        "GITHUB_ENV",
+        "GITHUB_PATH",
+        "GITHUB_STATE",
+        "GITHUB_STEP_SUMMARY",
+        "GITHUB_EVENT_PATH",
+    ]
 )
 
 

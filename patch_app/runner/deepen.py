@@ -13,6 +13,9 @@ from .git import Git, GitError
 from .history import Explorer, shallow_commits
 from .records import Problem
 
+EVERYTHING = "--filter=blob:limit=1024g"
+"""Leaves nothing out, but makes Git accept a pack that leans on objects which only the fork has."""
+
 
 def down_to_base(explorer: Explorer, fetcher: Fetcher, repository: Git, target: str, base: str) -> List[str]:
     """Makes `repository` hold all of base..target; gives the ancestors of the base where that range ends.
@@ -29,7 +32,7 @@ def down_to_base(explorer: Explorer, fetcher: Fetcher, repository: Git, target: 
         whole = fetcher.workspace.repository("whole", explorer.format)
         known = ["+%s:refs/edges/%s" % (edge, edge) for edge in dict.fromkeys([base, *edges])]
         fetcher.fetch(whole, "upstream", known, "--filter=" + COMMITS_ONLY, "--depth=1")
-        fetcher.fetch(whole, "upstream", ["+%s:refs/target" % target], "--no-filter")
+        fetcher.fetch(whole, "upstream", ["+%s:refs/target" % target], EVERYTHING)
     except GitError as error:
         raise Problem(
             "bundle", "what lies between base and release could not be fetched: %s" % (error.stderr or error)

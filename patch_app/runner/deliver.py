@@ -21,9 +21,9 @@ PAUSE = 5.0
 REPORT = "report.json"
 
 
-def inbox_ref(attempt: str, run_attempt: str) -> str:
+def inbox_ref(attempt: str, run_attempt: int) -> str:
     """Where the server looks for what this run hands over."""
-    return "refs/patch-app/inbox/%s/%s" % (attempt, run_attempt)
+    return "refs/patch-app/inbox/%s/%d" % (attempt, run_attempt)
 
 
 def encode(report: Dict[str, Any]) -> bytes:

@@ -36,7 +36,7 @@ class Runner:
         self,
         workspace: Workspace,
         request: Request,
-        run: Optional[Dict[str, str]] = None,
+        run: Optional[Dict[str, int]] = None,
         progress: Progress = silent,
         clock: Clock = time.monotonic,
         with_bundle: bool = True,
@@ -88,7 +88,7 @@ class Runner:
         self._enter("fetch")
         repository = self._fetch(explorer, history)
         parts = stack.read(repository, history, request)
-        self.facts = self.facts._replace(patches=list(parts.patches))
+        self.facts = self.facts._replace(patches=list(parts.patches), merges=parts.merges)
         if report.is_noop(history):
             return
         stack.check_installed_paths(repository, request, history.base, request.target)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from .bundle import Bundle
 from .network import Traffic
@@ -36,10 +36,11 @@ class Facts(NamedTuple):
     """What is known when the report is written; what isn't known yet is None."""
 
     attempt: Optional[str] = None
-    run: Optional[Dict[str, str]] = None
+    run: Optional[Dict[str, int]] = None
     request: Optional[Request] = None
     history: Optional[History] = None
     patches: Optional[List[Patch]] = None
+    merges: Optional[Tuple[str, ...]] = None
     carried: Optional[Carried] = None
     candidate_tree: Optional[str] = None
     range_diff: Optional[str] = None
@@ -89,6 +90,7 @@ def build(facts: Facts, problem: Optional[Problem] = None) -> Report:
         "installed": None
         if carried is None or carried.installed is None
         else {"commits": list(carried.installed.commits), "new": carried.installed.new},
+        "merges": list(facts.merges or ()),
         "range_diff": facts.range_diff,
         "bundle": _bundle(facts.bundle) if status != "error" else None,
         "checks": facts.checks or [],

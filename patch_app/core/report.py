@@ -1,0 +1,251 @@
+"""The runner's report, schema 1, as the server reads it: bounded, frozen, and nothing unknown in it.
+
+A report comes out of a job that is not trusted, so this checks shape and size only; what the report claims is
+checked against the fork's refs and the bundle elsewhere.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+MAX_REPORT_BYTES = 20_000_000
+"""A report that is longer isn't read. The runner's own limits keep a stack of 2,000 patches well below it."""
+
+
+class Status(StrEnum):
+    """How the carry ended."""
+
+    CLEAN = "clean"
+    CONFLICT = "conflict"
+    CHECKS_FAILED = "checks_failed"
+    NOOP = "noop"
+    ERROR = "error"
+
+
+class Verdict(StrEnum):
+    """What became of one patch."""
+
+    CLEAN = "clean"
+    ADJUSTED = "adjusted"
+    ALREADY_UPSTREAM = "already-upstream"
+    EMPTY = "empty"
+    RESOLVED = "resolved"
+    CONFLICTED = "conflicted"
+    NOT_TRIED = "not-tried"
+
+
+CARRIED = frozenset({Verdict.CLEAN, Verdict.ADJUSTED, Verdict.RESOLVED})
+"""Verdicts that leave a commit on the candidate."""
+
+SETTLED = CARRIED | {Verdict.ALREADY_UPSTREAM, Verdict.EMPTY}
+"""Verdicts that every patch of a candidate has."""
+
+Oid = Annotated[str, StringConstraints(pattern=r"^(?:[0-9a-f]{40}|[0-9a-f]{64})$")]
+Short = Annotated[str, StringConstraints(max_length=1000)]
+Note = Annotated[str, StringConstraints(max_length=4000)]
+Path = Annotated[str, StringConstraints(max_length=16_384)]
+Count = Annotated[int, Field(ge=0)]
+
+
+class Part(BaseModel):
+    """Base of all parts: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Run(Part):
+    """The Actions run that wrote the report, as it says itself."""
+
+    id: Annotated[int, Field(ge=0, lt=2**63, strict=True)]
+    attempt: Annotated[int, Field(ge=1, lt=2**31, strict=True)]
+
+
+class Stack(Part):
+    """The maintained branch: its head, and how many commits it is ahead of and behind the target."""
+
+    branch: Short
+    sha: Oid
+    ahead: Count | None
+    behind: Count | None
+
+
+class Target(Part):
+    """The release: name of its tag and its peeled commit."""
+
+    name: Short
+    sha: Oid
+
+
+class UpstreamCommit(Part):
+    """A commit of upstream that explains a verdict."""
+
+    sha: Oid
+    subject: Short
+
+
+class Patch(Part):
+    """One patch and what became of it. `new` is there exactly where the candidate (or partial) has a commit for it."""
+
+    old: Oid
+    new: Oid | None
+    subject: Short
+    author: Short
+    verdict: Verdict
+    paths: Annotated[tuple[Path, ...], Field(max_length=300)]
+    upstream_commits: Annotated[tuple[UpstreamCommit, ...], Field(max_length=50)]
+    note: Note | None
+
+    @model_validator(mode="after")
+    def _new_only_where_carried(self) -> Self:
+        if (self.new is not None) != (self.verdict in CARRIED):
+            raise ValueError("a patch has a new commit exactly where it was carried")
+        return self
+
+
+class Candidate(Part):
+    """The carried stack: commit, its tree and the ref that it gets on the fork."""
+
+    sha: Oid
+    tree: Oid
+    ref: Short
+
+
+class Partial(Part):
+    """What was carried before the first conflict."""
+
+    sha: Oid
+    ref: Short
+
+
+class Stage(Part):
+    """Index stage of a conflicting path: 1 the patch's parent, 2 what is carried so far, 3 the patch."""
+
+    stage: Literal[1, 2, 3]
+    mode: Annotated[str, StringConstraints(pattern=r"^[0-7]{6}$")]
+    oid: Oid
+
+
+class ConflictFile(Part):
+    """A path that could not be merged; `kind` is Git's own short name for it."""
+
+    path: Path
+    kind: Short
+    stages: Annotated[tuple[Stage, ...], Field(max_length=3)]
+
+
+class Conflict(Part):
+    """Where the carry stopped: the patch's old id, the files, and a diff with the conflicting hunks."""
+
+    patch: Oid
+    files: Annotated[tuple[ConflictFile, ...], Field(max_length=200)]
+    diff: Annotated[str, StringConstraints(max_length=60_000)]
+
+
+class Installed(Part):
+    """The App's own commits in the stack, and the one that stands for them on the candidate."""
+
+    commits: Annotated[tuple[Oid, ...], Field(max_length=2000)]
+    new: Oid | None
+
+
+class BundlePart(Part):
+    """One file of the bundle: path in the inbox commit, size in bytes, SHA-256 in hex."""
+
+    path: Annotated[str, StringConstraints(pattern=r"^candidate\.bundle(?:\.[0-9]{3})?$")]
+    size: Annotated[int, Field(ge=1, le=100_000_000)]
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Bundle(Part):
+    """The bundle that goes with the report."""
+
+    ref: Short
+    tip: Oid
+    prerequisites: Annotated[tuple[Oid, ...], Field(min_length=1, max_length=10)]
+    parts: Annotated[tuple[BundlePart, ...], Field(min_length=1, max_length=1000)]
+
+
+class Check(Part):
+    """A check that was run on the candidate; `exit` is negative for a signal, `log_tail` head and tail of its log."""
+
+    name: Short
+    exit: int
+    seconds: Annotated[float, Field(ge=0)]
+    timed_out: bool
+    log_tail: Annotated[str, StringConstraints(max_length=60_000)]
+
+
+class Network(Part):
+    """Bytes of HTTP headers and bodies (over other transports: of packs), and HTTP requests."""
+
+    received_bytes: Count
+    sent_bytes: Count
+    requests: Count
+
+
+class Failure(Part):
+    """Why there is no outcome: the stage and a sentence for a person."""
+
+    stage: Short
+    message: Note
+
+
+class Report(Part):
+    """The whole report.
+
+    `model_validate_json` raises pydantic's ValidationError for anything that isn't schema 1, or whose parts
+    contradict each other (a candidate beside a patch without a settled verdict, for example).
+    """
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    schema_version: Literal[1] = Field(alias="schema")
+    status: Status
+    attempt: Annotated[str, StringConstraints(pattern=r"^[0-9a-z]{8,40}$")] | None
+    run: Run | None
+    stack: Stack | None
+    base: Oid | None
+    target: Target | None
+    patches: Annotated[tuple[Patch, ...], Field(max_length=2000)]
+    candidate: Candidate | None
+    partial: Partial | None
+    conflict: Conflict | None
+    installed: Installed | None
+    merges: Annotated[tuple[Oid, ...], Field(max_length=2000)]
+    """Merge commits of the stack that add nothing of their own: they have no verdict and no new commit."""
+    range_diff: Annotated[str, StringConstraints(max_length=60_000)] | None
+    bundle: Bundle | None
+    checks: Annotated[tuple[Check, ...], Field(max_length=50)]
+    network: Network
+    seconds: dict[Short, Annotated[float, Field(ge=0)]]
+    git_version: Short | None
+    error: Failure | None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        has_candidate = self.status in {Status.CLEAN, Status.CHECKS_FAILED}
+        if (self.candidate is not None) != has_candidate:
+            raise ValueError("a candidate belongs to the statuses clean and checks_failed")
+        if has_candidate and any(patch.verdict not in SETTLED for patch in self.patches):
+            raise ValueError("a candidate whose patches are not all settled")
+        if (self.conflict is not None) != (self.status is Status.CONFLICT):
+            raise ValueError("a conflict belongs to the status conflict")
+        if self.partial is not None and self.status is not Status.CONFLICT:
+            raise ValueError("a partial result belongs to the status conflict")
+        if (self.error is not None) != (self.status is Status.ERROR):
+            raise ValueError("an error belongs to the status error")
+        if self.status is not Status.ERROR and (self.stack is None or self.target is None):
+            raise ValueError("only an error may lack stack and target")
+        if len({patch.old for patch in self.patches}) != len(self.patches):
+            raise ValueError("a patch with two verdicts")
+        return self
+
+    @property
+    def tip(self) -> str | None:
+        """What was carried: the candidate, or what came before the conflict."""
+        if self.candidate is not None:
+            return self.candidate.sha
+        return self.partial.sha if self.partial is not None else None
