@@ -229,7 +229,7 @@ def _gated(attempt: Attempt, facts: Facts) -> Decision:
     if branches is not None:
         return branches
     if attempt.pull_request is None:
-        wish = plan.pull_request(attempt, facts)
+        wish = plan.pull_request(attempt)
         done = plan.same(facts, wish)
         if done is not None and done.state is EffectState.REFUSED:
             return plan.blocked(attempt, f"GitHub refused the pull request: {done.outcome.get('message', '')}")

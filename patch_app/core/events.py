@@ -18,6 +18,8 @@ class Kind(StrEnum):
     DELIVERY = "delivery"  # a webhook, verified
     RELEASE = "upstream.release"  # poller, relay or command line
     SYNC = "sync"  # a person asks to read the forge again
+    RETRY = "retry"  # the same attempt again, what GitHub refused included
+    REPLAY = "replay"  # a new attempt for the same event
 
 
 class ReleaseEvent(Model):

@@ -37,7 +37,6 @@ class Preflight(Model):
 
     default_branch: str
     archived: bool = False
-    actions_enabled: bool = True
     workflow: Workflow
     configuration: Configuration | None
     configuration_blob: str | None = None
@@ -159,7 +158,6 @@ class Facts(Model):
     has_issues: bool = True
     # where the runner fetches the target from
     upstream_git_url: str = ""
-    web_url: str = ""
     # every ref read this time by full name; zeros: it doesn't exist
     refs: dict[str, str] = Field(default_factory=dict)
     # peeled commit of the tag now

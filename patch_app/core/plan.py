@@ -241,14 +241,14 @@ def update(facts: Facts, purpose: Purpose, changes: tuple[RefChange, ...]) -> Up
 # What people see ----------------------------------------------------------------------------------
 
 
-def pull_request(attempt: Attempt, facts: Facts) -> OpenPullRequest:
+def pull_request(attempt: Attempt) -> OpenPullRequest:
     """The pull request base <- maintenance."""
     prefix = attempt.configuration.branches.prefix
     return OpenPullRequest(
         head=names.maintenance_branch(attempt.stack, attempt.tag, prefix),
         base=names.base_branch(attempt.tag, prefix),
         title=messages.pull_request_title(attempt),
-        body=messages.pull_request_body(attempt, facts.web_url),
+        body=messages.pull_request_body(attempt),
     )
 
 
@@ -256,7 +256,7 @@ def pull_request_edit(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:
     """Brings the pull request up to date where what it says has changed."""
     if attempt.pull_request is None:
         return ()
-    title, body = messages.pull_request_title(attempt), messages.pull_request_body(attempt, facts.web_url)
+    title, body = messages.pull_request_title(attempt), messages.pull_request_body(attempt)
     before = [
         one.effect for one in facts.effects.values() if isinstance(one.effect, OpenPullRequest | EditPullRequest)
     ]
@@ -270,7 +270,7 @@ def check_run(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:
     if attempt.candidate is None or facts.ref(names.candidate_ref(attempt.id)) != attempt.candidate:
         return ()
     title, summary, text = messages.check_run(attempt)
-    status, conclusion = _conclusion(attempt)
+    status, conclusion = messages.check_conclusion(attempt)
     before = [one.effect for one in facts.effects.values() if isinstance(one.effect, PutCheckRun)]
     wish = PutCheckRun(
         name=names.check_name(attempt.stack),
@@ -290,13 +290,13 @@ def check_run(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:
 
 def gate_notice(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:
     """What the workflow gate found, where people can answer it."""
-    title, body = messages.gate_issue(attempt, facts.web_url)
+    title, body = messages.gate_issue(attempt)
     return (*_issue(attempt, facts, "gate", title, body), *check_run(attempt, facts))
 
 
 def conflict_notice(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:
     """The conflict as an issue and a check run; where issues are off, the check run has it all."""
-    title, body = messages.conflict_issue(attempt, facts.web_url)
+    title, body = messages.conflict_issue(attempt)
     return (*_issue(attempt, facts, "conflict", title, body), *check_run(attempt, facts))
 
 
@@ -352,21 +352,3 @@ def superseded_notice(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:
         *_close(attempt, facts, "issue", line),
         *check_run(attempt, facts),
     )
-
-
-def _conclusion(
-    attempt: Attempt,
-) -> tuple[Literal["in_progress", "completed"], Literal["success", "failure", "neutral", "action_required"] | None]:
-    match attempt.stage:
-        case Stage.PROMOTED:
-            return "completed", "success"
-        case Stage.FAILED:
-            return "completed", "failure"
-        case Stage.CONFLICT | Stage.HELD | Stage.BLOCKED:
-            return "completed", "action_required"
-        case Stage.SUPERSEDED | Stage.ABANDONED | Stage.CONTAINED:
-            return "completed", "neutral"
-        case Stage.CARRIED if attempt.gate:
-            return "completed", "action_required"
-        case _:
-            return "in_progress", None

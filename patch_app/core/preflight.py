@@ -83,8 +83,6 @@ def problems(attempt: Attempt, known: Preflight, facts: Facts) -> Iterable[str]:
 
 def _workflow(known: Preflight) -> Iterable[str]:
     workflow = known.workflow
-    if not known.actions_enabled:
-        yield "Actions are off for this fork: turn them on under Settings, Actions"
     if workflow.blob is None:
         yield f"{names.WORKFLOW_PATH} is not on the default branch: merge the App's installation pull request"
     elif workflow.blob != workflow.expected_blob:

@@ -8,10 +8,7 @@ from __future__ import annotations
 from patch_app.core import names
 from patch_app.core.attempt import Attempt
 from patch_app.core.facts import Facts, Inbox, RunFact
-from patch_app.core.report import Report, Status, Verdict
-
-CARRIED = frozenset({Verdict.CLEAN, Verdict.ADJUSTED, Verdict.RESOLVED})
-GONE = frozenset({Verdict.ALREADY_UPSTREAM, Verdict.EMPTY})
+from patch_app.core.report import SETTLED, Report, Status
 
 
 def run_problem(attempt: Attempt, run: RunFact) -> str | None:
@@ -34,7 +31,7 @@ def report_problem(attempt: Attempt, run: RunFact, inbox: Inbox, facts: Facts) -
         return f"the report can't be read: {inbox.problem or 'it is missing'}"
     if report.attempt != attempt.id:
         return f"the report is one for another attempt ({report.attempt})"
-    if report.run is None or (report.run.id, report.run.attempt) != (run.id, run.attempt):
+    if report.run is None or (int(report.run.id), int(report.run.attempt)) != (run.id, run.attempt):
         return "the report is one of another run"
     if report.status is Status.ERROR:
         return None
@@ -49,11 +46,6 @@ def report_problem(attempt: Attempt, run: RunFact, inbox: Inbox, facts: Facts) -
 
 def _patches_problem(report: Report, facts: Facts) -> str | None:
     old = [patch.old for patch in report.patches]
-    if len(set(old)) != len(old):
-        return "the report names a patch twice"
-    for patch in report.patches:
-        if (patch.new is None) == (patch.verdict in CARRIED):
-            return f"the report says {patch.verdict} of {patch.old[:12]} but {'no' if patch.new is None else 'a'} new commit"
     installed = set(report.installed.commits) if report.installed else set()
     if facts.stack_commits is not None:
         missing = set(facts.stack_commits) - set(old) - installed
@@ -68,7 +60,7 @@ def _patches_problem(report: Report, facts: Facts) -> str | None:
 
 
 def _result_problem(attempt: Attempt, report: Report) -> str | None:
-    carried = all(patch.verdict in CARRIED | GONE for patch in report.patches)
+    carried = all(patch.verdict in SETTLED for patch in report.patches)
     if (report.candidate is not None) != carried:
         return "the report has a candidate although a patch is missing from it" if report.candidate else (
             "the report says that every patch was carried but names no candidate"
@@ -88,11 +80,7 @@ def _result_problem(attempt: Attempt, report: Report) -> str | None:
 
 def tip(report: Report) -> str | None:
     """What was carried: the candidate, else what there was before the conflict, else the target."""
-    if report.candidate is not None:
-        return report.candidate.sha
-    if report.partial is not None:
-        return report.partial.sha
-    return report.target.sha if report.target else None
+    return report.tip or (report.target.sha if report.target else None)
 
 
 def chain(report: Report) -> tuple[str, ...]:

@@ -1,0 +1,213 @@
+"""Brings one attempt on: carry out what is wished for, read the facts, decide, store; until quiet.
+
+Refuses to decide while an effect's fate is open, and to carry out a wish of an older decision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+import structlog
+
+from patch_app.core import names, plan
+from patch_app.core.attempt import Attempt, Stage
+from patch_app.core.decide import decide
+from patch_app.core.effects import UNFINISHED, Effect, EffectState, Performed, UpdateRefs, key
+from patch_app.core.facts import Facts
+from patch_app.github.errors import Bug, Later
+from patch_app.github.perform import MARKED, Outcome
+from patch_app.store.attempts import AdvanceCommit
+from patch_app.store.effects import StoredEffect
+from patch_app.store.store import Store
+
+# an attempt that does not come to rest within so many steps is looked at again by the timer
+STEPS: Final = 40
+# seconds until something that GitHub could not do now is tried again
+PAUSE: Final = 5.0
+# a wish to promote that is older than this was made from facts that may be stale (seconds)
+FRESH: Final = 20.0
+
+log = structlog.get_logger("engine")
+
+
+class ReadsFacts(Protocol):
+    """github/evidence."""
+
+    async def read(
+        self, attempt: Attempt, effects: Sequence[Performed], siblings: Sequence[Attempt], now: datetime
+    ) -> Facts:
+        """The facts as they are now."""
+        ...
+
+
+class Performs(Protocol):
+    """github/perform."""
+
+    async def perform(self, attempt: Attempt, effect: Effect, *, again: bool) -> Outcome:
+        """What became of the effect."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Advancer:
+    """Everything that one step of one attempt needs. Times in seconds."""
+
+    store: Store
+    evidence: ReadsFacts
+    performer: Performs
+    clock: Callable[[], datetime]
+    # how often the timer looks at an open attempt
+    sync: float
+    # how long a begun effect is left alone before its absence from a list means anything
+    settle: float
+
+    async def advance(self, attempt_id: str) -> None:
+        """One attempt, until nothing more can be done now. Raises StoreError."""
+        for _ in range(STEPS):
+            attempt = await self.store.attempt(attempt_id)
+            if attempt is None:
+                return
+            try:
+                if not await self._perform_all(attempt):
+                    return
+                if not await self._decide(attempt):
+                    return
+            except Later as error:
+                log.info("later", attempt=attempt_id, reason=error.message, retry_after=error.retry_after)
+                await self._again(attempt, error.retry_after or PAUSE)
+                return
+            except Bug as error:
+                log.error("stopped", attempt=attempt_id, reason=error.message)
+                await self._stop(attempt, error.message)
+                return
+
+    # Effects --------------------------------------------------------------------------------------
+
+    async def _perform_all(self, attempt: Attempt) -> bool:
+        """Whether every wish has an end now."""
+        for stored in await self.store.effects(attempt.id):
+            if stored.state in UNFINISHED and not await self._perform(attempt, stored):
+                return False
+        return True
+
+    async def _perform(self, attempt: Attempt, stored: StoredEffect) -> bool:
+        now = self.clock()
+        if stored.due is not None and stored.due > now:
+            await self.store.reschedule(attempt.id, stored.due if attempt.open else None)
+            return False
+        if stored.state is EffectState.PENDING and self._stale(attempt, stored, now):
+            await self._ended(attempt, stored, EffectState.DROPPED, {})
+            return True
+        again = stored.state is EffectState.BEGUN
+        if stored.effect.kind in MARKED:
+            if again and stored.begun_at and now < stored.begun_at + timedelta(seconds=self.settle):
+                await self._wait(attempt, stored, stored.begun_at + timedelta(seconds=self.settle))
+                return False
+            await self.store.effect_state(attempt.id, stored.key, EffectState.BEGUN, None, now)
+        try:
+            outcome = await self.performer.perform(attempt, stored.effect, again=again)
+        except Later as error:
+            log.info("effect later", attempt=attempt.id, effect=stored.effect.kind, reason=error.message)
+            await self._wait(attempt, stored, self.clock() + timedelta(seconds=error.retry_after or PAUSE))
+            return False
+        state = EffectState.DONE if outcome.done else EffectState.REFUSED
+        await self._ended(attempt, stored, state, outcome.answer)
+        return True
+
+    def _stale(self, attempt: Attempt, stored: StoredEffect, now: datetime) -> bool:
+        if stored.version != attempt.version:
+            return True
+        promotes = isinstance(stored.effect, UpdateRefs) and stored.effect.purpose == "promote"
+        return promotes and (now - attempt.updated).total_seconds() > FRESH
+
+    async def _ended(
+        self, attempt: Attempt, stored: StoredEffect, state: EffectState, answer: dict[str, object]
+    ) -> None:
+        now = self.clock()
+        await self.store.effect_state(attempt.id, stored.key, state, answer, now)
+        said = f": {answer['message']}" if "message" in answer else ""
+        await self.store.remember(attempt.id, now, f"{stored.effect.kind} {state.value}{said}")
+        log.info("effect", attempt=attempt.id, effect=stored.effect.kind, state=state.value, answer=answer)
+
+    async def _wait(self, attempt: Attempt, stored: StoredEffect, due: datetime) -> None:
+        # a begun effect stays begun: what it began with is what its absence is measured from
+        await self.store.postpone(attempt.id, stored.key, due)
+        if attempt.open:
+            await self.store.reschedule(attempt.id, due)
+
+    # Decisions ------------------------------------------------------------------------------------
+
+    async def _decide(self, attempt: Attempt) -> bool:
+        """Whether something changed, so that it has to be looked at once more."""
+        effects = await self.store.effects(attempt.id)
+        siblings = await self.store.siblings(attempt.repository_id, attempt.stack)
+        facts = await self.evidence.read(attempt, effects, siblings, self.clock())
+        decision = decide(attempt, facts)
+        known = {one.key for one in effects}
+        wishes = [one for one in decision.effects if key(one) not in known]
+        if decision.attempt == attempt and not wishes:
+            await self._again(attempt, self.sync)
+            return False
+        if decision.replay:
+            await self.store.advance(AdvanceCommit(expected_version=None, attempt=successor(attempt, facts.now), due=facts.now))
+        return await self._store(attempt, decision.attempt, facts.now, wishes)
+
+    async def _store(self, before: Attempt, after: Attempt, now: datetime, wishes: Sequence[Effect] = ()) -> bool:
+        after = stamped(before, after, now)
+        stored = await self.store.advance(
+            AdvanceCommit(
+                expected_version=before.version,
+                attempt=after,
+                effects=wishes,
+                due=now + timedelta(seconds=self.sync) if after.open else None,
+                history=changes(before, after),
+            )
+        )
+        if stored and before.stage is not after.stage:
+            log.info("stage", attempt=after.id, stage=after.stage.value, message=after.message)
+        return True
+
+    async def _stop(self, attempt: Attempt, why: str) -> None:
+        if attempt.open:
+            await self._store(attempt, plan.failed(attempt, f"internal error: {why}").attempt, self.clock())
+
+    async def _again(self, attempt: Attempt, seconds: float) -> None:
+        if attempt.open:
+            await self.store.reschedule(attempt.id, self.clock() + timedelta(seconds=seconds))
+
+
+def stamped(before: Attempt, after: Attempt, now: datetime) -> Attempt:
+    """The attempt as it is stored: the next version, with the time of the change."""
+    completed = None if after.open else after.completed or now
+    return after.model_copy(update={"version": before.version + 1, "updated": now, "completed": completed})
+
+
+def changes(before: Attempt, after: Attempt) -> list[str]:
+    """What the history says of a step."""
+    if before.stage is not after.stage:
+        said = f": {after.message}" if after.message else ""
+        return [f"{before.stage.value} -> {after.stage.value}{said}"]
+    return [after.message] if after.message and after.message != before.message else []
+
+
+def successor(attempt: Attempt, now: datetime) -> Attempt:
+    """A new attempt for the same event, of the next number, linked to the one it replays."""
+    number = attempt.number + 1
+    return Attempt(
+        id=names.attempt_id(attempt.event, attempt.repository_id, attempt.stack, number),
+        event=attempt.event,
+        number=number,
+        replay_of=attempt.id,
+        installation_id=attempt.installation_id,
+        repository_id=attempt.repository_id,
+        repository=attempt.repository,
+        upstream=attempt.upstream,
+        tag=attempt.tag,
+        stack=attempt.stack,
+        stage=Stage.PREFLIGHT,
+        created=now,
+        updated=now,
+    )

@@ -1,0 +1,132 @@
+"""The embedded engine: one process, SQLite, a turn whenever something may have happened.
+
+A turn takes the inbox, then looks at every attempt that is due, woken, or has an unfinished effect.
+Refuses to run two steps of one attempt at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from patch_app.engine.advance import Advancer
+from patch_app.engine.forks import Forks
+from patch_app.engine.intake import Intake
+from patch_app.engine.poll import Poller
+from patch_app.github.errors import GitHubError
+from patch_app.store.errors import StoreError
+from patch_app.store.store import Store
+
+# attempts looked at side by side
+AT_ONCE: Final = 8
+# seconds between looks at the inbox where nothing woke us: other processes write to it too
+HEARTBEAT: Final = 1.0
+# seconds until an attempt whose look ended in a surprise is looked at again
+REST: Final = 30.0
+
+log = structlog.get_logger("engine")
+
+
+@dataclass(kw_only=True)
+class Engine:
+    """Start with `run()`, end with `stop()`. `poll`: seconds between polls of upstreams, 0 for none."""
+
+    store: Store
+    intake: Intake
+    forks: Forks
+    advancer: Advancer
+    poller: Poller
+    clock: Callable[[], datetime]
+    poll: float
+    _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    # attempts to look at, in the order in which they were asked for
+    _queue: dict[str, None] = field(default_factory=dict)
+    # attempts whose look ended in a surprise, and when they may be looked at again
+    _resting: dict[str, datetime] = field(default_factory=dict)
+    _woken: asyncio.Event = field(default_factory=asyncio.Event)
+    _stopping: bool = False
+
+    def wake(self) -> None:
+        """Something may have happened. From the event loop's own thread."""
+        self._woken.set()
+
+    def stop(self) -> None:
+        """No new step is begun; steps under way end by themselves."""
+        self._stopping = True
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Until stopped. What goes wrong in one part is logged and tried again; nothing is dropped."""
+        others = [asyncio.create_task(self._know_forks())]
+        if self.poll > 0:
+            others.append(asyncio.create_task(self._poll_forever()))
+        try:
+            while not self._stopping:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._woken.wait(), HEARTBEAT)
+                self._woken.clear()
+                if not self._stopping:
+                    await self._guarded(self._turn)
+        finally:
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*others, *self._tasks.values(), return_exceptions=True)
+
+    async def _turn(self) -> None:
+        wanted = await self.intake.take() or set()
+        now = self.clock()
+        wanted |= {attempt.id for attempt in await self.store.open_attempts(now)}
+        wanted |= set(await self.store.unfinished(now))
+        self._queue.update(dict.fromkeys(sorted(wanted)))
+        self._start()
+
+    def _start(self) -> None:
+        now = self.clock()
+        for attempt_id in list(self._queue):
+            if self._stopping or len(self._tasks) >= AT_ONCE:
+                return
+            if attempt_id in self._tasks:
+                continue  # asked for while it is looked at: once more afterwards
+            del self._queue[attempt_id]
+            if self._resting.get(attempt_id, now) <= now:
+                task = asyncio.create_task(self._look(attempt_id))
+                self._tasks[attempt_id] = task
+                task.add_done_callback(lambda _, ended=attempt_id: self._looked(ended))
+
+    async def _look(self, attempt_id: str) -> None:
+        if await self._guarded(lambda: self.advancer.advance(attempt_id)):
+            self._resting.pop(attempt_id, None)
+        else:
+            self._resting[attempt_id] = self.clock() + timedelta(seconds=REST)
+
+    def _looked(self, attempt_id: str) -> None:
+        del self._tasks[attempt_id]
+        self._start()
+
+    async def _guarded(self, work: Callable[[], Awaitable[None]]) -> bool:
+        """Whether it went well. What went wrong is loud, and due again by the timer."""
+        try:
+            await work()
+        except (GitHubError, StoreError) as error:
+            log.error("will be tried again", reason=str(error), kind=type(error).__name__)
+        except Exception:  # noqa: BLE001 - one attempt's surprise must not stop the others
+            log.exception("unexpected")
+        else:
+            return True
+        return False
+
+    async def _know_forks(self) -> None:
+        await self._guarded(self.forks.refresh_all)
+        self._woken.set()
+
+    async def _poll_forever(self) -> None:
+        while not self._stopping:
+            await self._guarded(self.poller.poll)
+            self._woken.set()
+            await asyncio.sleep(self.poll)

@@ -1,0 +1,246 @@
+"""Takes the inbox row by row: releases become attempts, deliveries become looks at attempts.
+
+A row is done once what it asks for is stored; one that can't be dealt with now is tried again, and
+what it says is never lost.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, assert_never
+
+import structlog
+from pydantic import ValidationError
+
+from patch_app.core import names, releases
+from patch_app.core.attempt import Attempt, Stage
+from patch_app.core.configuration import Configuration, stacks
+from patch_app.core.effects import EffectState
+from patch_app.core.events import Kind, ReleaseEvent
+from patch_app.core.hints import hints
+from patch_app.engine.advance import successor
+from patch_app.engine.forks import Forks, upstream_of
+from patch_app.github.client import GitHubApp
+from patch_app.github.errors import GitHubError, Later, Refused
+from patch_app.github.transport import segments
+from patch_app.store.attempts import AdvanceCommit
+from patch_app.store.flow_events import FlowEvent
+from patch_app.store.forks import Fork
+from patch_app.store.inbox import InboxRow
+from patch_app.store.store import Store
+
+BATCH: Final = 200
+# seconds until a row that failed is tried again, doubled each time up to the last
+PAUSES: Final = (5, 10, 30, 60, 300, 900)
+
+log = structlog.get_logger("intake")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Match:
+    """One stack that a release concerns, or the reason why it doesn't."""
+
+    fork: Fork
+    stack: str
+    verdict: releases.Accepted | releases.Rejected | releases.NotYet
+
+
+@dataclass(frozen=True, kw_only=True)
+class Intake:
+    """What dealing with the inbox needs."""
+
+    store: Store
+    app: GitHubApp
+    forks: Forks
+    clock: Callable[[], datetime]
+
+    async def take(self) -> set[str] | None:
+        """Deals with the rows that wait; the attempts to look at, None where no row was there."""
+        rows = await self.store.inbox_pending(BATCH, self.clock())
+        if not rows:
+            return None
+        wake: set[str] = set()
+        for row in rows:
+            try:
+                wanted = await self._row(row)
+            except GitHubError as error:
+                await self._failed(row, error)
+            else:
+                # due first, done second: a crash between the two only looks once more
+                for attempt_id in wanted:
+                    await self.store.reschedule(attempt_id, self.clock())
+                await self.store.inbox_done([row.id], self.clock())
+                wake |= wanted
+        return wake
+
+    async def _failed(self, row: InboxRow, error: GitHubError) -> None:
+        pause = float(PAUSES[min(row.tries, len(PAUSES) - 1)])
+        if isinstance(error, Later) and error.retry_after is not None:
+            pause = error.retry_after
+        log.warning("inbox row postponed", row=row.id, kind=row.kind.value, reason=error.message, seconds=pause)
+        await self.store.inbox_failed(row.id, error.message, self.clock() + timedelta(seconds=pause))
+
+    async def _row(self, row: InboxRow) -> set[str]:
+        match row.kind:
+            case Kind.DELIVERY:
+                return await self._delivery(row)
+            case Kind.RELEASE:
+                try:
+                    event = ReleaseEvent.model_validate_json(row.payload)
+                except ValidationError as error:
+                    log.error("release event unreadable", row=row.id, reason=str(error))
+                    return set()
+                return await self._release(row, event)
+            case Kind.SYNC:
+                return {_attempt_id(row)}
+            case Kind.RETRY:
+                return await self._retry(_attempt_id(row))
+            case Kind.REPLAY:
+                return await self._replay(_attempt_id(row))
+            case _:
+                assert_never(row.kind)
+
+    # Deliveries -----------------------------------------------------------------------------------
+
+    async def _delivery(self, row: InboxRow) -> set[str]:
+        event = next((v for k, v in row.headers.items() if k.lower() == "x-github-event"), "")
+        payload = json.loads(row.payload)
+        found = hints(event, payload if isinstance(payload, dict) else {})
+        if found.installation_id is not None:
+            await self.forks.refresh(found.installation_id)
+        if found.fork_changed and found.repository_id is not None:
+            fork = await self.store.fork(found.repository_id)
+            if fork is not None:
+                await self.forks.refresh_one(fork)
+        wake: set[str] = set()
+        if found.release is not None:
+            wake |= await self._release(row, found.release)
+        if found.repository_id is not None:
+            wake |= {a.id for a in await self.store.open_attempts() if a.repository_id == found.repository_id}
+        return wake | ({found.attempt} if found.attempt else set())
+
+    # Releases -------------------------------------------------------------------------------------
+
+    async def _release(self, row: InboxRow, event: ReleaseEvent) -> set[str]:
+        now = self.clock()
+        flow = FlowEvent(
+            id=event.id,
+            type="upstream.release",
+            upstream=event.upstream,
+            tag=event.tag,
+            payload=event.model_dump(mode="json"),
+            received=now,
+            source=event.source,
+            record_only=event.record_only,
+        )
+        await self.store.add_event(flow)
+        if event.record_only:
+            return set()
+        wake: set[str] = set()
+        later: list[datetime] = []
+        for match in await self.match(event):
+            match match.verdict:
+                case releases.Accepted():
+                    wake.add(await self._begin(event, match, now))
+                case releases.NotYet(until=until):
+                    later.append(until)
+                case releases.Rejected(reason=reason):
+                    log.info("release not taken", repository=match.fork.repository, reason=reason)
+                case _:
+                    assert_never(match.verdict)
+        if later:
+            # the row stays, and is matched again when the first fork may take it
+            seconds = max(1.0, (min(later) - now).total_seconds())
+            raise Later(f"{event.tag} is too young for {len(later)} stack(s)", seconds)
+        return wake
+
+    async def match(self, event: ReleaseEvent) -> list[Match]:
+        """The stacks whose upstream has released, each with whether it takes the release. Writes nothing
+        but what was read of forks. Raises Later, Bug.
+        """
+        out: list[Match] = []
+        for known in await self.store.forks():
+            if (upstream_of(known) or "").lower() != event.upstream.lower():
+                continue
+            fork = await self.forks.refresh_one(known)
+            if fork is None or (upstream_of(fork) or "").lower() != event.upstream.lower():
+                continue
+            release = await self._read_release(fork, event)
+            # an invalid configuration is told by the attempt's preflight
+            configuration = fork.configuration or Configuration()
+            for stack in stacks(configuration, fork.default_branch):
+                verdict = releases.accepts(release, configuration.upstream, self.clock())
+                out.append(Match(fork=fork, stack=stack.branch or fork.default_branch, verdict=verdict))
+        return out
+
+    async def _read_release(self, fork: Fork, event: ReleaseEvent) -> releases.Release:
+        """The release as GitHub has it; a bare tag without a release is one as it was heard of."""
+        client = await self.app.installation(fork.installation_id, fork.repository_id, {"metadata": "read"})
+        try:
+            found: Any = await client.find(f"/repos/{event.upstream}/releases/tags/{segments(event.tag)}")
+        except Refused:
+            found = None
+        published = event.published or self.clock()
+        if isinstance(found, dict):
+            if isinstance(found.get("published_at"), str):
+                published = datetime.fromisoformat(found["published_at"])
+            return releases.Release(
+                tag=event.tag,
+                draft=bool(found.get("draft")),
+                prerelease=bool(found.get("prerelease")),
+                published=published,
+            )
+        return releases.Release(tag=event.tag, prerelease=event.prerelease, published=published)
+
+    async def _begin(self, event: ReleaseEvent, match: Match, now: datetime) -> str:
+        fork = match.fork
+        attempt = Attempt(
+            id=names.attempt_id(event.id, fork.repository_id, match.stack, 1),
+            event=event.id,
+            installation_id=fork.installation_id,
+            repository_id=fork.repository_id,
+            repository=fork.repository,
+            upstream=event.upstream,
+            tag=event.tag,
+            stack=match.stack,
+            created=now,
+            updated=now,
+        )
+        heard = f"{event.upstream} released {event.tag} (heard by {event.source})"
+        # False where there is one already: the same release heard twice is one attempt
+        await self.store.advance(
+            AdvanceCommit(expected_version=None, attempt=attempt, due=now, history=[heard])
+        )
+        return attempt.id
+
+    # A person's wishes ----------------------------------------------------------------------------
+
+    async def _retry(self, attempt_id: str) -> set[str]:
+        """What GitHub refused is tried once more; a failed attempt is looked at again."""
+        for stored in await self.store.effects(attempt_id):
+            if stored.state is EffectState.REFUSED:
+                await self.store.effect_state(
+                    attempt_id, stored.key, EffectState.DROPPED, None, self.clock()
+                )
+        return {attempt_id}
+
+    async def _replay(self, attempt_id: str) -> set[str]:
+        attempt = await self.store.attempt(attempt_id)
+        if attempt is None:
+            return set()
+        others: Sequence[Attempt] = await self.store.siblings(attempt.repository_id, attempt.stack)
+        latest = max((one for one in others if one.event == attempt.event), key=lambda one: one.number)
+        if latest.open and latest.stage is Stage.PREFLIGHT:
+            return {latest.id}
+        new = successor(latest, self.clock())
+        await self.store.advance(
+            AdvanceCommit(expected_version=None, attempt=new, due=self.clock(), history=[f"replays {latest.id}"])
+        )
+        return {new.id, latest.id}
+
+
+def _attempt_id(row: InboxRow) -> str:
+    return row.payload.decode("utf-8", "replace").strip()

@@ -1,0 +1,324 @@
+"""The facts of one attempt, read again from GitHub: what its stage needs and no more.
+
+Reads with a token that can only read. Concludes nothing; what can't be read is left out or said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from patch_app.core import commands, configuration, names, releases
+from patch_app.core.attempt import Attempt, Stage
+from patch_app.core.effects import Dispatch, EffectState, Performed
+from patch_app.core.facts import Facts, Inbox, Preflight, RunFact, Sibling, Trust, Workflow
+from patch_app.core.report import Report, Status
+from patch_app.github import reading, workflows
+from patch_app.github.client import GitHubApp, InstallationClient
+from patch_app.github.errors import NotFound, Refused
+from patch_app.github.footprint import runner_commit, workflow_blob_id, workflow_file
+from patch_app.github.transport import segment
+
+READ: Final = {
+    "metadata": "read",
+    "contents": "read",
+    "actions": "read",
+    "checks": "read",
+    "statuses": "read",
+    "pull_requests": "read",
+    "issues": "read",
+}
+
+_WATCHES_RUNS = frozenset({Stage.DISPATCHED, Stage.RUNNING, Stage.CONFLICT, Stage.FAILED})
+_WATCHES_BRANCHES = frozenset(
+    {Stage.CARRIED, Stage.CONFLICT, Stage.GATED, Stage.REVIEWING, Stage.APPROVED, Stage.PROMOTING}
+)
+_IN_REVIEW = frozenset({Stage.REVIEWING, Stage.APPROVED, Stage.PROMOTING})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """Reads the facts of attempts through one App. `app_slug`: the App's own name on GitHub."""
+
+    app: GitHubApp
+    app_slug: str
+
+    async def read(
+        self, attempt: Attempt, effects: Sequence[Performed], siblings: Sequence[Attempt], now: datetime
+    ) -> Facts:
+        """Raises Later and Bug; a repository that can't be reached is a fact (`gone`)."""
+        known = {one.key: one for one in effects}
+        frame = {
+            "now": now,
+            "app_slug": self.app_slug,
+            "effects": known,
+            "siblings": tuple(_sibling(attempt, one) for one in siblings if one.id != attempt.id),
+            "upstream_git_url": self.app.git_url(attempt.upstream),
+        }
+        try:
+            client = await self.app.installation(attempt.installation_id, attempt.repository_id, READ)
+            repository = await client.get(f"/repos/{attempt.repository}")
+        except Refused as error:
+            return Facts(gone=f"the App can no longer read {attempt.repository}: {error.message}", **frame)
+        frame["has_issues"] = bool(repository.get("has_issues"))
+        read = _Reading(client=client, attempt=attempt, repository=repository, effects=known, frame=frame)
+        return Facts(**await read.facts())
+
+
+def _sibling(attempt: Attempt, other: Attempt) -> Sibling:
+    newer = (
+        other.number > attempt.number
+        if other.event == attempt.event
+        else releases.newer(other.tag, attempt.tag)
+    )
+    return Sibling(
+        id=other.id,
+        event=other.event,
+        tag=other.tag,
+        number=other.number,
+        stage=other.stage,
+        newer=newer,
+        pull_request=other.pull_request,
+        written=other.written,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Reading:
+    """One pass over GitHub for one attempt."""
+
+    client: InstallationClient
+    attempt: Attempt
+    repository: dict[str, Any]
+    effects: dict[str, Performed]
+    frame: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        return self.attempt.repository
+
+    async def facts(self) -> dict[str, Any]:
+        attempt = self.attempt
+        aside = attempt.stage in (Stage.BLOCKED, Stage.HELD)
+        stage = attempt.resume or attempt.stage if aside else attempt.stage
+        out = dict(self.frame)
+        # reports before branches: a branch read later is never older than the report
+        if stage in _WATCHES_RUNS:
+            out |= await self._runs(stage)
+        refs = await self._refs(stage)
+        out["refs"] = refs
+        if stage is Stage.PREFLIGHT:
+            out["preflight"] = await self._preflight(refs)
+            return out
+        if stage in _WATCHES_BRANCHES:
+            out["target"] = await reading.peeled_tag(self.client, attempt.upstream, attempt.tag)
+            if out["target"] is None:
+                out["target"] = names.ZERO  # read, and gone
+        head = refs.get(names.head(attempt.stack), names.ZERO)
+        if attempt.open and head not in (attempt.stack_head, names.ZERO) and attempt.stack_head:
+            out |= await self._stack_moved(head)
+        if stage in (Stage.CARRIED, Stage.CONFLICT) and attempt.candidate:
+            out |= await self._gate()
+        if stage in _IN_REVIEW:
+            out |= await self._review()
+        return out
+
+    async def _refs(self, stage: Stage) -> dict[str, str]:
+        attempt = self.attempt
+        prefix = attempt.configuration.branches.prefix
+        wanted = [names.head(attempt.stack), names.candidate_ref(attempt.id), names.archive_ref(attempt.id)]
+        if stage is Stage.PREFLIGHT:
+            wanted.append(names.target_ref(attempt.id))
+        if stage in _WATCHES_BRANCHES:
+            wanted += [
+                names.head(names.base_branch(attempt.tag, prefix)),
+                names.head(names.maintenance_branch(attempt.stack, attempt.tag, prefix)),
+                f"refs/tags/{names.candidate_tag(attempt.stack, attempt.tag, prefix)}",
+            ]
+        return {ref: await reading.ref(self.client, self.name, ref) for ref in wanted}
+
+    # Preflight ----------------------------------------------------------------------------------
+
+    async def _preflight(self, refs: dict[str, str]) -> Preflight:
+        attempt, branch = self.attempt, self.repository["default_branch"]
+        config, blob, problems = await read_configuration(self.client, self.name, branch)
+        target = await reading.peeled_tag(self.client, attempt.upstream, attempt.tag)
+        head = refs[names.head(attempt.stack)]
+        compared = None
+        if target and head != names.ZERO:
+            compared = await reading.compare(self.client, self.name, target, head)
+        return Preflight(
+            default_branch=branch,
+            archived=bool(self.repository.get("archived")),
+            workflow=await self._workflow(branch),
+            configuration=config,
+            configuration_blob=blob,
+            configuration_problems=problems,
+            target=target,
+            base=compared["merge_base_commit"]["sha"] if compared else None,
+            contained=compared["behind_by"] == 0 if compared else None,
+            collisions=await self._collisions(config or attempt.configuration),
+        )
+
+    async def _workflow(self, branch: str) -> Workflow:
+        file = names.WORKFLOW_PATH.rsplit("/", 1)[-1]
+        found = await self.client.find(f"/repos/{self.name}/actions/workflows/{segment(file)}")
+        return Workflow(
+            blob=await reading.blob_id(self.client, self.name, names.WORKFLOW_PATH, branch),
+            state=found["state"] if found else None,
+            runner=await reading.ref(self.client, self.name, names.RUNNER_REF),
+            expected_blob=workflow_blob_id(workflow_file(bool(self.repository["private"]))),
+            expected_runner=runner_commit()[0],
+        )
+
+    async def _collisions(self, config: configuration.Configuration) -> tuple[str, ...]:
+        """Branches that are a directory of one of ours, or the other way round (files in Git)."""
+        prefix = config.branches.prefix
+        ours = (
+            names.base_branch(self.attempt.tag, prefix),
+            names.maintenance_branch(self.attempt.stack, self.attempt.tag, prefix),
+        )
+        there = await reading.refs_under(self.client, self.name, f"refs/heads/{prefix.split('/')[0]}")
+        branches = [ref.removeprefix("refs/heads/") for ref in there]
+        return tuple(
+            branch
+            for branch in branches
+            if any(one.startswith(f"{branch}/") or branch.startswith(f"{one}/") for one in ours)
+        )
+
+    # Runs and reports ---------------------------------------------------------------------------
+
+    async def _runs(self, stage: Stage) -> dict[str, Any]:
+        attempt = self.attempt
+        runs = await reading.runs(self.client, self.name, names.run_name(attempt.id), self._known_runs())
+        out: dict[str, Any] = {"runs": runs}
+        if stage not in (Stage.DISPATCHED, Stage.RUNNING):
+            return out
+        there = await reading.refs_under(self.client, self.name, names.inbox_prefix(attempt.id))
+        vouched = {commit for run in runs for commit in run.vouches}
+        inbox = [
+            await self._inbox(ref, commit)
+            if commit in vouched
+            else Inbox(ref=ref, commit=commit, report=None, problem="no run vouches for it")
+            for ref, commit in sorted(there.items(), key=lambda item: _run_attempt(item[0]))
+        ]
+        out["inbox"] = tuple(inbox)
+        report = next((one.report for one in reversed(inbox) if one.report), None)
+        return out | await self._about(report)
+
+    def _known_runs(self) -> list[int]:
+        started = [
+            int(one.outcome["run_id"])
+            for one in self.effects.values()
+            if isinstance(one.effect, Dispatch)
+            and one.state is EffectState.DONE
+            and one.outcome.get("run_id")
+        ]
+        return sorted({*started, *(run.id for run in self.attempt.runs)})
+
+    async def _inbox(self, ref: str, commit: str) -> Inbox:
+        try:
+            files = await reading.commit_files(self.client, self.name, commit)
+            if "report.json" not in files:
+                return Inbox(ref=ref, commit=commit, report=None, problem="the commit has no report.json")
+            text = await reading.blob(self.client, self.name, files["report.json"][0], reading.REPORT_BOUND)
+            return Inbox(ref=ref, commit=commit, report=Report.model_validate_json(text))
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(str(part) for part in first["loc"])
+            return Inbox(ref=ref, commit=commit, report=None, problem=f"{where}: {first['msg']}")
+        except Refused as error:
+            return Inbox(ref=ref, commit=commit, report=None, problem=error.message)
+
+    async def _about(self, report: Report | None) -> dict[str, Any]:
+        """What GitHub says about a report's base: that it is upstream's, and what stands above it."""
+        attempt = self.attempt
+        if report is None or report.base is None or report.status not in (Status.CLEAN, Status.CONFLICT):
+            return {}
+        if report.stack is None or report.stack.sha != attempt.stack_head or attempt.target is None:
+            return {}
+        try:
+            commits = await reading.commits_between(self.client, self.name, report.base, attempt.stack_head)
+        except NotFound:
+            return {"stack_commits": (), "base_is_upstream": False}
+        upstream = await self.client.get(f"/repos/{attempt.upstream}")
+        heads = (attempt.target, upstream["default_branch"])
+        return {
+            "stack_commits": commits,
+            "base_is_upstream": await reading.is_ancestor(self.client, attempt.upstream, report.base, heads),
+        }
+
+    # Branches and reviews -----------------------------------------------------------------------
+
+    async def _stack_moved(self, head: str) -> dict[str, Any]:
+        attempt = self.attempt
+        moved = await reading.compare(self.client, self.name, attempt.stack_head or "", head)
+        out: dict[str, Any] = {"descends": moved is not None and moved["behind_by"] == 0}
+        if attempt.target:
+            compared = await reading.compare(self.client, self.name, attempt.target, head)
+            out["contained"] = compared is not None and compared["behind_by"] == 0
+        return out
+
+    async def _gate(self) -> dict[str, Any]:
+        attempt = self.attempt
+        findings = await workflows.findings(
+            self.client,
+            self.name,
+            maintained=attempt.stack_head or "",
+            others=(attempt.candidate or "", attempt.target or ""),
+        )
+        return {"gate": findings, "trusts": await self._trusts()}
+
+    async def _trusts(self) -> tuple[Trust, ...]:
+        if self.attempt.issue is None:
+            return ()
+        out = []
+        for comment in await self.client.get_all(
+            f"/repos/{self.name}/issues/{self.attempt.issue.number}/comments"
+        ):
+            author = comment.get("user") or {}
+            for command in commands.parse(comment.get("body") or "").commands:
+                if command.name is commands.Name.TRUST_WORKFLOWS and author.get("type") == "User":
+                    may = await reading.permission(self.client, self.name, author["login"])
+                    out.append(Trust(person=author["login"], permission=may, commit=command.argument or ""))
+        return tuple(out)
+
+    async def _review(self) -> dict[str, Any]:
+        attempt = self.attempt
+        if attempt.pull_request is None or attempt.candidate is None:
+            return {}
+        number = attempt.pull_request.number
+        runs: tuple[RunFact, ...] = ()
+        if attempt.configuration.check:
+            runs = await reading.runs(self.client, self.name, names.run_name(attempt.id), self._known_runs())
+        pull_request = await reading.pull_request(self.client, self.name, number)
+        return {
+            "runs": runs,
+            "pull_request": pull_request,
+            "reviews": await reading.reviews(self.client, self.name, number),
+            "checks": await reading.checks(self.client, self.name, attempt.candidate),
+            "rules": await reading.rules(self.client, self.name, attempt.stack),
+        }
+
+
+async def read_configuration(
+    client: InstallationClient, repository: str, at: str
+) -> tuple[configuration.Configuration | None, str | None, tuple[str, ...]]:
+    """A fork's configuration, the blob it came from, and what is wrong with it."""
+    found = await reading.file_text(client, repository, names.CONFIGURATION_PATH, at)
+    if found is None:
+        return configuration.Configuration(), None, ()
+    blob, text = found
+    try:
+        return configuration.parse(text), blob, ()
+    except configuration.ConfigurationError as error:
+        return None, blob, tuple(str(problem) for problem in error.problems)
+
+
+def _run_attempt(ref: str) -> int:
+    last = ref.rsplit("/", 1)[-1]
+    return int(last) if last.isdecimal() else 0

@@ -1,0 +1,287 @@
+"""Single readings of GitHub, each one request or one listing, as plain facts.
+
+Refuses to conclude anything, and to read more than a bound from what a fork or a runner wrote.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Final
+
+from patch_app.core import names
+from patch_app.core.attempt import Check
+from patch_app.core.configuration import RequiredCheck
+from patch_app.core.facts import Job, PullRequest, Review, Rules, RunFact
+from patch_app.github.client import Client
+from patch_app.github.errors import Bug, NotFound, Refused
+from patch_app.github.transport import segment, segments
+
+# Enough for a report about thousands of patches; a bigger one is refused, not cut.
+REPORT_BOUND: Final = 8 * 1024 * 1024
+ANNOTATION: Final = "patch-app-inbox"
+
+
+async def refs_under(client: Client, repository: str, prefix: str) -> dict[str, str]:
+    """Refs whose full name starts with `prefix`, with the object each points at.
+
+    docs.github.com/rest/git/refs, "List matching references": every namespace, a prefix of text.
+    """
+    path = f"/repos/{repository}/git/matching-refs/{segments(prefix.removeprefix('refs/'))}"
+    listed = await client.get_all(path, limit=5000)
+    return {item["ref"]: item["object"]["sha"] for item in listed}
+
+
+async def ref(client: Client, repository: str, name: str) -> str:
+    """The object that a ref points at; zeros where it doesn't exist."""
+    found = await client.find(f"/repos/{repository}/git/ref/{segments(name.removeprefix('refs/'))}")
+    # a prefix of other refs' names is answered with their list by some servers
+    return found["object"]["sha"] if isinstance(found, dict) else names.ZERO
+
+
+async def peeled_tag(client: Client, repository: str, tag: str) -> str | None:
+    """The commit that a tag leads to, None where there is no such tag or it leads to no commit."""
+    found = await client.find(f"/repos/{repository}/git/ref/tags/{segments(tag)}")
+    if not isinstance(found, dict):
+        return None
+    target = found["object"]
+    for _ in range(5):  # a tag of a tag of a tag; more is nobody's release
+        if target["type"] == "commit":
+            return str(target["sha"])
+        if target["type"] != "tag":
+            return None
+        target = (await client.get(f"/repos/{repository}/git/tags/{segment(target['sha'])}"))["object"]
+    return None
+
+
+async def file_text(client: Client, repository: str, path: str, at: str) -> tuple[str, str] | None:
+    """Blob id and text of a file at a commit or branch, None where there is none."""
+    found = await client.find(f"/repos/{repository}/contents/{segments(path)}", ref=at)
+    if not isinstance(found, dict) or found.get("type") != "file":
+        return None
+    try:
+        return found["sha"], base64.b64decode(found.get("content", "")).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return found["sha"], "\0"  # no text: whoever parses it says so
+
+
+async def blob_id(client: Client, repository: str, path: str, at: str) -> str | None:
+    """Blob id of a file at a commit or branch, None where there is none."""
+    found = await client.find(f"/repos/{repository}/contents/{segments(path)}", ref=at)
+    return found["sha"] if isinstance(found, dict) and found.get("type") == "file" else None
+
+
+async def compare(client: Client, repository: str, base: str, head: str) -> dict[str, Any] | None:
+    """GitHub's comparison without its commits, None where either side is unknown to the repository."""
+    try:
+        answer = await client.get(
+            f"/repos/{repository}/compare/{segment(base)}...{segment(head)}", per_page=1, page=1
+        )
+    except Refused as error:
+        if isinstance(error, NotFound) or error.status == 422:
+            return None
+        raise
+    if not isinstance(answer, dict):
+        raise Bug("compare: the answer is no JSON object")
+    return answer
+
+
+async def commits_between(client: Client, repository: str, base: str, head: str) -> tuple[str, ...]:
+    """Commits of `head` that `base` does not have, merges left out, every page of them."""
+    path = f"/repos/{repository}/compare/{segment(base)}...{segment(head)}"
+    listed = await client.get_all(path, key="commits", limit=5000)
+    return tuple(commit["sha"] for commit in listed if len(commit["parents"]) < 2)
+
+
+async def is_ancestor(client: Client, repository: str, commit: str, of: Iterable[str]) -> bool:
+    """Whether one of `of` contains the commit, as the repository itself tells."""
+    for head in of:
+        compared = await compare(client, repository, commit, head)
+        if compared is not None and compared["merge_base_commit"]["sha"] == commit:
+            return True
+    return False
+
+
+async def runs(client: Client, repository: str, name: str, known: Iterable[int]) -> tuple[RunFact, ...]:
+    """Runs that carry an attempt's name: those already known by id, else searched in the latest list."""
+    ids = list(known)
+    if ids:
+        listed = [await client.get(f"/repos/{repository}/actions/runs/{run}") for run in ids]
+    else:
+        listed = []
+        async for run in client.each(
+            f"/repos/{repository}/actions/runs", key="workflow_runs", event="workflow_dispatch"
+        ):
+            listed.append(run)
+            if len(listed) >= 300:
+                break
+    ours = [run for run in listed if name in (run.get("display_title"), run.get("name"))]
+    return tuple(
+        [await _run(client, repository, run, name) for run in sorted(ours, key=lambda run: run["id"])]
+    )
+
+
+async def _run(client: Client, repository: str, run: dict[str, Any], name: str) -> RunFact:
+    jobs = await client.get_all(
+        f"/repos/{repository}/actions/runs/{run['id']}/jobs", key="jobs", filter="latest"
+    )
+    vouches: list[str] = []
+    for job in jobs:
+        if job["name"] == "carry" and job["status"] == "completed":
+            notes = await client.get_all(f"/repos/{repository}/check-runs/{job['id']}/annotations")
+            vouches += [note["message"].strip() for note in notes if note.get("title") == ANNOTATION]
+    return RunFact(
+        id=run["id"],
+        attempt=run.get("run_attempt", 1),
+        name=name,
+        path=run["path"].split("@")[0],
+        event=run["event"],
+        head_sha=run["head_sha"],
+        status=run["status"],
+        conclusion=run.get("conclusion"),
+        url=run["html_url"],
+        workflow_blob=await blob_id(client, repository, names.WORKFLOW_PATH, run["head_sha"]),
+        jobs=tuple(
+            Job(
+                id=job["id"],
+                name=job["name"],
+                status=job["status"],
+                conclusion=job.get("conclusion"),
+                url=job.get("html_url") or "",
+            )
+            for job in jobs
+        ),
+        vouches=tuple(vouches),
+    )
+
+
+async def commit_files(client: Client, repository: str, commit: str) -> dict[str, tuple[str, int]]:
+    """Names at the root of a commit's tree: blob id and size in bytes. Raises Refused, Bug."""
+    tree = (await client.get(f"/repos/{repository}/git/commits/{segment(commit)}"))["tree"]["sha"]
+    entries = (await client.get(f"/repos/{repository}/git/trees/{segment(tree)}"))["tree"]
+    return {
+        entry["path"]: (entry["sha"], entry.get("size", 0)) for entry in entries if entry["type"] == "blob"
+    }
+
+
+async def blob(client: Client, repository: str, oid: str, bound: int) -> bytes:
+    """A blob's bytes; TooMany where it is over `bound`."""
+    return await client.get_bytes(f"/repos/{repository}/git/blobs/{segment(oid)}", bound=bound)
+
+
+async def pull_request(client: Client, repository: str, number: int) -> PullRequest:
+    """A pull request as it is now."""
+    found = await client.get(f"/repos/{repository}/pulls/{number}")
+    merged_by = found.get("merged_by") or {}
+    return PullRequest(
+        number=number,
+        url=found["html_url"],
+        open=found["state"] == "open",
+        merged=bool(found.get("merged")),
+        merge_commit=found.get("merge_commit_sha"),
+        merged_by=merged_by.get("login"),
+        head=found["head"]["sha"],
+        base=found["base"]["sha"],
+    )
+
+
+async def reviews(client: Client, repository: str, number: int) -> tuple[Review, ...]:
+    """The last review of each person that approves, asks for changes, or was dismissed.
+
+    A later comment alone doesn't take an approval back, as on GitHub's own pull request page.
+    """
+    latest: dict[str, dict[str, Any]] = {}
+    for review in await client.get_all(f"/repos/{repository}/pulls/{number}/reviews"):
+        if review["state"] in ("APPROVED", "CHANGES_REQUESTED", "DISMISSED") and review.get("user"):
+            latest[review["user"]["login"]] = review
+    out = []
+    for login, review in sorted(latest.items()):
+        bot = review["user"]["type"] != "User"
+        out.append(
+            Review(
+                person=login,
+                bot=bot,
+                permission="none" if bot else await permission(client, repository, login),
+                state=review["state"],
+                commit=review.get("commit_id") or "",
+                at=_time(review.get("submitted_at")),
+            )
+        )
+    return tuple(out)
+
+
+async def permission(client: Client, repository: str, login: str) -> str:
+    """What a person may do on the repository: admin, maintain, write, triage, read or none.
+
+    `role_name` tells maintain from write, which `permission` doesn't
+    (docs.github.com/rest/collaborators/collaborators).
+    """
+    found = await client.find(f"/repos/{repository}/collaborators/{segment(login)}/permission")
+    if not isinstance(found, dict):
+        return "none"
+    basic = found.get("permission", "none")
+    role = found.get("role_name")
+    # a custom role has a name of its own: then the basic permission counts
+    return role if role in ("admin", "maintain", "write", "triage", "read") and basic != "none" else basic
+
+
+async def checks(client: Client, repository: str, commit: str) -> tuple[Check, ...]:
+    """Check runs (the latest of each) and commit statuses on a commit."""
+    listed = await client.get_all(
+        f"/repos/{repository}/commits/{segment(commit)}/check-runs", key="check_runs", filter="latest"
+    )
+    combined = await client.get(f"/repos/{repository}/commits/{segment(commit)}/status", per_page=100)
+    return (
+        *(
+            Check(
+                name=one["name"],
+                app=(one.get("app") or {}).get("slug") or "",
+                status=one["status"],
+                conclusion=one.get("conclusion"),
+                url=one.get("html_url") or "",
+            )
+            for one in listed
+        ),
+        *(
+            Check(
+                name=one["context"],
+                app="status",
+                status="in_progress" if one["state"] == "pending" else "completed",
+                conclusion=None if one["state"] == "pending" else one["state"],
+                url=one.get("target_url") or "",
+            )
+            for one in combined["statuses"]
+        ),
+    )
+
+
+async def rules(client: Client, repository: str, branch: str) -> Rules:
+    """What the maintained branch's rulesets ask for. What can't be read is said, never guessed.
+
+    Classic protection needs Administration to be read: a branch that is protected while no ruleset
+    applies to it has one that we can't see.
+    """
+    try:
+        listed = await client.get_all(f"/repos/{repository}/rules/branches/{segments(branch)}")
+        protected = (await client.get(f"/repos/{repository}/branches/{segments(branch)}")).get("protected")
+    except Refused as error:
+        return Rules(problem=error.message)
+    if protected and not listed:
+        return Rules(
+            problem="the branch has classic protection, which the App may not read; use a ruleset instead"
+        )
+    approvals = 0
+    required: list[RequiredCheck] = []
+    for rule in listed:
+        parameters = rule.get("parameters") or {}
+        if rule["type"] == "pull_request":
+            approvals = max(approvals, parameters.get("required_approving_review_count", 0))
+        if rule["type"] == "required_status_checks":
+            required += [RequiredCheck(name=one["context"]) for one in parameters["required_status_checks"]]
+    return Rules(approvals=approvals, required_checks=tuple(required))
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

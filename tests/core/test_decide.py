@@ -1,0 +1,340 @@
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from patch_app.core import names
+from patch_app.core.attempt import Check, Stage, Status, status
+from patch_app.core.configuration import Configuration, Promotion, RequiredCheck
+from patch_app.core.effects import EffectState, OpenIssue, PutCheckRun
+from patch_app.core.facts import Rules
+from patch_app.core.gate import Finding
+from patch_app.core.workflow_files import What
+from tests.core.world import CARRIED, HEAD, INBOX, TARGET, World, oid, report
+
+
+def in_review(**changes: object) -> World:
+    world = World(**changes)  # type: ignore[arg-type]
+    world.settle()
+    world.run_ends()
+    assert world.settle() is Stage.REVIEWING, world.attempt.message
+    return world
+
+
+def test_release_is_carried_reviewed_and_promoted() -> None:
+    world = in_review()
+    assert world.maintained_moves == []
+    world.approve()
+    assert world.settle() is Stage.PROMOTED
+    assert [(before, after) for _, before, after, _ in world.maintained_moves] == [(HEAD, CARRIED[1])]
+    assert world.refs[names.archive_ref(world.attempt.id)] == HEAD
+    assert not [ref for ref in world.refs if ref.startswith("refs/heads/patch-app/")]
+    assert world.pull_request is not None
+    assert not world.pull_request.open
+    assert status(world.attempt) is Status.COMPLETED
+
+
+def test_bundle_starts_at_the_target_only_where_the_fork_took_the_pin() -> None:
+    for shares, start in ((True, "target"), (False, "base")):
+        world = World(shares_objects=shares)
+        world.settle()
+        assert world.attempt.bundle_from == start
+
+
+def test_approval_of_another_commit_promotes_nothing() -> None:
+    world = in_review()
+    world.approve(commit=HEAD)
+    assert world.settle() is Stage.REVIEWING
+    assert world.maintained_moves == []
+
+
+def test_approval_by_somebody_who_may_only_read_promotes_nothing() -> None:
+    world = in_review()
+    world.approve(permission="read")
+    assert world.settle() is Stage.REVIEWING
+
+
+def test_rules_that_cannot_be_read_promote_nothing_and_say_why() -> None:
+    world = in_review(rules=Rules(problem="403"))
+    world.approve()
+    assert world.settle() is Stage.REVIEWING
+    assert "can't be read (403)" in world.attempt.message
+
+
+def test_branch_that_wants_two_approvals_gets_two() -> None:
+    world = in_review(rules=Rules(approvals=2))
+    world.approve()
+    assert world.settle() is Stage.REVIEWING
+    world.approve(person="carol")
+    assert world.settle() is Stage.PROMOTED
+
+
+def test_required_check_that_was_skipped_is_no_pass() -> None:
+    config = Configuration(promotion=Promotion(required_checks=(RequiredCheck(name="ci"),)))
+    world = in_review(configuration=config)
+    world.approve()
+    for conclusion in (None, "skipped", "neutral", "cancelled", "failure"):
+        world.checks = (Check(name="ci", app="github-actions", status="completed", conclusion=conclusion),)
+        assert world.settle() is Stage.REVIEWING, conclusion
+    world.checks = (Check(name="ci", app="github-actions", status="completed", conclusion="success"),)
+    assert world.settle() is Stage.PROMOTED
+
+
+def test_apps_own_check_of_a_required_name_is_no_pass() -> None:
+    config = Configuration(promotion=Promotion(required_checks=(RequiredCheck(name="ci"),)))
+    world = in_review(configuration=config)
+    world.approve()
+    world.checks = (Check(name="ci", app="patch-app", status="completed", conclusion="success"),)
+    assert world.settle() is Stage.REVIEWING
+
+
+def test_maintained_branch_that_moved_is_never_promoted_over() -> None:
+    world = in_review()
+    world.approve()
+    world.refs["refs/heads/main"] = oid("later")
+    assert world.settle() is Stage.SUPERSEDED
+    assert world.replays == 1
+    assert world.maintained_moves == []
+
+
+def test_rewritten_maintained_branch_waits_for_a_person() -> None:
+    world = in_review()
+    world.refs["refs/heads/main"] = oid("rewritten")
+    assert world.settle() is Stage.HELD
+    world.refs["refs/heads/main"] = HEAD
+    assert world.settle() is Stage.REVIEWING
+
+
+def test_tag_that_upstream_moved_stops_the_attempt() -> None:
+    world = in_review()
+    world.approve()
+    world.tag = oid("moved")
+    assert world.settle() is Stage.HELD
+    assert "was moved in up/tool" in world.attempt.message
+    assert world.maintained_moves == []
+
+
+def test_branch_of_our_name_that_somebody_else_made_is_left_alone() -> None:
+    world = World()
+    theirs = "refs/heads/patch-app/maintenance/main/v2.0.0"
+    world.refs[theirs] = oid("theirs")
+    world.settle()
+    world.run_ends()
+    assert world.settle() is Stage.BLOCKED
+    assert world.refs[theirs] == oid("theirs")
+    del world.refs[theirs]
+    assert world.settle() is Stage.REVIEWING
+
+
+def test_person_pushes_to_the_maintenance_branch_and_automation_waits() -> None:
+    world = in_review()
+    world.approve()
+    world.refs["refs/heads/patch-app/maintenance/main/v2.0.0"] = oid("theirs")
+    assert world.settle() is Stage.HELD
+    assert world.maintained_moves == []
+
+
+def test_refused_promotion_is_said_and_tried_again_only_when_asked() -> None:
+    world = in_review()
+    world.refuse["promote"] = "Repository rule violations found"
+    world.approve()
+    assert world.settle() is Stage.BLOCKED
+    assert "Repository rule violations" in world.attempt.message
+    world.refuse.clear()
+    assert world.settle() is Stage.BLOCKED
+    for name, one in world.effects.items():
+        if one.state is EffectState.REFUSED:
+            world.effects[name] = one.model_copy(update={"state": EffectState.DROPPED})
+    assert world.settle() is Stage.PROMOTED
+
+
+def test_conflict_becomes_an_issue_and_a_branch_to_go_on_from() -> None:
+    world = World(conflict=True)
+    world.settle()
+    world.run_ends()
+    assert world.settle() is Stage.CONFLICT
+    assert status(world.attempt) is Status.NEEDS_INTERVENTION
+    assert world.refs["refs/heads/patch-app/maintenance/main/v2.0.0"] == CARRIED[0]
+    assert world.refs["refs/heads/patch-app/base/v2.0.0"] == TARGET
+    assert [one.effect.kind for one in world.effects.values()].count("open_issue") == 1
+    assert world.pull_request is None
+
+
+def test_conflict_on_a_fork_without_issues_is_told_by_the_check_run() -> None:
+    world = World(conflict=True, has_issues=False)
+    world.settle()
+    world.run_ends()
+    assert world.settle() is Stage.CONFLICT
+    assert not [one for one in world.effects.values() if isinstance(one.effect, OpenIssue)]
+    checks = [one.effect for one in world.effects.values() if isinstance(one.effect, PutCheckRun)]
+    assert checks[-1].conclusion == "action_required"
+
+
+def test_rerun_button_takes_a_conflict_up_again() -> None:
+    world = World(conflict=True)
+    world.settle()
+    world.run_ends()
+    world.settle()
+    world.conflict, world.run_attempt = False, 2
+    assert world.settle() is Stage.REVIEWING
+    assert world.attempt.candidate == CARRIED[1]
+
+
+def test_new_workflow_permission_waits_for_a_person_before_any_branch_is_made() -> None:
+    finding = Finding(path=".github/workflows/x.yml", what=What.SECRET, detail="NPM_TOKEN")
+    world = World(gate=(finding,))
+    world.settle()
+    world.run_ends()
+    assert world.settle() is Stage.CARRIED
+    assert status(world.attempt) is Status.NEEDS_INTERVENTION
+    assert not [ref for ref in world.refs if ref.startswith("refs/heads/patch-app/")]
+
+
+def failing(**changes: object) -> str:
+    world = World(**changes)  # type: ignore[arg-type]
+    world.settle()
+    world.run_ends()
+    world.settle()
+    world.wait(3600)
+    assert world.settle() is Stage.FAILED, world.attempt.stage
+    assert world.moves == []
+    return world.attempt.message
+
+
+def test_report_for_another_attempt_fails_with_the_reason() -> None:
+    assert "another attempt" in failing(claim=report("otherattempt1"))
+
+
+def test_report_of_another_run_fails_with_the_reason() -> None:
+    assert "another run" in failing(claim=report("attempt00001", run_attempt=9))
+
+
+def test_report_about_another_stack_head_fails_with_the_reason() -> None:
+    assert "another stack head" in failing(claim=report("attempt00001", stack_head=oid("other")))
+
+
+def test_changed_workflow_fails_with_the_reason() -> None:
+    assert "changed workflow" in failing(run_blob=oid("evil"))
+
+
+def test_inbox_commit_that_no_run_vouches_for_fails_with_the_reason() -> None:
+    assert "isn't the one that run 7 pushed" in failing(vouches=(oid("another"),))
+    assert "vouches for no report" in failing(vouches=())
+
+
+def test_patch_missing_from_the_report_fails_with_the_reason() -> None:
+    good = report("attempt00001")
+    short = good.model_copy(update={"patches": good.patches[:1]})
+    assert "no verdict for 1 patch(es)" in failing(claim=short)
+
+
+def test_refused_bundle_fails_with_the_reason() -> None:
+    world = World()
+    world.refuse["relay"] = "The bundle holds a commit that is neither in the stack nor in the target"
+    world.settle()
+    world.run_ends()
+    assert world.settle() is Stage.FAILED
+    assert "neither in the stack" in world.attempt.message
+    assert world.moves == []
+
+
+def test_missing_workflow_blocks_until_it_is_there() -> None:
+    world = World(workflow_blob=None)
+    assert world.settle() is Stage.BLOCKED
+    assert "merge the App's installation pull request" in world.attempt.message
+    world.workflow_blob = oid("blob")
+    assert world.settle() is Stage.DISPATCHED or world.attempt.stage is Stage.RUNNING
+
+
+ACTIONS = st.sampled_from(
+    [
+        "run_ends",
+        "rerun",
+        "approve",
+        "approve_head",
+        "withdraw",
+        "push_stack",
+        "rewrite_stack",
+        "push_maintenance",
+        "restore",
+        "move_tag",
+        "merge",
+        "close",
+        "conflict",
+        "forge_inbox",
+        "refuse",
+        "allow",
+        "step",
+        "settle",
+        "wait",
+    ]
+)
+
+
+def act(world: World, action: str) -> None:
+    maintenance = "refs/heads/patch-app/maintenance/main/v2.0.0"
+    match action:
+        case "run_ends" if world.run:
+            world.run_ends()
+        case "rerun" if world.run == "completed":
+            world.run_attempt += 1
+        case "approve" if world.attempt.candidate:
+            world.approve()
+        case "approve_head":
+            world.approve(commit=HEAD)
+        case "withdraw":
+            world.reviews = ()
+        case "push_stack":
+            world.refs["refs/heads/main"] = oid("later")
+        case "rewrite_stack":
+            world.refs["refs/heads/main"] = oid("rewritten")
+        case "push_maintenance" if maintenance in world.refs:
+            world.refs[maintenance] = oid("theirs")
+        case "restore":
+            world.refs["refs/heads/main"] = HEAD
+            world.tag = TARGET
+        case "move_tag":
+            world.tag = oid("moved")
+        case "merge" if world.pull_request and world.pull_request.open:
+            world.refs["refs/heads/patch-app/base/v2.0.0"] = oid("merge")
+            world.pull_request = world.pull_request.model_copy(
+                update={"open": False, "merged": True, "merge_commit": oid("merge")}
+            )
+        case "close" if world.pull_request:
+            world.pull_request = world.pull_request.model_copy(update={"open": False})
+        case "conflict":
+            world.conflict = not world.conflict
+        case "forge_inbox":
+            world.vouches = (oid("another"),) if world.vouches == (INBOX,) else (INBOX,)
+        case "refuse":
+            world.refuse = {"promote": "rules", "branches": "rules"}
+        case "allow":
+            world.refuse = {}
+        case "step":
+            world.step()
+        case "settle":
+            world.settle()
+        case "wait":
+            world.wait(3600)
+        case _:
+            pass
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(ACTIONS, max_size=25))
+def test_whatever_happens_the_maintained_branch_moves_only_from_the_expected_value_with_an_approval(
+    actions: list[str],
+) -> None:
+    world = World()
+    for action in actions:
+        act(world, action)
+    world.settle()
+    for _, before, after, approvals in world.maintained_moves:
+        assert before == world.attempt.stack_head
+        assert after == world.attempt.candidate
+        assert any(one.commit == after and one.permission == "write" for one in approvals)
+    assert len(world.maintained_moves) <= 1
+    if world.attempt.stage is Stage.PROMOTED:
+        assert world.refs[names.archive_ref(world.attempt.id)] == world.attempt.stack_head
+    for ref, before, _, _ in world.moves:
+        assert before != oid("theirs"), ref

@@ -1,0 +1,309 @@
+"""A GitHub of a few dictionaries, to run `decide` against: it shows facts and takes effects. No I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from patch_app.core import names
+from patch_app.core.attempt import Approval, Attempt, Check, Stage
+from patch_app.core.configuration import Configuration
+from patch_app.core.decide import decide
+from patch_app.core.effects import (
+    UNFINISHED,
+    Close,
+    Dispatch,
+    Effect,
+    EffectState,
+    OpenIssue,
+    OpenPullRequest,
+    Performed,
+    PinTarget,
+    PutCheckRun,
+    Relay,
+    UpdateRefs,
+    key,
+)
+from patch_app.core.facts import (
+    Facts,
+    Inbox,
+    Job,
+    Preflight,
+    PullRequest,
+    Review,
+    Rules,
+    RunFact,
+    Workflow,
+)
+from patch_app.core.gate import Finding
+from patch_app.core.report import Report
+
+START = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+
+def oid(text: str) -> str:
+    """A made-up commit id that can be told by its first letters."""
+    return (text.encode().hex() + "0" * 40)[:40]
+
+
+BASE, TARGET, HEAD = oid("base"), oid("target"), oid("head")
+STACK = (oid("p1"), oid("p2"))
+CARRIED = (oid("n1"), oid("n2"))
+PARTIAL = CARRIED[:1]
+BLOB, RUNNER, INBOX = oid("blob"), oid("runner"), oid("inbox")
+APP = "patch-app"
+
+
+def report(attempt: str, *, conflict: bool = False, stack_head: str = HEAD, run_attempt: int = 1) -> Report:
+    """What a good runner says about two patches, the second of which may conflict."""
+    ref = names.candidate_ref(attempt)
+    new: tuple[str | None, ...] = (CARRIED[0], None) if conflict else CARRIED
+    tip = CARRIED[0] if conflict else CARRIED[1]
+    return Report.model_validate(
+        {
+            "schema": 1,
+            "status": "conflict" if conflict else "clean",
+            "attempt": attempt,
+            "run": {"id": "7", "attempt": str(run_attempt)},
+            "stack": {"branch": "main", "sha": stack_head, "ahead": 2, "behind": 3},
+            "base": BASE,
+            "target": {"name": "v2.0.0", "sha": TARGET},
+            "patches": [
+                {
+                    "old": old,
+                    "new": one,
+                    "subject": f"Patch {number}",
+                    "author": "Ann <ann@example.org>",
+                    "verdict": "clean" if one else "conflicted",
+                    "paths": ["a.txt"],
+                    "upstream_commits": [],
+                    "note": None,
+                }
+                for number, (old, one) in enumerate(zip(STACK, new, strict=True), 1)
+            ],
+            "candidate": None if conflict else {"sha": tip, "tree": oid("tree"), "ref": ref},
+            "partial": {"sha": tip, "ref": ref} if conflict else None,
+            "conflict": {
+                "patch": STACK[1],
+                "files": [{"path": "a.txt", "kind": "content", "stages": []}],
+                "diff": "@@ -1 +1 @@\n-a\n+b\n",
+            }
+            if conflict
+            else None,
+            "installed": None,
+            "range_diff": None,
+            "bundle": {
+                "ref": ref,
+                "tip": tip,
+                "prerequisites": [BASE],
+                "parts": [{"path": "candidate.bundle", "size": 10, "sha256": "0" * 64}],
+            },
+            "checks": [],
+            "network": {"received_bytes": 1, "sent_bytes": 1, "requests": 1},
+            "seconds": {},
+            "git_version": "2.39.5",
+            "error": None,
+        }
+    )
+
+
+@dataclass
+class World:
+    """The attempt, the fork as it is, and everything that was moved on it, in order."""
+
+    attempt: Attempt = field(
+        default_factory=lambda: Attempt(
+            id="attempt00001",
+            event="event0000001",
+            installation_id=1,
+            repository_id=2,
+            repository="alice/tool",
+            upstream="up/tool",
+            tag="v2.0.0",
+            stack="main",
+            created=START,
+            updated=START,
+        )
+    )
+    now: datetime = START
+    refs: dict[str, str] = field(default_factory=lambda: {"refs/heads/main": HEAD})
+    tag: str = TARGET
+    configuration: Configuration = Configuration()
+    conflict: bool = False
+    shares_objects: bool = False
+    workflow_blob: str | None = BLOB
+    run_blob: str = BLOB
+    run: str | None = None
+    run_attempt: int = 1
+    vouches: tuple[str, ...] = (INBOX,)
+    claim: Report | None = None
+    jobs: tuple[Job, ...] = ()
+    gate: tuple[Finding, ...] = ()
+    has_issues: bool = True
+    pull_request: PullRequest | None = None
+    reviews: tuple[Review, ...] = ()
+    checks: tuple[Check, ...] = ()
+    rules: Rules = Rules()
+    refuse: dict[str, str] = field(default_factory=dict)
+    effects: dict[str, Performed] = field(default_factory=dict)
+    moves: list[tuple[str, str, str, tuple[Approval, ...]]] = field(default_factory=list)
+    replays: int = 0
+
+    # What people and runners do -------------------------------------------------------------------
+
+    def approve(self, commit: str | None = None, *, person: str = "bob", permission: str = "write") -> None:
+        one = Review(
+            person=person,
+            bot=False,
+            permission=permission,
+            state="APPROVED",
+            commit=commit or self.attempt.candidate or "",
+        )
+        self.reviews = (*(r for r in self.reviews if r.person != person), one)
+
+    def run_ends(self) -> None:
+        self.run = "completed"
+
+    def wait(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+    # What decide sees -----------------------------------------------------------------------------
+
+    def facts(self) -> Facts:
+        head = self.refs.get("refs/heads/main", names.ZERO)
+        claim = self.claim or (
+            report(self.attempt.id, conflict=self.conflict, run_attempt=self.run_attempt) if self.run else None
+        )
+        inbox = (
+            (Inbox(ref=f"{names.inbox_prefix(self.attempt.id)}{self.run_attempt}", commit=INBOX, report=claim),)
+            if claim and self.run == "completed"
+            else ()
+        )
+        return Facts(
+            now=self.now,
+            app_slug=APP,
+            has_issues=self.has_issues,
+            upstream_git_url="https://example.org/up/tool.git",
+            preflight=Preflight(
+                default_branch="main",
+                workflow=Workflow(
+                    blob=self.workflow_blob,
+                    state="active",
+                    runner=RUNNER,
+                    expected_blob=BLOB,
+                    expected_runner=RUNNER,
+                ),
+                configuration=self.configuration,
+                target=self.tag,
+            ),
+            refs=dict(self.refs),
+            target=self.tag,
+            descends=head.startswith(HEAD[:8]) or head == oid("later"),
+            contained=False,
+            runs=self._runs(),
+            inbox=inbox,
+            stack_commits=STACK,
+            base_is_upstream=True,
+            gate=self.gate,
+            pull_request=self.pull_request,
+            reviews=self.reviews,
+            checks=self.checks,
+            rules=self.rules,
+            effects=self.effects,
+        )
+
+    def _runs(self) -> tuple[RunFact, ...]:
+        if self.run is None:
+            return ()
+        done = self.run == "completed"
+        return (
+            RunFact(
+                id=7,
+                attempt=self.run_attempt,
+                name=names.run_name(self.attempt.id),
+                path=names.WORKFLOW_PATH,
+                event="workflow_dispatch",
+                head_sha=HEAD,
+                status=self.run,
+                conclusion="success" if done else None,
+                url="https://example.org/run/7",
+                workflow_blob=self.run_blob,
+                jobs=self.jobs,
+                vouches=self.vouches if done else (),
+            ),
+        )
+
+    # Going on -------------------------------------------------------------------------------------
+
+    def settle(self, steps: int = 40) -> Stage:
+        """Decide and perform until nothing changes; fails where it never comes to rest."""
+        for _ in range(steps):
+            if not self.step():
+                return self.attempt.stage
+        raise AssertionError(f"no rest after {steps} steps: {self.attempt.stage}: {self.attempt.message}")
+
+    def step(self) -> bool:
+        for name, one in list(self.effects.items()):
+            if one.state in UNFINISHED:
+                self.effects[name] = self._perform(one)
+        decision = decide(self.attempt, self.facts())
+        new = {key(one): one for one in decision.effects if key(one) not in self.effects}
+        if decision.attempt == self.attempt and not new:
+            return False
+        self.replays += decision.replay
+        self.attempt = decision.attempt.model_copy(
+            update={"version": self.attempt.version + 1, "updated": self.now}
+        )
+        for name, effect in new.items():
+            self.effects[name] = Performed(key=name, effect=effect, state=EffectState.PENDING)
+        return True
+
+    def _perform(self, one: Performed) -> Performed:
+        purpose = getattr(one.effect, "purpose", one.effect.kind)
+        if purpose in self.refuse:
+            return one.model_copy(
+                update={"state": EffectState.REFUSED, "outcome": {"message": self.refuse[purpose]}}
+            )
+        state, outcome = self._do(one.effect)
+        return one.model_copy(update={"state": state, "outcome": outcome})
+
+    def _do(self, effect: Effect) -> tuple[EffectState, dict[str, object]]:
+        match effect:
+            case PinTarget(ref=ref, target=target):
+                if not self.shares_objects:
+                    return EffectState.REFUSED, {"message": "Object does not exist"}
+                self.refs[ref] = target
+            case Dispatch():
+                self.run = "in_progress"
+                return EffectState.DONE, {"run_id": 7, "url": "https://example.org/run/7"}
+            case Relay(changes=changes) | UpdateRefs(changes=changes):
+                if any(self.refs.get(c.ref, names.ZERO) != c.before for c in changes):
+                    return EffectState.REFUSED, {"message": "a ref moved", "moved": True}
+                for change in changes:
+                    self.moves.append((change.ref, change.before, change.after, self.attempt.approvals))
+                    self.refs[change.ref] = change.after
+                    if change.after == names.ZERO:
+                        del self.refs[change.ref]
+            case OpenPullRequest(head=head):
+                self.pull_request = self.pull_request or PullRequest(
+                    number=1,
+                    url="https://example.org/pull/1",
+                    open=True,
+                    merged=False,
+                    head=self.refs[f"refs/heads/{head}"],
+                    base=TARGET,
+                )
+                return EffectState.DONE, {"number": 1, "url": "https://example.org/pull/1"}
+            case OpenIssue():
+                return EffectState.DONE, {"number": 2, "url": "https://example.org/issues/2"}
+            case PutCheckRun():
+                return EffectState.DONE, {"id": 3, "url": "https://example.org/check/3"}
+            case Close(subject="pull_request") if self.pull_request:
+                self.pull_request = self.pull_request.model_copy(update={"open": False})
+            case _:
+                pass
+        return EffectState.DONE, {}
+
+    @property
+    def maintained_moves(self) -> list[tuple[str, str, str, tuple[Approval, ...]]]:
+        return [move for move in self.moves if move[0] == "refs/heads/main"]
