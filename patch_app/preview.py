@@ -1,0 +1,301 @@
+"""`patch-app preview`: what would become of my patches on that release? The runner against any fork.
+
+Needs no App, server or configuration. It reads both repositories and writes to neither; what it makes lies in a
+temporary directory that is gone at the end.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Mapping, Sequence
+from enum import IntEnum
+from pathlib import Path
+from typing import Any, NamedTuple, assert_never
+
+from rich.console import Console
+from rich.status import Status as Spinner
+
+from patch_app import preview_view as view
+from patch_app.core.report import Status
+from patch_app.runner import checks as check_runner
+from patch_app.runner import report as reports
+from patch_app.runner import request as rules
+from patch_app.runner.diff import list_tree
+from patch_app.runner.fetch import COMMITS_ONLY, Fetcher
+from patch_app.runner.git import GitError
+from patch_app.runner.job import Runner, as_problem
+from patch_app.runner.records import Check, Problem, Request
+from patch_app.runner.workspace import Workspace
+
+INSTALLED_PATHS = (b".github/workflows/patch-maintenance.yml", b".github/patch-app.toml")
+INSTALLED_TRAILER = "Patch-App-Installed: true"
+CHECK_SECONDS = 1800
+PROTOCOLS = ("https", "http", "ssh", "git", "file")
+
+GITHUB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}\Z")
+URL = re.compile(r"(?:https?|ssh|git|file)://[^\s]+\Z")
+SCP = re.compile(r"[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:[^\s-][^\s]*\Z")
+MISSING = ("couldn't find remote ref", "not our ref", "unadvertised object")
+
+# What of the user's own configuration a fetch may need: how to reach a server, and as whom.
+USERS_KEYS = re.compile(r"(?:credential|http|url|ssh)\.|safe\.directory$|core\.sshcommand$")
+USERS_ENVIRONMENT = (
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SSH_AUTH_SOCK",
+    "GIT_SSH",
+    "GIT_SSH_COMMAND",
+    "DBUS_SESSION_BUS_ADDRESS",
+)
+
+
+class Exit(IntEnum):
+    """Exit statuses of the command."""
+
+    DONE = 0
+    PERSON_NEEDED = 1
+    BAD_INPUT = 2
+    NOT_POSSIBLE = 3
+    INTERRUPTED = 130
+
+
+class Resolved(NamedTuple):
+    """Commits that the names stand for, and the target's committer date in unix seconds."""
+
+    stack: str
+    target: str
+    date: int
+
+
+def repository_url(value: str, where: str) -> str:
+    """URL of a repository given as URL, path or GitHub's `owner/name`.
+
+    Raises:
+        Problem: with stage `request`, where it is none of them.
+    """
+    if not value or value.startswith("-") or not value.isprintable():
+        raise Problem("request", f"{where} is no repository")
+    path = Path(value).expanduser()
+    if URL.match(value) or SCP.match(value):
+        return value
+    if path.exists():
+        return path.resolve().as_uri()
+    if GITHUB_NAME.match(value):
+        return f"https://github.com/{value}"
+    raise Problem(
+        "request", f"{where}: there is no such path, and it is neither a Git URL nor GitHub's owner/name"
+    )
+
+
+def users_configuration(environment: Mapping[str, str]) -> str:
+    """The few settings of the user that decide how a server is reached, as text of a configuration file."""
+    lines: list[str] = []
+    for scope in ("--system", "--global"):
+        try:
+            listed = subprocess.run(
+                ["git", "config", scope, "--includes", "-z", "--list"],
+                env=dict(environment), cwd="/", capture_output=True, check=False, timeout=20,
+            ).stdout.decode("utf-8", "replace")  # fmt: skip
+        except (OSError, subprocess.TimeoutExpired):
+            return ""  # the carry itself says what is wrong with git
+        for entry in listed.split("\0"):
+            key, separator, value = entry.partition("\n")
+            if separator and USERS_KEYS.match(key):
+                lines.append(setting(key, value))
+    return "".join(lines)
+
+
+def setting(key: str, value: str) -> str:
+    """One setting in the form of a configuration file; every value quoted."""
+    section, _, rest = key.partition(".")
+    subsection, _, name = rest.rpartition(".")
+    quoted = [
+        part.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
+        for part in (subsection, value)
+    ]
+    head = f'[{section} "{quoted[0]}"]' if subsection else f"[{section}]"
+    return f'{head}\n\t{name} = "{quoted[1]}"\n'
+
+
+def resolve(workspace: Workspace, branch: str, onto: str, upstream_given: bool) -> Resolved:
+    """The commits that the names stand for. A tag of upstream is looked up in upstream alone.
+
+    Raises:
+        Problem: with stage `request` for a name that isn't there, `fetch` where a repository can't be reached.
+    """
+    fetcher = Fetcher(workspace)
+    for object_format in ("sha1", "sha256"):
+        names = workspace.repository("names-" + object_format, object_format)
+
+        def get(remote: str, source: str, name: str) -> str:
+            try:
+                spec = f"+{source}:refs/resolved/{name}"
+                fetcher.fetch(names, remote, [spec], "--depth=1", "--filter=" + COMMITS_ONLY)  # noqa: B023
+                return names.line("rev-parse", "--verify", "--quiet", f"refs/resolved/{name}^{{commit}}")  # noqa: B023
+            except GitError as error:
+                raise _unresolved(error, source, name) from error
+
+        try:
+            stack = get("fork", "refs/heads/" + branch, "stack")
+            if upstream_given:
+                target = get("upstream", "refs/tags/" + onto.removeprefix("refs/tags/"), "target")
+            else:
+                target = get("fork", onto, "target")
+        except Problem as problem:
+            if object_format == "sha1" and "object format" in problem.message:
+                continue
+            raise
+        return Resolved(stack, target, int(names.line("show", "-s", "--format=%ct", target)))
+    raise Problem("fetch", "the repositories' object format is unknown")
+
+
+def _unresolved(error: GitError, source: str, name: str) -> Problem:
+    what = "the branch" if name == "stack" else "the target"
+    if error.command == "rev-parse":
+        return Problem("request", f"{what} {source} names no commit")
+    if any(words in error.stderr for words in MISSING):
+        return Problem("request", f"{what} {source} is not in that repository")
+    return Problem("fetch", f"{what} {source} could not be fetched: {error.stderr or error}")
+
+
+def exit_status(report: Mapping[str, Any]) -> Exit:
+    """Exit status that a report stands for."""
+    status = Status(report["status"])
+    match status:
+        case Status.CLEAN | Status.NOOP:
+            return Exit.DONE
+        case Status.CONFLICT | Status.CHECKS_FAILED:
+            return Exit.PERSON_NEEDED
+        case Status.ERROR:
+            stage = report["error"]["stage"]
+            if stage in ("request", "base"):
+                return Exit.BAD_INPUT
+            return Exit.PERSON_NEEDED if stage in ("stack", "blocked") else Exit.NOT_POSSIBLE
+        case _:
+            assert_never(status)
+
+
+def run_preview(
+    fork: str,
+    branch: str,
+    onto: str,
+    upstream: str | None,
+    checks: Sequence[str],
+    json_output: bool,
+    console: Console,
+    *,
+    progress: Console | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> int:
+    """Carries `branch` of `fork` onto `onto`, shows what became of each patch, and gives the exit status.
+
+    `console` gets the outcome: a table, or with `json_output` the report alone. `progress` (standard error) gets
+    what happens meanwhile. Never raises but for a mistake in the console.
+    """
+    progress = progress or Console(stderr=True)
+    given = dict(os.environ if environment is None else environment)
+    try:
+        with progress.status("Looking at the repositories") as spinner:
+            report = _report(fork, branch, onto, upstream, checks, spinner, given)
+    except KeyboardInterrupt:
+        progress.print("Stopped.")
+        return Exit.INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - a sentence and an exit status, never a traceback
+        report = reports.build(reports.Facts(), as_problem(error, "preview", str))
+    if json_output:
+        console.file.write(json.dumps(report, indent=2, ensure_ascii=True) + "\n")
+    else:
+        view.show(report, console)
+    if report["error"]:
+        progress.print(view.plain("patch-app preview: " + report["error"]["message"]))
+    return exit_status(report)
+
+
+def _report(
+    fork: str,
+    branch: str,
+    onto: str,
+    upstream: str | None,
+    commands: Sequence[str],
+    spinner: Spinner,
+    environment: Mapping[str, str],
+) -> reports.Report:
+    fork_url = repository_url(fork, "FORK")
+    upstream_url = repository_url(upstream, "UPSTREAM") if upstream else fork_url
+    rules.ref_name(branch, "--branch")
+    rules.ref_name(onto, "--onto")
+    listed = [
+        {"name": f"check {number}", "run": command, "timeout": CHECK_SECONDS}
+        for number, command in enumerate(commands, 1)
+    ]
+    found = rules.checks(listed)
+    passed_on = {name: environment[name] for name in USERS_ENVIRONMENT if name in environment}
+    passed_on.setdefault("GIT_SSH_COMMAND", "ssh -o BatchMode=yes")
+    with Workspace(
+        fork_url, upstream_url,
+        protocols=PROTOCOLS, extra_config=users_configuration(environment), passed_on=passed_on,
+    ) as workspace:  # fmt: skip
+        workspace.git_version()
+        resolved = resolve(workspace, branch.removeprefix("refs/heads/"), onto, bool(upstream))
+        request = Request(
+            attempt=None,
+            branch=branch,
+            stack=resolved.stack,
+            base=None,
+            target_name=onto,
+            target=resolved.target,
+            upstream=upstream_url,
+            bundle_from="target",
+            date=resolved.date,
+            installed_paths=INSTALLED_PATHS,
+            installed_trailer=INSTALLED_TRAILER,
+            checks=found,
+        )
+        runner = Runner(workspace, request, progress=_shown_by(spinner), with_bundle=False)
+        report = runner.run().report
+        if report["candidate"] and found:
+            report = _checked(runner, found, report["candidate"]["sha"], spinner, environment)
+        return report
+
+
+def _checked(
+    runner: Runner, found: Sequence[Check], candidate: str, spinner: Spinner, environment: Mapping[str, str]
+) -> reports.Report:
+    """Runs the checks on a tree of the candidate, by the same code as the job of the workflow."""
+    repository = runner.repository
+    if repository is None:
+        raise Problem("checks", "there is no candidate to check")
+    try:
+        spinner.update("Getting the candidate's files")
+        target = {oid for _, oid, _ in list_tree(repository, runner.request.target)}
+        missing = check_runner.missing_blobs(repository, candidate)
+        runner.fetcher.blobs(repository, {oid: "upstream" if oid in target else "fork" for oid in missing})
+        entries = []
+        for number, check in enumerate(found):
+            spinner.update(f"Check {number + 1} of {len(found)}")
+            tree = runner.workspace.path(f"tree-{number}")
+            check_runner.materialise(repository, candidate, tree)
+            entries.append(check_runner.as_entry(check, check_runner.run(check, tree, environment)))
+    except (Problem, GitError, OSError) as error:
+        return reports.build(runner.facts, as_problem(error, "checks", runner.workspace.scrub))
+    return runner.add_checks(entries)
+
+
+def _shown_by(spinner: Spinner) -> Any:
+    words = {
+        "history": "Finding where the stack starts",
+        "fetch": "Fetching what the patches touch",
+        "carry": "Carrying",
+        "range-diff": "Comparing the old stack with the new one",
+        "end": "Done",
+    }
+
+    def show(stage: str, done: int, total: int) -> None:
+        counted = f": {done} of {total} patches" if total else ""
+        spinner.update(words.get(stage, stage) + counted)
+
+    return show

@@ -1,0 +1,103 @@
+"""Shows a report in a terminal. Text out of a repository is shown as text: no control character, no markup."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+STYLES = {
+    "clean": "green",
+    "adjusted": "yellow",
+    "already-upstream": "cyan",
+    "empty": "dim",
+    "resolved": "yellow",
+    "conflicted": "bold red",
+    "not-tried": "dim",
+}
+
+ENDINGS = {
+    "clean": "Every patch is accounted for.",
+    "conflict": "A patch does not apply to that release. Nothing after it was tried.",
+    "checks_failed": "The patches were carried, but a check failed.",
+    "noop": "There is nothing to carry.",
+    "error": "It could not be done.",
+}
+
+
+def plain(value: str | None, limit: int = 2000) -> Text:
+    """Foreign text on one line, without anything that a terminal would obey."""
+    flat = " ".join("".join(char if char.isprintable() else " " for char in value or "").split())
+    return Text(flat if len(flat) <= limit else flat[: limit - 1] + "…")
+
+
+def block(value: str) -> Text:
+    """Foreign text of several lines, the same way."""
+    lines = (
+        "".join(char if char.isprintable() else " " for char in line.expandtabs())
+        for line in value.split("\n")
+    )
+    return Text("\n".join(lines))
+
+
+def show(report: Mapping[str, Any], console: Console) -> None:
+    """The table of patches, the conflict or the checks if any, and one closing sentence."""
+    stack, target = report["stack"], report["target"]
+    if stack and target:
+        behind = "" if stack["behind"] is None else f", {stack['behind']} behind"
+        ahead = "" if stack["ahead"] is None else f" ({stack['ahead']} ahead{behind})"
+        console.print(plain(f"{stack['branch']}{ahead} onto {target['name']}"), style="bold")
+    if report["patches"]:
+        console.print(_table(report["patches"]))
+    if report["conflict"]:
+        _conflict(report["conflict"], console)
+    for check in report["checks"]:
+        passed = check["exit"] == 0 and not check["timed_out"]
+        word = (
+            "passed" if passed else ("ran out of time" if check["timed_out"] else f"failed ({check['exit']})")
+        )
+        console.print(
+            plain(f"{check['name']} {word} in {check['seconds']} s"), style="green" if passed else "red"
+        )
+        if not passed:
+            console.print(block("\n".join(check["log_tail"].split("\n")[-30:])))
+    network, seconds = report["network"], sum(report["seconds"].values())
+    if report["status"] != "error":
+        received = network["received_bytes"] / 1000
+        console.print(
+            Text(f"{received:,.1f} kB received, {network['requests']} requests, {seconds:.1f} s", "dim")
+        )
+    console.print(
+        Text(ENDINGS[report["status"]], "bold" if report["status"] in ("clean", "noop") else "bold red")
+    )
+
+
+def _table(patches: list[dict[str, Any]]) -> Table:
+    table = Table(show_edge=False, pad_edge=False)
+    for name in ("patch", "verdict", "subject", "note"):
+        table.add_column(name, overflow="fold", no_wrap=name in ("patch", "verdict"))
+    for patch in patches:
+        commits = ", ".join(
+            f"{found['sha'][:9]} {found['subject']}" for found in patch["upstream_commits"][:3]
+        )
+        note = "; ".join(part for part in (patch["note"], commits and f"upstream: {commits}") if part)
+        table.add_row(
+            Text(patch["old"][:9]),
+            Text(patch["verdict"], STYLES.get(patch["verdict"], "")),
+            plain(patch["subject"], 120),
+            plain(note, 400),
+        )
+    return table
+
+
+def _conflict(conflict: Mapping[str, Any], console: Console) -> None:
+    console.print(Text(f"Conflict in {conflict['patch'][:9]}:", "bold"))
+    for file in conflict["files"]:
+        console.print(plain(f"  {file['path']}: {file['kind']}"))
+    lines = conflict["diff"].split("\n")
+    console.print(block("\n".join(lines[:60])))
+    if len(lines) > 60:
+        console.print(Text(f"and {len(lines) - 60} more lines; --json has them", "dim"))
