@@ -96,6 +96,13 @@ def put_state(
         raise StoreError(f"attempt {attempt_id} has no effect {key}")
 
 
+def postpone(connection: Connection, attempt_id: str, key: str, due: datetime) -> None:
+    """Try an effect again not before `due`; how far it came stays as it is."""
+    connection.execute(
+        update(effects).where(effects.c.attempt == attempt_id, effects.c.key == key).values(due=stamp(due))
+    )
+
+
 def _effect(row: Row[Any]) -> StoredEffect:
     return StoredEffect(
         key=row.key,

@@ -202,6 +202,10 @@ class Store:
             lambda c: effects.put_state(c, attempt_id, key, state=state, outcome=outcome, at=at, due=due)
         )
 
+    async def postpone(self, attempt_id: str, key: str, due: datetime) -> None:
+        """Try an effect again not before `due`; how far it came stays as it is."""
+        await self._write(lambda c: effects.postpone(c, attempt_id, key, due))
+
     async def unfinished(self, due_before: datetime) -> list[str]:
         """Ids of attempts, ended ones too, with an effect that is pending or begun and due by then."""
         return await self._read(lambda c: effects.unfinished(c, due_before))
@@ -248,6 +252,6 @@ class Store:
         for listener in listeners:
             try:
                 listener()
-            except Exception:
+            except Exception:  # noqa: BLE001
                 # the writer's thread must outlive whoever listens
                 _LOG.exception("a listener of the store failed")
