@@ -69,7 +69,8 @@ def test_act_agrees_on_every_expression(bench: Bench) -> None:
     """An independent evaluator (act's, in Go) over the same cases, through a real run."""
     lines = [f"${{{{ toJSON({text}) }}}}\n---" for text, _ in CASES if "needs." not in text]
     body = "\n".join(f"          {part}" for line in lines for part in line.splitlines())
-    text = f"on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n      - run: |\n          cat <<'X'\n{body}\n          X\n"
+    head = "on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n      - run: |\n"
+    text = f"{head}          cat <<'X'\n{body}\n          X\n"
     payload = {"ref": "refs/heads/main", **NAMES["github"]["event"]}
     bench.run(text, event="push", payload=payload)
     output = bench.sink.job("a").log.split("##[endgroup]\n", 1)[1]

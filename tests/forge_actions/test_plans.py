@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import os
 import subprocess
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +40,9 @@ def test_a_job_has_its_own_permissions_else_the_files_else_the_default() -> None
     assert _permissions("", "") == {"contents": "read", "packages": "read"}
     assert _permissions("permissions: {}", "") == {}
     assert _permissions("permissions: {contents: write}", "permissions: {},") == {}
-    assert _permissions("permissions: {}", "permissions: {contents: write, issues: none},") == {
-        "contents": "write"
-    }
+    assert _permissions(
+        "permissions: {}", "permissions: {contents: write, issues: none, repository-projects: read},"
+    ) == {"contents": "write"}
     assert _permissions("permissions: read-all", "")["checks"] == "read"
     assert _permissions("permissions: write-all", "")["id-token"] == "write"
     for bad in ("{workflows: write}", "{contents: admin}", "everything"):
@@ -220,7 +225,64 @@ def _git(directory: Path, *arguments: str) -> str:
     ).stdout.strip()
 
 
-def test_checkout_gives_the_commit_of_the_run_and_local_actions_work(bench: Bench, tmp_path: Path) -> None:
+class _GitServer(BaseHTTPRequestHandler):
+    """git http-backend behind plain HTTP; notes each request's Authorization."""
+
+    root: Path
+    seen: list[str]
+
+    def _serve(self) -> None:
+        self.seen.append(self.headers.get("Authorization", ""))
+        path, _, query = self.path.partition("?")
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        environ = {
+            "PATH": os.environ["PATH"],
+            "GIT_PROJECT_ROOT": str(self.root),
+            "GIT_HTTP_EXPORT_ALL": "1",
+            "PATH_INFO": path,
+            "QUERY_STRING": query,
+            "REQUEST_METHOD": self.command,
+            "CONTENT_TYPE": self.headers.get("Content-Type", ""),
+            "CONTENT_LENGTH": str(len(body)),
+            "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
+            "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+        }
+        done = subprocess.run(
+            ["git", "http-backend"], input=body, env=environ, capture_output=True, check=True
+        ).stdout
+        head, _, content = done.partition(b"\r\n\r\n")
+        fields = dict(line.split(": ", 1) for line in head.decode().splitlines())
+        self.send_response(int(fields.pop("Status", "200").split()[0]))
+        for name, value in fields.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def do_GET(self) -> None:
+        self._serve()
+
+    def do_POST(self) -> None:
+        self._serve()
+
+    def log_message(self, *args: Any) -> None:
+        """Quiet."""
+
+
+@pytest.fixture
+def git_server(tmp_path: Path) -> Iterator[tuple[str, list[str]]]:
+    seen: list[str] = []
+    handler = type("Handler", (_GitServer,), {"root": tmp_path / "server", "seen": seen})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}", seen
+        server.shutdown()
+        thread.join()
+
+
+def test_checkout_gives_the_commit_of_the_run_and_local_actions_work(
+    bench: Bench, tmp_path: Path, git_server: tuple[str, list[str]]
+) -> None:
     repository = tmp_path / "server" / "alice" / "tool"
     (repository / "act").mkdir(parents=True)
     (repository / "file").write_text("one\n")
@@ -244,7 +306,8 @@ jobs:
       - run: test -z "$(ls -A)"
       - uses: actions/checkout@v4
         with: {persist-credentials: false}
-      - run: echo "$(git rev-parse HEAD) $(git branch --show-current) $(cat file) $(git log --oneline | wc -l)"
+      - run: |
+          echo "$(git rev-parse HEAD) $(git branch --show-current) $(cat file) $(git log --oneline | wc -l)"
       - run: "! grep -ri authorization .git/config"
       - uses: ./act
       - uses: actions/checkout@8f4b7f84864484a7bf31766abe9204da3cbe65b3
@@ -259,7 +322,7 @@ jobs:
         payload={"ref": "refs/heads/other"},
         ref="refs/heads/other",
         head_sha=sha,
-        server_url=f"file://{tmp_path}/server",
+        server_url=git_server[0],
     )
     job = bench.sink.job("a")
     assert f"{sha} other one 1" in job.log, job.log
@@ -268,3 +331,36 @@ jobs:
     assert conclusion is Conclusion.FAILURE
     assert "submodules" in job.annotations[0].message
     assert [step.conclusion.value for step in job.steps][1:-2] == ["success"] * 7
+    basic = base64.b64encode(f"x-access-token:{job.token}".encode()).decode()
+    assert set(git_server[1]) == {f"basic {basic}"}
+    assert basic not in job.log
+
+
+def test_an_action_within_a_local_action_is_asked_of_no_one_but_the_forge(
+    bench: Bench, tmp_path: Path, git_server: tuple[str, list[str]]
+) -> None:
+    repository = tmp_path / "server" / "alice" / "tool"
+    (repository / "act").mkdir(parents=True)
+    (repository / "act" / "action.yml").write_text(
+        "runs: {using: composite, steps: [{uses: 'someone/else@v1'}]}\n"
+    )
+    _git(repository, "init", "-q")
+    _git(repository, "add", ".")
+    _git(repository, "commit", "-qm", "first")
+    text = """
+on: push
+jobs:
+  a:
+    runs-on: ubuntu-latest
+    steps: [{uses: actions/checkout@v4}, {uses: ./act}]
+"""
+    sha = _git(repository, "rev-parse", "HEAD")
+    conclusion = bench.run(
+        text, event="push", payload={"ref": "refs/heads/main"}, head_sha=sha, server_url=git_server[0]
+    )
+    assert conclusion is Conclusion.FAILURE
+    log = bench.sink.job("a").log
+    assert f'failed to fetch "{git_server[0]}/someone/else"' in log, log
+    assert (
+        f"{git_server[0]}/someone/else" in bench.sink.job("a").log or "127.0.0.1" in bench.sink.job("a").log
+    )

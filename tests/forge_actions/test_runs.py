@@ -177,7 +177,7 @@ jobs:
     runs-on: [self-hosted, big]
     steps:
       - run: |
-          echo "${{ github.run_id }} ${{ github.run_attempt }} ${{ github.run_number }} ${{ github.repository }}"
+          echo "${{ github.run_id }} ${{ github.run_attempt }} ${{ github.run_number }}" $GITHUB_REPOSITORY
           echo "$GITHUB_RUN_ID $GITHUB_RUN_ATTEMPT $GITHUB_REPOSITORY_ID $GITHUB_WORKFLOW_REF"
           echo "${{ github.server_url }} $GITHUB_API_URL ${{ github.graphql_url }} ${{ github.actor }}"
           echo "${{ github.ref }} ${{ github.sha }} ${{ github.ref_type }} $GITHUB_SHA $GITHUB_EVENT_NAME"

@@ -130,7 +130,8 @@ class JobLog:
         except ValueError:
             event = None
         if not isinstance(event, dict):
-            if line.strip():
+            # act's closing line repeats what the job's result says
+            if line.strip() and not line.startswith("Error: Job '"):
                 self._stray.add(line.rstrip("\n") + "\n")
             return
         if event.get("jobID") == self._job_key:

@@ -32,10 +32,11 @@ SCOPES = (
     "packages",
     "pages",
     "pull-requests",
-    "repository-projects",
     "security-events",
     "statuses",
 )
+# Still accepted in files, means nothing since classic projects are gone.
+_LEGACY_SCOPES = frozenset({"repository-projects"})
 # What GITHUB_TOKEN has where a file says nothing, with GitHub's default setting for new repositories.
 DEFAULT_PERMISSIONS = {"contents": "read", "packages": "read"}
 # A job's time limit where the file gives none: 360 minutes.
@@ -190,11 +191,11 @@ def _permissions(data: Any) -> dict[str, str]:
             return {}
         case dict():
             for scope, level in data.items():
-                if scope not in SCOPES:
+                if scope not in SCOPES and scope not in _LEGACY_SCOPES:
                     raise WorkflowError(f"permissions: unknown scope {scope!r}")
                 if level not in {"read", "write", "none"}:
                     raise WorkflowError(f"permissions: {scope} must be read, write or none, not {level!r}")
-            return {scope: level for scope, level in data.items() if level != "none"}
+            return {scope: level for scope, level in data.items() if level != "none" and scope in SCOPES}
     raise WorkflowError("permissions must be a mapping, read-all or write-all")
 
 
