@@ -21,11 +21,12 @@ from rich.status import Status as Spinner
 from patch_app import preview_view as view
 from patch_app.core.report import Status
 from patch_app.runner import checks as check_runner
+from patch_app.runner import commit
 from patch_app.runner import report as reports
 from patch_app.runner import request as rules
 from patch_app.runner.diff import list_tree
-from patch_app.runner.fetch import COMMITS_ONLY, Fetcher
-from patch_app.runner.git import GitError
+from patch_app.runner.fetch import COMMITS_ONLY, Fetcher, commit_objects
+from patch_app.runner.git import Git, GitError
 from patch_app.runner.job import Runner, as_problem
 from patch_app.runner.records import Check, Problem, Request
 from patch_app.runner.workspace import Workspace
@@ -149,8 +150,15 @@ def resolve(workspace: Workspace, branch: str, onto: str, upstream_given: bool) 
             if object_format == "sha1" and "object format" in problem.message:
                 continue
             raise
-        return Resolved(stack, target, int(names.line("show", "-s", "--format=%ct", target)))
+        return Resolved(stack, target, _date(names, target))
     raise Problem("fetch", "the repositories' object format is unknown")
+
+
+def _date(repository: Git, sha: str) -> int:
+    """Committer date of a commit at hand. `git show` would fetch the whole tree for it."""
+    found = commit.parse(commit_objects(repository, [sha])[sha]).first(b"committer") or b""
+    words = found.rsplit(b" ", 2)
+    return int(words[1]) if len(words) == 3 and words[1].isdigit() else 0
 
 
 def _unresolved(error: GitError, source: str, name: str) -> Problem:

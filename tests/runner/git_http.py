@@ -1,0 +1,134 @@
+"""Git over smart HTTP on loopback, by `git http-backend`: for the runner's tests and its bench."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import urlsplit
+
+
+class GitServer(ThreadingHTTPServer):
+    """Serves every repository below `root`. `latency` seconds are added to each request, and to each connection
+    twice. With `token`, only requests that carry it by basic authentication are answered."""
+
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self, root: Path, latency: float = 0.0, token_header: str | None = None) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.root = root
+        self.latency = latency
+        self.token_header = token_header
+        self.seen_headers: list[str] = []
+        self.sent = 0
+        self.requests = 0
+        self.counting = threading.Lock()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def environment(self) -> dict[str, str]:
+        return {
+            "PATH": os.environ["PATH"],
+            "GIT_PROJECT_ROOT": str(self.root),
+            "GIT_HTTP_EXPORT_ALL": "1",
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_CONFIG_COUNT": "4",
+            "GIT_CONFIG_KEY_0": "http.receivepack",
+            "GIT_CONFIG_VALUE_0": "true",
+            "GIT_CONFIG_KEY_1": "uploadpack.allowFilter",
+            "GIT_CONFIG_VALUE_1": "true",
+            "GIT_CONFIG_KEY_2": "uploadpack.allowAnySHA1InWant",
+            "GIT_CONFIG_VALUE_2": "true",
+            "GIT_CONFIG_KEY_3": "safe.directory",
+            "GIT_CONFIG_VALUE_3": "*",
+        }
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One request, handed to `git http-backend` as CGI."""
+
+    server: GitServer
+    protocol_version = "HTTP/1.1"
+
+    def setup(self) -> None:
+        super().setup()
+        time.sleep(self.server.latency * 2)
+
+    def do_GET(self) -> None:
+        self.answer(b"")
+
+    def do_POST(self) -> None:
+        if self.headers.get("Transfer-Encoding") == "chunked":
+            body = b""
+            while size := int(self.rfile.readline().strip() or b"0", 16):
+                body += self.rfile.read(size)
+                self.rfile.readline()
+            self.rfile.readline()
+        else:
+            body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        self.answer(gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body)
+
+    def answer(self, body: bytes) -> None:
+        time.sleep(self.server.latency)
+        authorization = self.headers.get("Authorization", "")
+        self.server.seen_headers.append(authorization)
+        if self.server.token_header is not None and authorization != self.server.token_header:
+            self.reply(401, [("WWW-Authenticate", 'Basic realm="git"')], b"")
+            return
+        parts = urlsplit(self.path)
+        done = subprocess.run(
+            ["git", "http-backend"],
+            input=body,
+            capture_output=True,
+            check=False,
+            env={
+                **self.server.environment(),
+                "REQUEST_METHOD": self.command,
+                "PATH_INFO": parts.path,
+                "QUERY_STRING": parts.query,
+                "CONTENT_TYPE": self.headers.get("Content-Type", ""),
+                "CONTENT_LENGTH": str(len(body)),
+                "REMOTE_USER": "someone",
+                "REMOTE_ADDR": "127.0.0.1",
+                "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+            },
+        )
+        head, _, content = done.stdout.partition(b"\r\n\r\n")
+        headers = [line.split(": ", 1) for line in head.decode("latin-1").split("\r\n") if ": " in line]
+        status = next((int(value.split()[0]) for name, value in headers if name == "Status"), 200)
+        self.reply(status, [(name, value) for name, value in headers if name != "Status"], content)
+
+    def reply(self, status: int, headers: list[tuple[str, str]], content: bytes) -> None:
+        with self.server.counting:
+            self.server.sent += len(content)
+            self.server.requests += 1
+        self.send_response(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Silent."""
+
+
+@contextmanager
+def serving(root: Path, latency: float = 0.0, token_header: str | None = None) -> Iterator[GitServer]:
+    with GitServer(root, latency, token_header) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
