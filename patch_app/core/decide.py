@@ -76,8 +76,8 @@ def _guarded(attempt: Attempt, facts: Facts) -> Decision | None:
     if not attempt.open or attempt.stage is Stage.PREFLIGHT:
         return None
     stack = facts.ref(names.head(attempt.stack))
-    if stack == attempt.candidate and attempt.stage in (Stage.APPROVED, Stage.PROMOTING):
-        return None  # our own echo
+    if attempt.stage in (Stage.APPROVED, Stage.PROMOTING) and (stack == attempt.candidate or facts.has_candidate):
+        return _promoted(attempt)  # our own echo, perhaps with somebody's commits on top already
     if attempt.stage not in (Stage.APPROVED, Stage.PROMOTING) and _superseded(attempt, facts):
         return plan.to(attempt, Stage.SUPERSEDED, message="a newer attempt has taken over")
     if facts.target is not None and facts.target != attempt.target:
@@ -310,18 +310,20 @@ def _reviewing(attempt: Attempt, facts: Facts) -> Decision:
 
 def _promoting(attempt: Attempt, facts: Facts) -> Decision:
     """The conditions are read again for every wish to promote: an old wish is never carried out."""
-    if facts.ref(names.head(attempt.stack)) == attempt.candidate:
-        tag = names.candidate_tag(attempt.stack, attempt.tag, attempt.configuration.branches.prefix)
-        return plan.to(
-            attempt.model_copy(update={"candidate_tag": tag}),
-            Stage.PROMOTED,
-            message=f"{attempt.stack} is {_short(attempt.candidate)} now",
-        )
     attempt = plan.gathered(attempt, facts)
     if approval.missing(attempt, facts) or not approval.asked(attempt, facts):
         return plan.to(attempt, Stage.REVIEWING)
     attempt = attempt.model_copy(update={"stage": Stage.PROMOTING})
     return _moving(attempt, facts, "promote", plan.promotion(attempt, facts))
+
+
+def _promoted(attempt: Attempt) -> Decision:
+    tag = names.candidate_tag(attempt.stack, attempt.tag, attempt.configuration.branches.prefix)
+    return plan.to(
+        attempt.model_copy(update={"candidate_tag": tag}),
+        Stage.PROMOTED,
+        message=f"{attempt.stack} is {_short(attempt.candidate)} now",
+    )
 
 
 def _failed(attempt: Attempt, facts: Facts) -> Decision:

@@ -164,7 +164,9 @@ class Facts(Model):
     target: str | None = None
     # the maintained branch's new head contains the one that the stack was read at
     descends: bool | None = None
+    # the maintained branch's new head contains the target, or even the candidate
     contained: bool | None = None
+    has_candidate: bool | None = None
     runs: tuple[RunFact, ...] = ()
     inbox: tuple[Inbox, ...] = ()
     # commits of the maintained branch above the report's base, merges excluded

@@ -261,6 +261,9 @@ class _Reading:
         if attempt.target:
             compared = await reading.compare(self.client, self.name, attempt.target, head)
             out["contained"] = compared is not None and compared["behind_by"] == 0
+        if attempt.candidate:
+            compared = await reading.compare(self.client, self.name, attempt.candidate, head)
+            out["has_candidate"] = compared is not None and compared["behind_by"] == 0
         return out
 
     async def _gate(self) -> dict[str, Any]:

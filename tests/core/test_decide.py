@@ -97,6 +97,16 @@ def test_maintained_branch_that_moved_is_never_promoted_over() -> None:
     assert world.maintained_moves == []
 
 
+def test_push_right_after_the_promotion_does_not_hide_it() -> None:
+    world = in_review()
+    world.approve()
+    while not world.maintained_moves:
+        world.step()
+    world.push("refs/heads/main", oid("later"))
+    assert world.settle() is Stage.PROMOTED
+    assert world.refs["refs/heads/main"] == oid("later")
+
+
 def test_rewritten_maintained_branch_waits_for_a_person() -> None:
     world = in_review()
     world.refs["refs/heads/main"] = oid("rewritten")
@@ -285,13 +295,14 @@ def act(world: World, action: str) -> None:
         case "withdraw":
             world.reviews = ()
         case "push_stack":
-            world.refs["refs/heads/main"] = oid("later")
-        case "rewrite_stack":
+            world.push("refs/heads/main", oid("later"))
+        case "rewrite_stack" if not world.maintained_moves:
             world.refs["refs/heads/main"] = oid("rewritten")
         case "push_maintenance" if maintenance in world.refs:
             world.refs[maintenance] = oid("theirs")
         case "restore":
-            world.refs["refs/heads/main"] = HEAD
+            if not world.maintained_moves:
+                world.refs["refs/heads/main"] = HEAD
             world.tag = TARGET
         case "move_tag":
             world.tag = oid("moved")
@@ -320,8 +331,32 @@ def act(world: World, action: str) -> None:
             pass
 
 
-@settings(max_examples=300, deadline=None)
-@given(st.lists(ACTIONS, max_size=25))
+# the way to a promotion, with up to two troubles before each step
+STORY = st.lists(st.lists(ACTIONS, max_size=2), min_size=7, max_size=7).map(
+    lambda troubles: [
+        action
+        for trouble, step in zip(
+            troubles, ["settle", "run_ends", "settle", "approve", "step", "step", "settle"], strict=True
+        )
+        for action in (*trouble, step)
+    ]
+)
+
+
+def check_invariants(world: World) -> None:
+    for _, before, after, approvals in world.maintained_moves:
+        assert before == HEAD
+        assert any(one.commit == after and one.permission == "write" for one in approvals)
+    assert len(world.maintained_moves) <= 1
+    if world.attempt.stage is Stage.PROMOTED:
+        assert world.refs[names.archive_ref(world.attempt.id)] == HEAD
+        assert world.attempt.candidate in (world.refs["refs/heads/main"], world.promoted_under)
+    for ref, before, _, _ in world.moves:
+        assert before != oid("theirs"), ref
+
+
+@settings(max_examples=400, deadline=None)
+@given(STORY)
 def test_whatever_happens_the_maintained_branch_moves_only_from_the_expected_value_with_an_approval(
     actions: list[str],
 ) -> None:
@@ -329,12 +364,18 @@ def test_whatever_happens_the_maintained_branch_moves_only_from_the_expected_val
     for action in actions:
         act(world, action)
     world.settle()
-    for _, before, after, approvals in world.maintained_moves:
-        assert before == world.attempt.stack_head
-        assert after == world.attempt.candidate
-        assert any(one.commit == after and one.permission == "write" for one in approvals)
-    assert len(world.maintained_moves) <= 1
-    if world.attempt.stage is Stage.PROMOTED:
-        assert world.refs[names.archive_ref(world.attempt.id)] == world.attempt.stack_head
-    for ref, before, _, _ in world.moves:
-        assert before != oid("theirs"), ref
+    check_invariants(world)
+
+
+@settings(max_examples=200, deadline=None)
+@given(STORY)
+def test_whatever_went_wrong_before_an_attempt_in_order_again_is_promoted_or_says_why_not(
+    actions: list[str],
+) -> None:
+    world = World()
+    for action in actions:
+        act(world, action)
+    for action in ("allow", "restore", "run_ends", "settle", "wait", "settle", "approve", "settle"):
+        act(world, action)
+    assert world.attempt.stage is Stage.PROMOTED or world.attempt.message, world.attempt.stage
+    check_invariants(world)

@@ -64,7 +64,7 @@ def report(attempt: str, *, conflict: bool = False, stack_head: str = HEAD, run_
             "schema": 1,
             "status": "conflict" if conflict else "clean",
             "attempt": attempt,
-            "run": {"id": "7", "attempt": str(run_attempt)},
+            "run": {"id": 7, "attempt": run_attempt},
             "stack": {"branch": "main", "sha": stack_head, "ahead": 2, "behind": 3},
             "base": BASE,
             "target": {"name": "v2.0.0", "sha": TARGET},
@@ -91,6 +91,7 @@ def report(attempt: str, *, conflict: bool = False, stack_head: str = HEAD, run_
             if conflict
             else None,
             "installed": None,
+            "merges": [],
             "range_diff": None,
             "bundle": {
                 "ref": ref,
@@ -148,6 +149,8 @@ class World:
     effects: dict[str, Performed] = field(default_factory=dict)
     moves: list[tuple[str, str, str, tuple[Approval, ...]]] = field(default_factory=list)
     replays: int = 0
+    # the candidate, once somebody has pushed on top of the promoted branch
+    promoted_under: str | None = None
 
     # What people and runners do -------------------------------------------------------------------
 
@@ -160,6 +163,12 @@ class World:
             commit=commit or self.attempt.candidate or "",
         )
         self.reviews = (*(r for r in self.reviews if r.person != person), one)
+
+    def push(self, ref: str, value: str) -> None:
+        """A person's commit on top of what is there."""
+        if self.maintained_moves:
+            self.promoted_under = self.maintained_moves[-1][2]
+        self.refs[ref] = value
 
     def run_ends(self) -> None:
         self.run = "completed"
@@ -198,7 +207,8 @@ class World:
             ),
             refs=dict(self.refs),
             target=self.tag,
-            descends=head.startswith(HEAD[:8]) or head == oid("later"),
+            descends=head == oid("later") and self.promoted_under is None,
+            has_candidate=self.promoted_under is not None and head == oid("later"),
             contained=False,
             runs=self._runs(),
             inbox=inbox,
