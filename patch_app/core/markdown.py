@@ -24,14 +24,13 @@ _HIDDEN = re.compile(
 )
 # an underscore within a word is no markup; a pipe can't be escaped alike in text and in tables
 _MARKUP = re.compile(r"[\\`*\[\]~$]|(?<![^\W_])_|_(?![^\W_])")
-_ENTITIES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;"}
+_ENTITIES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;", "\u200b": "&#8203;"}
 _AT_START = re.compile(r"^(?:([#+=-])|(\d+)(?=[.)]))")
 # GitHub links these in rendered text, so no escape helps: a zero-width space in the midst does
 _LINKED = re.compile(
     r"[@#](?=\S)|\bGH-(?=\d)|\b(?:https?|ftp):(?=//)|\bwww\.(?=\S)",
     re.IGNORECASE,
 )
-_BREAK: Final = "&#8203;"
 
 
 def visible(text: str) -> str:
@@ -46,10 +45,11 @@ def line(text: str, limit: int = 1000) -> str:
 
 def inline(text: str, limit: int = 1000) -> str:
     """Text within a line, cell or list item, shown as it is; newlines become spaces."""
-    out = _MARKUP.sub(r"\\\g<0>", line(text, limit))
-    out = re.sub(r"[&<>|]", lambda match: _ENTITIES[match[0]], out)
-    out = _LINKED.sub(rf"\g<0>{_BREAK}", out)
-    return _AT_START.sub(lambda match: f"\\{match[1]}" if match[1] else f"{match[2]}{_BREAK}", out)
+    # a zero-width space stands for a break until the end: of the text's own, `line` has left none
+    out = _LINKED.sub("\\g<0>\u200b", line(text, limit))
+    out = _MARKUP.sub(r"\\\g<0>", out)
+    out = _AT_START.sub(lambda match: f"\\{match[1]}" if match[1] else f"{match[2]}\u200b", out)
+    return re.sub(r"[&<>|\u200b]", lambda match: _ENTITIES[match[0]], out)
 
 
 def code(text: str, limit: int = 1000) -> str:
@@ -70,7 +70,7 @@ def fenced(text: str, language: str = "") -> str:
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table; cells are Markdown, made by `inline` and `code` where they are foreign. Ends with a newline."""
+    """A table; cells are Markdown, foreign ones made by `inline` and `code`. Ends with a newline."""
     out = [_row(headers), _row(["---"] * len(headers))]
     out += [_row([*row, *[""] * (len(headers) - len(row))][: len(headers)]) for row in rows]
     return "\n".join(out) + "\n"

@@ -1,0 +1,319 @@
+"""What people read on GitHub: titles and bodies made from an attempt and its report. Pure.
+
+Everything that strangers wrote goes through `markdown`. Bodies stay within GitHub's limits: the
+range-diff is cut first, then the table's last rows, and the run's page is linked for the rest.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Final, Literal, TypeAlias, assert_never
+
+from patch_app.core import gate, markdown, message_parts, names, patch_table
+from patch_app.core.attempt import Attempt, Stage
+from patch_app.core.configuration import Approve
+from patch_app.core.markdown import code, inline
+from patch_app.core.message_parts import commit
+from patch_app.core.report import Patch, Report, Verdict
+
+CheckStatus: TypeAlias = Literal["queued", "in_progress", "completed"]
+Conclusion: TypeAlias = Literal[
+    "success", "failure", "neutral", "cancelled", "action_required", "timed_out", "skipped"
+]
+
+# room for the marker by which an issue is found again
+_BODY: Final = markdown.BODY_LIMIT - 500
+_TITLE: Final = 240
+# what a conflict's hunks leave to the table of patches
+_ROOM_FOR_PATCHES: Final = 8000
+
+
+# Pull request ----------------------------------------------------------------------------------
+
+
+def pull_request_title(attempt: Attempt) -> str:
+    """`Carry 6 patches onto rust-v0.132.0`."""
+    report = attempt.report
+    number = patch_table.carried(report) if report else 0
+    if number == 0:
+        return markdown.line(f"Move {attempt.stack} to {attempt.tag}: no patch of ours is left", _TITLE)
+    return markdown.line(f"Carry {patch_table.counted(number, 'patch')} onto {attempt.tag}", _TITLE)
+
+
+def pull_request_body(attempt: Attempt) -> str:
+    """The verdict of the whole, the patches, the range-diff, checks, and what an approval does."""
+    parts = [_state(attempt), _gate(attempt), _checks(attempt), _on_approval(attempt)]
+    return message_parts.fitted(attempt, _verdict(attempt), "\n".join(part for part in parts if part), _BODY)
+
+
+def _verdict(attempt: Attempt) -> str:
+    report = attempt.report
+    if report is None:
+        return f"{code(attempt.stack)} has not been carried onto {code(attempt.tag)} yet."
+    patches = report.patches
+    if report.candidate is not None:
+        whole = (
+            f"**All {patch_table.counted(len(patches), 'patch')} of"
+            if len(patches) != 1
+            else "**The patch of"
+        )
+        are = "are" if len(patches) != 1 else "is"
+        return (
+            f"{whole} {code(attempt.stack)} {are} accounted for on {code(attempt.tag)}**: "
+            f"{patch_table.summed(patches) or 'nothing to carry'}."
+        )
+    stopped = conflicted(report)
+    if stopped is None:
+        return (
+            f"{code(attempt.stack)} could not be carried onto {code(attempt.tag)}: {inline(attempt.message)}"
+        )
+    number, patch = stopped
+    return (
+        f"**Patch {number} of {len(patches)} of {code(attempt.stack)} conflicts with {code(attempt.tag)}**: "
+        f"{inline(patch.subject, 200)} ({patch_table.summed(patches)})."
+    )
+
+
+def conflicted(report: Report) -> tuple[int, Patch] | None:
+    """The patch that the carry stopped at, with its number in the stack from 1."""
+    return next(((n, p) for n, p in enumerate(report.patches, 1) if p.verdict is Verdict.CONFLICTED), None)
+
+
+def _state(attempt: Attempt) -> str:
+    return f"Now: {inline(attempt.message)}\n" if attempt.message else ""
+
+
+def _gate(attempt: Attempt) -> str:
+    if not attempt.gate:
+        return ""
+    return f"### Workflow files would do something new\n\n{gate.written(attempt.gate[:200])}"
+
+
+def _checks(attempt: Attempt) -> str:
+    required = {one.name for one in attempt.configuration.promotion.required_checks}
+    there = {one.name for one in attempt.checks}
+    rows = [
+        (
+            f"[{inline(one.name, 100)}]({one.url})"
+            if message_parts.plain_url(one.url)
+            else inline(one.name, 100),
+            inline(one.app, 60),
+            inline(one.conclusion or one.status, 40),
+            "required" if one.name in required else "",
+        )
+        for one in attempt.checks[:50]
+    ]
+    rows += [(inline(name, 100), "", "**missing**", "required") for name in sorted(required - there)]
+    return (
+        f"### Checks on the candidate\n\n{markdown.table(('check', 'by', 'result', ''), rows)}"
+        if rows
+        else ""
+    )
+
+
+def _on_approval(attempt: Attempt) -> str:
+    if attempt.candidate is None:
+        return ""
+    by_merge = attempt.configuration.promotion.approve is Approve.MERGE
+    how = (
+        "merge this pull request once it has an approving review"
+        if by_merge
+        else "approve this pull request (Files changed, Review changes, Approve), or merge it once approved"
+    )
+    wanted = ["an approving review on exactly this candidate by a person with write permission"]
+    if attempt.configuration.promotion.required_checks:
+        wanted.append("the required checks passed")
+    if attempt.configuration.check:
+        wanted.append("the configured checks passed")
+    return (
+        "### To promote\n\n"
+        f"To go on, {how}. Then, in one atomic step, {code(attempt.stack)} moves from "
+        f"{commit(attempt, attempt.stack_head)} to {commit(attempt, attempt.candidate)}, "
+        f"and the branches of this pull request are removed. The old stack stays at "
+        f"{code(names.archive_ref(attempt.id))}.\n\n"
+        f"What must be so at that moment: {'; '.join(wanted)}; nothing has moved in the meantime; "
+        f"and whatever the rules of {code(attempt.stack)} ask for.\n"
+    )
+
+
+# Check run ---------------------------------------------------------------------------------------
+
+
+def check_run(attempt: Attempt) -> tuple[str, str, str]:
+    """Title, summary (with the ids as a block of JSON) and text of the App's check run."""
+    report = attempt.report
+    stopped = conflicted(report) if report else None
+    if report is None:
+        title = f"{attempt.tag}: {attempt.stage.value}"
+    elif stopped is not None:
+        title = f"Patch {stopped[0]} of {len(report.patches)} conflicts with {attempt.tag}"
+    elif attempt.gate:
+        title = f"Workflow files of {attempt.tag} would do something new"
+    else:
+        title = f"{attempt.tag}: {patch_table.summed(report.patches) or 'nothing to carry'}"
+    ids = json.dumps(check_run_ids(attempt), indent=1, sort_keys=True)
+    summary = f"{_verdict(attempt)}\n\n{_state(attempt)}\n{markdown.fenced(ids, 'json')}"
+    if stopped is not None:
+        text = _conflict(attempt, markdown.CHECK_LIMIT)
+    else:
+        text = message_parts.fitted(attempt, "", _gate(attempt), markdown.CHECK_LIMIT)
+    return (
+        markdown.line(title, _TITLE),
+        markdown.bounded(summary, markdown.CHECK_LIMIT, message_parts.run_url(attempt)),
+        text,
+    )
+
+
+def check_run_ids(attempt: Attempt) -> dict[str, str | None]:
+    """The ids that the App vouches for in its check run, which only the App can write."""
+    return {
+        "attempt": attempt.id,
+        "event": attempt.event,
+        "tag": attempt.tag,
+        "stack": attempt.stack,
+        "stack_head": attempt.stack_head,
+        "target": attempt.target,
+        "base": attempt.base,
+        "inbox": attempt.inbox,
+        "candidate": attempt.candidate,
+        "candidate_ref": names.candidate_ref(attempt.id),
+        "archive_ref": names.archive_ref(attempt.id),
+    }
+
+
+def check_conclusion(attempt: Attempt) -> tuple[CheckStatus, Conclusion | None]:
+    """Status and conclusion of the App's check run at the attempt's stage."""
+    match attempt.stage:
+        case Stage.PREFLIGHT | Stage.DISPATCHED | Stage.RUNNING:
+            return "in_progress", None
+        case Stage.CARRIED:
+            return ("completed", "action_required") if attempt.gate else ("in_progress", None)
+        case Stage.GATED | Stage.REVIEWING | Stage.APPROVED | Stage.PROMOTING | Stage.PROMOTED:
+            return "completed", "success"
+        case Stage.CONFLICT | Stage.HELD | Stage.BLOCKED:
+            return "completed", "action_required"
+        case Stage.FAILED:
+            return "completed", "failure"
+        case Stage.SUPERSEDED | Stage.ABANDONED | Stage.CONTAINED:
+            return "completed", "neutral"
+        case _:
+            assert_never(attempt.stage)
+
+
+# Issues --------------------------------------------------------------------------------------------
+
+
+def conflict_issue(attempt: Attempt) -> tuple[str, str]:
+    """Title and body: the patch, the files, the hunks, who touched them, how to reproduce and go on."""
+    report = attempt.report
+    stopped = conflicted(report) if report else None
+    if report is None or stopped is None:
+        raise ValueError("an attempt without a conflicted patch has no conflict to tell of")
+    number, patch = stopped
+    title = f"Patch {number} of {len(report.patches)} conflicts with {attempt.tag}: {patch.subject}"
+    return markdown.line(title, _TITLE), _conflict(attempt, _BODY)
+
+
+def _conflict(attempt: Attempt, limit: int) -> str:
+    report = attempt.report
+    stopped = conflicted(report) if report else None
+    if report is None or stopped is None:
+        return ""
+    patch = stopped[1]
+    conflict = report.conflict
+    files = [(code(one.path, 200), inline(one.kind, 100)) for one in conflict.files[:100]] if conflict else []
+    hunks = "### The conflicting hunks\n\n" + markdown.fenced(conflict.diff, "diff") if conflict else ""
+    before = (
+        f"{_verdict(attempt)}\n\n"
+        f"The patch is {commit(attempt, patch.old)} by {inline(patch.author, 100)}. "
+        f"{_carried_before(attempt, stopped[0])}\n\n"
+    )
+    table = markdown.table(("file", "conflict"), files) + "\n" if files else ""
+    after = (
+        f"{_touched_by(patch)}### To reproduce it\n\n{markdown.fenced(_reproduce(attempt), 'sh')}\n"
+        f"{_go_on(attempt, report)}\n### All patches"
+    )
+    spare = limit - markdown.size(before + table + after) - _ROOM_FOR_PATCHES
+    hunks = markdown.bounded(hunks, spare, message_parts.run_url(attempt)) if spare > 1000 else ""
+    return message_parts.fitted(attempt, f"{before}{table}{hunks}\n{after}", "", limit, diff=False)
+
+
+def _carried_before(attempt: Attempt, number: int) -> str:
+    branch = names.maintenance_branch(attempt.stack, attempt.tag, attempt.configuration.branches.prefix)
+    before = (
+        "Nothing was"
+        if number == 1
+        else "The one before it was"
+        if number == 2
+        else f"The {number - 1} before it were"
+    )
+    return f"{before} carried; {code(branch)} holds what there is, to go on from."
+
+
+def _touched_by(patch: Patch) -> str:
+    if not patch.upstream_commits:
+        return ""
+    rows = "".join(f"- {one.sha} {inline(one.subject, 200)}\n" for one in patch.upstream_commits[:20])
+    return f"### Upstream commits that touched these files\n\n{rows}"
+
+
+def _reproduce(attempt: Attempt) -> str:
+    root = message_parts.web(attempt)
+    upstream = f"{root}/{attempt.upstream}" if root and "://" not in attempt.upstream else attempt.upstream
+    fork = f"{root}/{attempt.repository}" if root else attempt.repository
+    return patch_table.reproduce(fork, attempt.stack, attempt.tag, upstream)
+
+
+def _go_on(attempt: Attempt, report: Report) -> str:
+    root = message_parts.web(attempt) or "https://github.com"
+    commands = patch_table.go_on(
+        report,
+        clone_url=f"{root}/{attempt.repository}.git",
+        maintenance=names.maintenance_branch(
+            attempt.stack, attempt.tag, attempt.configuration.branches.prefix
+        ),
+        archive=names.archive_ref(attempt.id),
+        branch=attempt.stack,
+    )
+    return (
+        "### To go on by hand\n\n"
+        f"{markdown.fenced(commands, 'sh')}\n"
+        "What you push to the maintenance branch is yours: the App leaves it as it is. "
+        f"The old stack stays at {code(names.archive_ref(attempt.id))}.\n"
+    )
+
+
+def gate_issue(attempt: Attempt) -> tuple[str, str]:
+    """Title and body: what the candidate's workflow files would do that is new, and how to let them."""
+    title = f"Workflow files of {attempt.tag} would do something new"
+    body = (
+        f"{_verdict(attempt)}\n\n"
+        f"No branch was made yet: on a branch of {code(attempt.repository)}, the workflow files of "
+        f"{code(attempt.tag)} run with this repository's secrets, and compared with {code(attempt.stack)} "
+        "they would do this:\n\n"
+        f"{gate.written(attempt.gate[:200])}\n"
+        f"A person with admin or maintain lets this candidate go on with a comment of this line:\n\n"
+        f"{markdown.fenced('/patch trust-workflows ' + (attempt.candidate or ''))}"
+    )
+    return markdown.line(title, _TITLE), markdown.bounded(body, _BODY, message_parts.run_url(attempt))
+
+
+# One line --------------------------------------------------------------------------------------------
+
+
+def promoted_line(attempt: Attempt) -> str:
+    """What is said where the attempt was seen, after its promotion."""
+    number = patch_table.carried(attempt.report) if attempt.report else 0
+    return (
+        f"Promoted: {code(attempt.stack)} is {commit(attempt, attempt.candidate)} now, "
+        f"{code(attempt.tag)} with {patch_table.counted(number, 'patch')}. "
+        f"The old stack, {commit(attempt, attempt.stack_head)}, stays at {code(names.archive_ref(attempt.id))}."
+    )
+
+
+def superseded_line(attempt: Attempt, newer_tag: str) -> str:
+    """What is said where the attempt was seen, when a newer release takes over."""
+    return (
+        f"{code(newer_tag)} is out: the stack is carried onto it instead, and nothing more happens with "
+        f"{code(attempt.tag)} here."
+    )

@@ -1,0 +1,130 @@
+"""The patches of a report as people read them: counts in words, a table, the commands to go on.
+
+Everything that comes out of a report is foreign text. Refuses to judge: verdicts are shown as they are.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Final, assert_never
+
+from patch_app.core import markdown
+from patch_app.core.report import CARRIED, Patch, Report, Verdict
+
+# a longer list of ids is given as a range instead
+MAX_LISTED: Final = 30
+_MAX_PATHS: Final = 4
+
+
+def word(verdict: Verdict) -> str:
+    """The verdict in words."""
+    match verdict:
+        case Verdict.ALREADY_UPSTREAM:
+            return "already upstream"
+        case Verdict.NOT_TRIED:
+            return "not tried"
+        case Verdict.CLEAN | Verdict.ADJUSTED | Verdict.EMPTY | Verdict.RESOLVED | Verdict.CONFLICTED:
+            return verdict.value
+        case _:
+            assert_never(verdict)
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 patch`, `2 patches`, `3 files`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}{'es' if noun.endswith('ch') else 's'}"
+
+
+def summed(patches: Iterable[Patch]) -> str:
+    """`4 clean, 1 adjusted`, in the order in which verdicts are listed in the design."""
+    counts = Counter(patch.verdict for patch in patches)
+    return ", ".join(f"{counts[verdict]} {word(verdict)}" for verdict in Verdict if counts[verdict])
+
+
+def carried(report: Report) -> int:
+    """How many patches have a commit on what was carried."""
+    return sum(patch.verdict in CARRIED for patch in report.patches)
+
+
+def commit(sha: str, repository_url: str) -> str:
+    """A commit as a link; without an address in full, which GitHub links itself."""
+    return f"[`{sha[:10]}`]({repository_url}/commit/{sha})" if repository_url else sha
+
+
+def rows(report: Report, repository_url: str) -> list[tuple[str, ...]]:
+    """One row a patch, in the stack's order: number, patch, verdict, commits, files, note."""
+    return [
+        (
+            str(number),
+            markdown.inline(patch.subject, 200),
+            f"**{word(patch.verdict)}**" if patch.verdict in _LOOK_AT else word(patch.verdict),
+            commit(patch.old, repository_url)
+            + (f" → {commit(patch.new, repository_url)}" if patch.new is not None else ""),
+            _paths(patch.paths),
+            _note(patch),
+        )
+        for number, patch in enumerate(report.patches, 1)
+    ]
+
+
+HEADERS: Final = ("#", "patch", "verdict", "commit", "files", "note")
+_LOOK_AT: Final = frozenset({Verdict.ADJUSTED, Verdict.RESOLVED, Verdict.CONFLICTED})
+
+
+def _paths(paths: Sequence[str]) -> str:
+    shown = ", ".join(markdown.code(path, 120) for path in paths[:_MAX_PATHS])
+    return shown + (f" and {len(paths) - _MAX_PATHS} more" if len(paths) > _MAX_PATHS else "")
+
+
+def _note(patch: Patch) -> str:
+    note = markdown.inline(patch.note, 300) if patch.note else ""
+    if patch.verdict is Verdict.ALREADY_UPSTREAM and patch.upstream_commits:
+        by = ", ".join(f"{one.sha[:10]} {one.subject}" for one in patch.upstream_commits[:2])
+        note = f"{note}{'; ' if note else ''}upstream: {markdown.inline(by, 200)}"
+    return note
+
+
+def reproduce(fork: str, branch: str, tag: str, upstream: str) -> str:
+    """The command that carries the stack again on a person's own machine."""
+    words = ["patch-app", "preview", fork, "--branch", branch, "--onto", tag, "--upstream", upstream]
+    return shlex.join(words) + "\n"
+
+
+def go_on(report: Report, *, clone_url: str, maintenance: str, archive: str, branch: str) -> str:
+    """Git commands to resolve the conflict from the maintenance branch and to move the maintained branch."""
+    stopped = next((n for n, patch in enumerate(report.patches) if patch.verdict is Verdict.CONFLICTED), None)
+    head = report.stack.sha if report.stack else ""
+    lines = [
+        shlex.join(["git", "clone", clone_url, "work"]) + " && cd work",
+        shlex.join(["git", "fetch", "origin", archive]),
+        shlex.join(["git", "switch", "-c", "carry", "--no-track", f"origin/{maintenance}"]),
+    ]
+    if stopped is not None:
+        rest = [patch.old for patch in report.patches[stopped + 1 :] if patch.verdict is Verdict.NOT_TRIED]
+        lines += [
+            f"git cherry-pick {report.patches[stopped].old}",
+            "# edit the files, `git add` them, then: git cherry-pick --continue",
+        ]
+        if len(rest) > MAX_LISTED:
+            lines.append(f"git cherry-pick {report.patches[stopped].old}..{head}")
+        elif rest:
+            lines.append(f"git cherry-pick {' '.join(rest)}")
+        if report.installed is not None and report.installed.commits and len(rest) <= MAX_LISTED:
+            lines.append(
+                f"git cherry-pick {' '.join(report.installed.commits[:MAX_LISTED])}  # the App's own files"
+            )
+    lines += [
+        shlex.join(["git", "push", "origin", f"HEAD:refs/heads/{maintenance}"]),
+        "# when it is as you want it:",
+        shlex.join(
+            [
+                "git",
+                "push",
+                f"--force-with-lease=refs/heads/{branch}:{head}",
+                "origin",
+                f"HEAD:refs/heads/{branch}",
+            ]
+        ),
+    ]
+    return "\n".join(lines) + "\n"
