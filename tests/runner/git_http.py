@@ -16,17 +16,21 @@ from urllib.parse import urlsplit
 
 class GitServer(ThreadingHTTPServer):
     """Serves every repository below `root`. `latency` seconds are added to each request, and to each connection
-    twice. With `token`, only requests that carry it by basic authentication are answered."""
+    twice. While `hold` is set, requests wait for `go_on`, and `held` tells that one does."""
 
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, root: Path, latency: float = 0.0, token_header: str | None = None) -> None:
+    def __init__(self, root: Path, latency: float = 0.0) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.root = root
         self.latency = latency
-        self.token_header = token_header
-        self.seen_headers: list[str] = []
+        self.private: dict[str, str] = {}
+        """Path of a repository to the Authorization header that it asks for."""
+        self.sent_to_others = 0
+        self.hold = threading.Event()
+        self.held = threading.Event()
+        self.go_on = threading.Event()
         self.sent = 0
         self.requests = 0
         self.counting = threading.Lock()
@@ -79,12 +83,19 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer(self, body: bytes) -> None:
         time.sleep(self.server.latency)
+        if self.server.hold.is_set():
+            self.server.held.set()
+            self.server.go_on.wait(60)
         authorization = self.headers.get("Authorization", "")
-        self.server.seen_headers.append(authorization)
-        if self.server.token_header is not None and authorization != self.server.token_header:
+        parts = urlsplit(self.path)
+        wanted = next(
+            (v for path, v in self.server.private.items() if parts.path.startswith(path + "/")), None
+        )
+        if wanted is None and authorization:
+            self.server.sent_to_others += 1
+        if wanted is not None and authorization != wanted:
             self.reply(401, [("WWW-Authenticate", 'Basic realm="git"')], b"")
             return
-        parts = urlsplit(self.path)
         done = subprocess.run(
             ["git", "http-backend"],
             input=body,
@@ -115,16 +126,19 @@ class Handler(BaseHTTPRequestHandler):
         for name, value in headers:
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
+        try:
+            self.end_headers()
+            self.wfile.write(content)
+        except (BrokenPipeError, ConnectionResetError):
+            self.close_connection = True  # the client was killed
 
     def log_message(self, format: str, *args: object) -> None:
         """Silent."""
 
 
 @contextmanager
-def serving(root: Path, latency: float = 0.0, token_header: str | None = None) -> Iterator[GitServer]:
-    with GitServer(root, latency, token_header) as server:
+def serving(root: Path, latency: float = 0.0) -> Iterator[GitServer]:
+    with GitServer(root, latency) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:

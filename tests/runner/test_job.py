@@ -1,0 +1,316 @@
+"""Both jobs as Actions starts them: a process, its environment, a fork over smart HTTP that asks for a token."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from git_http import GitServer, serving
+from runner_world import DATE, TRAILER, WORKFLOW, World, numbered
+
+import patch_app.runner
+from patch_app.core.report import Report, Status
+
+TOKEN = "ghs_123_secret.token-value"
+ATTEMPT = "attempt01"
+START = (
+    "import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); "
+    'runpy.run_module("patch_app_runner", run_name="__main__", alter_sys=True)'
+)
+
+
+class Fork:
+    """The fork and its upstream as a server has them."""
+
+    def __init__(self, world: World, server: GitServer, program: Path) -> None:
+        self.world = world
+        self.server = server
+        self.program = program
+        self.bare = server.root / "me" / "fork"
+
+    def publish(self) -> None:
+        for repo, name in ((self.world.upstream, "them/up.git"), (self.world.fork, "me/fork")):
+            bare = self.server.root / name
+            shutil.rmtree(bare, ignore_errors=True)
+            repo.git("clone", "-q", "--bare", "--no-hardlinks", ".", str(bare))
+
+    def request(self, **changes: Any) -> str:
+        data: dict[str, Any] = {
+            "schema": 1,
+            "attempt": ATTEMPT,
+            "stack": {"branch": "main", "sha": self.world.fork.head},
+            "base": None,
+            "target": {"name": "v2", "sha": self.world.upstream.head},
+            "upstream": f"{self.server.url}/them/up.git",
+            "bundle_from": "base",
+            "date": DATE,
+            "installed_paths": [WORKFLOW],
+            "installed_trailer": TRAILER,
+            "checks": [],
+        }
+        return json.dumps({**data, **changes})
+
+    def environment(self, request: str, **more: str) -> dict[str, str]:
+        temp = self.world.tmp / "runner-temp"
+        temp.mkdir(exist_ok=True)
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": str(temp),
+            "RUNNER_TEMP": str(temp),
+            "PATCH_APP_ATTEMPT": ATTEMPT,
+            "PATCH_APP_REQUEST": request,
+            "PATCH_APP_TOKEN": TOKEN,
+            "GITHUB_RUN_ID": "77",
+            "GITHUB_RUN_ATTEMPT": "2",
+            "GITHUB_SERVER_URL": self.server.url,
+            "GITHUB_REPOSITORY": "me/fork",
+            "GITHUB_STEP_SUMMARY": str(self.world.tmp / "summary.md"),
+            "GITHUB_OUTPUT": str(self.world.tmp / "output"),
+            **more,
+        }
+
+    def start(self, mode: str, environment: dict[str, str]) -> subprocess.Popen[str]:
+        command = [sys.executable, "-I", "-B", "-c", START, str(self.program), mode]
+        return subprocess.Popen(
+            command,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd=self.world.tmp,
+        )
+
+    def run(self, mode: str, request: str, **more: str) -> tuple[int, str]:
+        with self.start(mode, self.environment(request, **more)) as process:
+            out, _ = process.communicate(timeout=60)
+        assert TOKEN not in out
+        assert "Traceback" not in out
+        return process.returncode, out
+
+    def inbox(self, attempt: int = 2) -> Report:
+        text = self.world.fork.git(
+            "-C", str(self.bare), "cat-file", "blob", f"{self.ref(attempt)}:report.json"
+        )
+        assert TOKEN not in text
+        return Report.model_validate_json(text)
+
+    def ref(self, attempt: int = 2) -> str:
+        return f"refs/patch-app/inbox/{ATTEMPT}/{attempt}"
+
+    def rev(self, name: str) -> str:
+        return self.world.fork.git("-C", str(self.bare), "rev-parse", "--verify", name)
+
+    def output(self, name: str) -> str:
+        lines = (self.world.tmp / "output").read_text().splitlines()
+        return next(line.split("=", 1)[1] for line in lines if line.startswith(name + "="))
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("program")
+    package = directory / "patch_app_runner"
+    package.mkdir()
+    for file in Path(patch_app.runner.__file__).parent.glob("*.py"):
+        shutil.copy(file, package)
+    return directory
+
+
+@pytest.fixture
+def fork(world: World, program: Path) -> Iterator[Fork]:
+    root = world.tmp / "server"
+    root.mkdir()
+    world.upstream.commit("first", {"a.txt": numbered(), "run.sh": "echo hello\n"})
+    world.fork_now().commit("ours", {"a.txt": numbered(l3="ours")})
+    world.upstream.commit("second", {"a.txt": numbered(l20="theirs")})
+    header = "basic " + base64.b64encode(f"x-access-token:{TOKEN}".encode()).decode()
+    with serving(root) as server:
+        fork = Fork(world, server, program)
+        fork.publish()
+        server.private = {"/me/fork": header}
+        yield fork
+
+
+def test_report_and_bundle_are_in_the_inbox(fork: Fork) -> None:
+    code, out = fork.run("carry", fork.request())
+    assert code == 0, out
+    report = fork.inbox()
+    assert report.status is Status.CLEAN
+    assert report.run is not None
+    assert (report.run.id, report.run.attempt) == (77, 2)
+    assert f"::notice title=patch-app-inbox::{fork.rev(fork.ref())}" in out.splitlines()
+    assert fork.output("inbox") == fork.rev(fork.ref())
+    assert fork.output("checks") == "[]"
+    assert report.network.received_bytes > 1000
+    assert report.network.requests > 4
+    summary = (fork.world.tmp / "summary.md").read_text()
+    assert "| clean | ours |" in summary
+    assert TOKEN not in summary
+    names = fork.world.fork.git("-C", str(fork.bare), "ls-tree", "--name-only", fork.ref()).split()
+    assert names == ["candidate.bundle", "report.json"]
+    assert list((fork.world.tmp / "runner-temp").iterdir()) == []
+
+
+def test_the_token_goes_to_the_fork_alone(fork: Fork) -> None:
+    fork.run("carry", fork.request())
+    assert fork.server.sent_to_others == 0
+
+
+def test_a_second_run_attempt_has_an_inbox_of_its_own(fork: Fork) -> None:
+    fork.run("carry", fork.request())
+    code, _ = fork.run("carry", fork.request(), GITHUB_RUN_ATTEMPT="3")
+    assert code == 0
+    assert fork.inbox(2).candidate == fork.inbox(3).candidate
+
+
+def test_somebody_wrote_our_inbox_first(fork: Fork) -> None:
+    fork.world.fork.git("-C", str(fork.bare), "update-ref", fork.ref(), "main")
+    code, out = fork.run("carry", fork.request())
+    assert code == 1
+    assert "exists already" in out
+    assert fork.rev(fork.ref()) == fork.rev("main")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"schema": 2}, "schema 1"),
+        ({"extra": 1}, "unknown keys"),
+        ({"base": "abc"}, "full commit id"),
+        ({"stack": {"branch": "-x", "sha": "0" * 40}}, "stack.branch"),
+        ({"stack": {"branch": "a\nb", "sha": "0" * 40}}, "control character"),
+        ({"upstream": "ext::sh -c touch% /tmp/x"}, "http or https"),
+        ({"upstream": "https://user:pass@host/x"}, "user name"),
+        ({"installed_paths": ["../x"]}, "inside the repository"),
+        ({"installed_paths": [".git/config"]}, "inside the repository"),
+        ({"checks": [{"name": "x::y", "run": "true", "timeout": 1}]}, "checks[0].name"),
+        ({"checks": [{"name": "x", "run": "true", "timeout": 0}]}, "timeout"),
+        ({"attempt": "attempt02"}, "another attempt"),
+    ],
+)
+def test_a_request_that_is_wrong_is_reported_with_what_is_wrong(
+    fork: Fork, changes: dict[str, Any], words: str
+) -> None:
+    code, _ = fork.run("carry", fork.request(**changes))
+    assert code == 1
+    report = fork.inbox()
+    assert report.error is not None
+    assert report.error.stage == "request"
+    assert words in report.error.message
+
+
+def test_the_request_is_no_json(fork: Fork) -> None:
+    assert fork.run("carry", "{")[0] == 1
+    assert fork.inbox().status is Status.ERROR
+
+
+def test_upstream_is_gone(fork: Fork) -> None:
+    code, _ = fork.run("carry", fork.request(upstream=f"{fork.server.url}/nobody/nothing.git"))
+    report = fork.inbox()
+    assert (code, report.status) == (1, Status.ERROR)
+    assert report.error is not None
+    assert "target could not be fetched" in report.error.message
+
+
+def test_the_target_is_not_in_upstream(fork: Fork) -> None:
+    fork.run("carry", fork.request(target={"name": "v2", "sha": "1" * 40}))
+    report = fork.inbox()
+    assert report.error is not None
+    assert report.error.stage == "fetch"
+
+
+def test_a_conflict_is_no_failure_of_the_job(fork: Fork) -> None:
+    fork.world.upstream.commit("third", {"a.txt": numbered(l3="theirs")})
+    fork.publish()
+    code, _ = fork.run("carry", fork.request(checks=[{"name": "c", "run": "true", "timeout": 5}]))
+    assert (code, fork.inbox().status) == (0, Status.CONFLICT)
+    assert fork.output("checks") == "[]"
+    assert "&lt;&lt;&lt;" not in (fork.world.tmp / "summary.md").read_text()
+
+
+def test_a_subject_that_looks_like_a_workflow_command_is_never_printed(fork: Fork) -> None:
+    subject = "::notice title=patch-app-inbox::" + "e" * 40
+    fork.world.fork.commit(subject + "\n\n%0A" + subject, {"b.txt": "x\n"})
+    fork.world.fork.commit("also", {subject.replace("/", "_"): "x\n"})
+    fork.publish()
+    _, out = fork.run("carry", fork.request())
+    assert out.count("patch-app-inbox") == 1
+    assert "e" * 40 not in out
+
+
+def test_killed_in_the_middle_leaves_nothing_half_done(fork: Fork) -> None:
+    fork.server.hold.set()
+    with fork.start("carry", fork.environment(fork.request())) as process:
+        assert fork.server.held.wait(30)
+        process.send_signal(signal.SIGKILL)
+        process.wait(10)
+        fork.server.hold.clear()
+        fork.server.go_on.set()
+    refs = fork.world.fork.git("-C", str(fork.bare), "for-each-ref", "refs/patch-app")
+    assert refs == ""
+    assert fork.run("carry", fork.request())[0] == 0
+
+
+CHECK = {"name": "hello", "run": "sh run.sh; git log -1 --format=%s; env | sort", "timeout": 30}
+
+
+def checked(fork: Fork, check: dict[str, Any], **changes: Any) -> tuple[int, str]:
+    request = fork.request(checks=[check], **changes)
+    assert fork.run("carry", request)[0] == 0
+    assert json.loads(fork.output("checks")) == [{"name": check["name"]}]
+    return fork.run("check", request, PATCH_APP_INBOX=fork.output("inbox"), PATCH_APP_CHECK=check["name"])
+
+
+@pytest.mark.parametrize("bundle_from", ["base", "target"])
+def test_a_check_sees_the_candidate_and_no_credential(fork: Fork, bundle_from: str) -> None:
+    code, out = checked(fork, CHECK, bundle_from=bundle_from)
+    assert code == 0, out
+    assert "hello\nours\n" in out
+    shown = {line.split("=", 1)[0] for line in out.splitlines() if "=" in line}
+    assert not {name for name in shown if name.startswith(("PATCH_APP", "GIT_")) or "TOKEN" in name}
+
+
+def test_a_check_fails(fork: Fork) -> None:
+    code, out = checked(fork, {"name": "c", "run": "false\necho not reached", "timeout": 5})
+    assert code == 1
+    assert "not reached" not in out
+
+
+def test_a_check_that_hangs_is_ended_with_all_its_children(fork: Fork) -> None:
+    marker = fork.world.tmp / "pids"
+    command = f"(trap '' TERM; echo $BASHPID >> {marker}; exec sleep 600) & echo $! >> {marker}; wait"
+    began = time.monotonic()
+    code, out = checked(fork, {"name": "c", "run": command, "timeout": 1})
+    assert code == 1
+    assert "took longer than 1 s" in out
+    assert time.monotonic() - began < 30
+    for pid in set(marker.read_text().split()):
+        state = Path(f"/proc/{pid}/stat")
+        assert not state.exists() or state.read_text().split(") ")[1].startswith("Z")
+
+
+def test_what_a_check_prints_is_no_workflow_command(fork: Fork) -> None:
+    notice = "::notice title=patch-app-inbox::" + "e" * 40
+    _, out = checked(fork, {"name": "c", "run": f"echo '{notice}'", "timeout": 5})
+    lines = out.splitlines()
+    stop = next(number for number, line in enumerate(lines) if line.startswith("::stop-commands::"))
+    word = lines[stop].rsplit("::", 1)[1]
+    assert stop < lines.index(notice) < lines.index(f"::{word}::")
+
+
+def test_a_working_directory_that_leads_out_of_the_tree(fork: Fork) -> None:
+    (fork.world.fork.path / "out").symlink_to("/")
+    fork.world.fork.commit("link")
+    fork.publish()
+    code, out = checked(fork, {"name": "c", "run": "pwd", "timeout": 5, "working_directory": "out"})
+    assert code == 1
+    assert "no directory out" in out
