@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from git_server import GitServer
 from pydantic import SecretStr
 
 from patch_app.github.client import GitHubApp, GitHubSettings
@@ -148,3 +149,18 @@ class Repository:
 @pytest.fixture
 def repository(tmp_path: Path) -> Repository:
     return Repository(tmp_path / "repository")
+
+
+@pytest.fixture
+def git_server(tmp_path: Path) -> Iterator[GitServer]:
+    server = GitServer(tmp_path / "served", "ghs_token")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def fork(tmp_path: Path, git_server: GitServer) -> Repository:
+    """A bare repository, served as /fork.git."""
+    fork = Repository(tmp_path / "served" / "fork.git", bare=True)
+    fork.git("config", "http.receivepack", "true")
+    return fork
