@@ -1,11 +1,11 @@
 """The seam between the local GitHub and whatever runs its workflow files.
 
-Its job: the two protocols and the records that cross them. The state side (`RunSink`) owns runs, jobs, steps,
-annotations, check runs, tokens and webhooks; the running side (`ActionsBackend`) owns processes. It refuses to
-know how a workflow is run, and it refuses to let the running side touch state but through the sink.
+Its job: the two protocols and the records that cross them. The state side (`RunSink`) owns runs, jobs,
+steps, annotations, check runs, tokens and webhooks; the running side (`ActionsBackend`) owns processes. It
+refuses to know how a workflow is run, and it refuses to let the running side touch state but through the sink.
 
-The default backend is `patch_app.forge.actions.ActionsRunner(work_dir: Path)`; a test may pass any object that
-has the protocol's methods, e.g. a scripted one.
+The default backend is `patch_app.forge.actions.ActionsRunner(work_dir: Path)`; a test may pass any object
+that has the protocol's methods, e.g. a scripted one.
 """
 
 from __future__ import annotations
@@ -71,6 +71,8 @@ class WorkflowRun:
     api_url: str
     # e.g. http://127.0.0.1:8123/api/graphql : GITHUB_GRAPHQL_URL
     graphql_url: str
+    # GITHUB_SHA where it isn't head_sha: the merge commit of pull_request runs
+    merge_sha: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,9 +121,9 @@ class RunSink(Protocol):
     ) -> StartedJob:
         """Register a job as `in_progress` and mint its GITHUB_TOKEN.
 
-        `job_key` is the key under `jobs:` (a matrix gives several jobs of one key), `name` the evaluated name,
-        `permissions` what the workflow file gives this job (`{"contents": "write"}`; an empty mapping is no
-        permission but metadata). Errors: KeyError for an unknown run, ValueError for a permission that GitHub
+        `job_key` is the key under `jobs:` (a matrix gives several jobs of one key), `name` the evaluated
+        name, `permissions` what the workflow file gives this job (`{"contents": "write"}`; an empty mapping
+        is no permission but metadata). Errors: KeyError for an unknown run, ValueError for a permission that GitHub
         does not know.
         """
 
@@ -161,9 +163,9 @@ class ActionsBackend(Protocol):
         """Start a run and return at once; progress goes to the sink.
 
         `workflow_text` is the file at `run.head_sha`, `payload` the event's (what `github.event` is; for
-        workflow_dispatch it holds `inputs`, `ref`, `workflow`, `repository`, `sender`). A re-run is the same call
-        with the same run id and a higher `run_attempt`. The caller has already held back runs that a
-        `concurrency` group queues only where it says so: serialising a group is the backend's part.
+        workflow_dispatch it holds `inputs`, `ref`, `workflow`, `repository`, `sender`). A re-run is the same
+        call with the same run id and a higher `run_attempt`. Serialising a `concurrency` group is the
+        backend's part.
         """
 
     def cancel(self, run_id: int) -> None:

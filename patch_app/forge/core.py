@@ -1,0 +1,107 @@
+"""The heart of the local GitHub: state under one lock, with everything that a change sets off.
+
+Its job: transactions (one lock, a snapshot afterwards, calls to other parties only when the lock is free), the
+clock, the addresses. It refuses to know HTTP.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from patch_app.forge.git import Git
+from patch_app.forge.state import Account, Repository, State
+
+if TYPE_CHECKING:
+    from patch_app.forge.actions_api import ActionsBackend
+    from patch_app.forge.webhooks import Webhooks
+
+ACTIONS_APP = 15368
+"""The id of the App github-actions on github.com."""
+
+
+def _now() -> datetime:
+    return datetime.now(tz=UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForgeOptions:
+    """Where GitHub itself differs from place to place, or where nobody has confirmed how it behaves."""
+
+    # forks see all objects of their network, so that a ref can be made at an upstream-only commit; else 422
+    shares_fork_objects: bool = True
+    # dispatches answer 200 with run details under 2026-03-10 or when asked; else always 204, as GHES 3.19
+    dispatch_details: bool = True
+    # pushes to refs outside heads and tags are taken
+    custom_refs: bool = True
+    # aware datetimes; JWTs, expiry, all dates
+    clock: Callable[[], datetime] = field(default=_now)
+
+
+class Core:
+    """State, lock and neighbours. Handlers run inside `transaction()`."""
+
+    def __init__(self, data_dir: Path, options: ForgeOptions, state: State) -> None:
+        self.data_dir = data_dir
+        self.options = options
+        self.state = state
+        self.url = ""
+        self.lock = threading.RLock()
+        self.dirty = threading.Event()
+        self.used: dict[str, int] = {}
+        self.log_salt = secrets.token_hex(16)
+        self._depth = 0
+        self._after: list[Callable[[], None]] = []
+        self.webhooks: Webhooks
+        self.actions: ActionsBackend
+
+    @property
+    def api_url(self) -> str:
+        """Root of the REST side, without a slash at the end."""
+        return f"{self.url}/api/v3"
+
+    def now(self) -> datetime:
+        """The injected clock, whole seconds, as GitHub's dates are."""
+        return self.options.clock().astimezone(UTC).replace(microsecond=0)
+
+    @contextmanager
+    def transaction(self) -> Iterator[State]:
+        """Hold the lock; afterwards mark the snapshot as stale and make the calls that were put off."""
+        calls: list[Callable[[], None]] = []
+        with self.lock:
+            self._depth += 1
+            try:
+                yield self.state
+            finally:
+                self._depth -= 1
+                if self._depth == 0:
+                    calls, self._after = self._after, []
+                self.dirty.set()
+        for call in calls:
+            call()
+
+    def after(self, call: Callable[[], None]) -> None:
+        """Put off a call to another party until the lock is free."""
+        self._after.append(call)
+
+    def path_of(self, repo: Repository) -> Path:
+        """Where the bare repository is."""
+        return self.data_dir / "repositories" / f"{repo.id}.git"
+
+    def git(self, repo: Repository) -> Git:
+        """The repository's Git side."""
+        return Git(self.path_of(repo))
+
+    def network_objects(self, repo: Repository) -> list[Path]:
+        """Object directories of the rest of the fork network: GitHub compares across it always."""
+        return [self.path_of(r) / "objects" for r in self.state.network(repo) if r.id != repo.id]
+
+    def account(self, login: str) -> Account:
+        """Errors: KeyError for an unknown login."""
+        return self.state.accounts[login.lower()]

@@ -1,0 +1,302 @@
+"""GraphQL objects: repositories, refs, releases, Git objects, pull requests.
+
+Its job: dictionaries whose callables are resolved on demand, with `__typename` for the abstract types. It refuses
+to check who may see a repository (the root does).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from graphql import GraphQLError
+
+from patch_app.forge import auth, views, views_git
+from patch_app.forge.auth import Caller
+from patch_app.forge.core import Core
+from patch_app.forge.git import ZERO
+from patch_app.forge.rest_releases import published
+from patch_app.forge.state import Issue, Json, Release, Repository, Review
+
+Resolver = Callable[..., Any]
+
+
+def account(core: Core, login: str) -> Json:
+    """User, Organization or Bot; Bots are called without [bot], as GraphQL does."""
+    row = core.account(login)
+    return {
+        "__typename": row.type,
+        "id": views.node("User", row.id),
+        "databaseId": row.id,
+        "login": row.login.removesuffix("[bot]"),
+        "url": f"{core.url}/{row.login}".removesuffix("[bot]"),
+    }
+
+
+def connection(rows: Sequence[Any], show: Callable[[Any], Json], arguments: dict[str, Any]) -> Json:
+    """A page by `first`, `last` and `after`. Errors: GraphQLError when neither first nor last is given."""
+    first, last, after = arguments.get("first"), arguments.get("last"), arguments.get("after")
+    if first is None and last is None:
+        raise GraphQLError(
+            "You must provide a `first` or `last` value to properly paginate the connection.",
+            extensions={"type": "MISSING_PAGINATION_BOUNDARIES"},
+        )
+    if (first or last or 0) > 100:
+        raise GraphQLError(
+            "Requesting more than 100 records on the connection.", extensions={"type": "EXCESSIVE_PAGINATION"}
+        )
+    start = int(views.unnode(after)[1]) if after else 0
+    if first is not None:
+        end = min(len(rows), start + first)
+    else:
+        start, end = max(0, len(rows) - int(last or 0)), len(rows)
+    return {
+        "totalCount": len(rows),
+        "nodes": [show(row) for row in rows[start:end]],
+        "pageInfo": {
+            "startCursor": views.node("cursor", start) if end > start else None,
+            "endCursor": views.node("cursor", end) if end > start else None,
+            "hasNextPage": end < len(rows),
+            "hasPreviousPage": start > 0,
+        },
+    }
+
+
+def git_object(core: Core, repo: Repository, sha: str) -> Json | None:
+    """Commit, Tree, Blob or Tag."""
+    git = core.git(repo)
+    kind = git.kind(sha)
+    if kind is None:
+        return None
+    base: Json = {
+        "__typename": kind.capitalize(),
+        "id": views.node(kind.capitalize(), f"{repo.id}.{sha}"),
+        "oid": sha,
+        "abbreviatedOid": sha[:7],
+    }
+    match kind:
+        case "commit":
+            row = git.commit(sha)
+            return base | {
+                "message": row.message,
+                "messageHeadline": row.message.split("\n", 1)[0],
+                "committedDate": views_git.when(row.committer),
+                "tree": lambda _info: git_object(core, repo, row.tree),
+                "url": f"{views.html_of(core, repo)}/commit/{sha}",
+            }
+        case "tree":
+            return base | {"entries": lambda _info: _entries(core, repo, sha)}
+        case "blob":
+            data = git.body(sha, "blob")
+            binary = b"\0" in data
+            text = None if binary else data[:512_000].decode("utf-8", "replace")
+            truncated = len(data) > 512_000
+            return base | {"byteSize": len(data), "isBinary": binary, "isTruncated": truncated, "text": text}
+        case _:
+            head, _, message = git.body(sha, "tag").decode("utf-8", "replace").partition("\n\n")
+            fields = dict(line.split(" ", 1) for line in head.split("\n") if " " in line)
+            target = fields["object"]
+            return base | {
+                "name": fields["tag"],
+                "message": message,
+                "target": lambda _info: git_object(core, repo, target),
+            }
+
+
+def _entries(core: Core, repo: Repository, sha: str) -> list[Json]:
+    rows = []
+    for line in core.git(repo).run("ls-tree", "-z", sha).decode("utf-8", "replace").split("\0"):
+        if line:
+            meta, path = line.split("\t", 1)
+            mode, kind, oid = meta.split()
+            rows.append({"mode": int(mode, 8), "type": kind, "oid": oid, "name": path, "path": path})
+    return rows
+
+
+def ref(core: Core, repo: Repository, name: str) -> Json | None:
+    """Ref by its full name."""
+    sha = core.git(repo).ref(name)
+    if sha is None:
+        return None
+    short = name.split("/", 2)[2]
+    return {
+        "__typename": "Ref",
+        "id": views.node("Ref", f"{repo.id}.{name}"),
+        "name": short,
+        "prefix": name.removesuffix(short),
+        "target": lambda _info: git_object(core, repo, sha),
+    }
+
+
+def _date(when: datetime | None) -> str | None:
+    return views.stamp_or_none(when)
+
+
+def release(core: Core, repo: Repository, row: Release) -> Json:
+    """Release."""
+    tag = f"refs/tags/{row.tag_name}"
+
+    def commit(_info: object) -> Json | None:
+        sha = core.git(repo).resolve(tag)
+        return git_object(core, repo, sha) if sha else None
+
+    full = [r for r in published(repo) if not r.prerelease]
+    return {
+        "__typename": "Release",
+        "id": views.node("Release", row.id),
+        "databaseId": row.id,
+        "name": row.name,
+        "tagName": row.tag_name,
+        "tag": lambda _info: ref(core, repo, tag),
+        "tagCommit": commit,
+        "description": row.body,
+        "isDraft": row.draft,
+        "isLatest": bool(full) and full[0].id == row.id,
+        "isPrerelease": row.prerelease,
+        "createdAt": _date(row.created_at),
+        "publishedAt": _date(row.published_at),
+        "url": f"{views.html_of(core, repo)}/releases/tag/{row.tag_name}",
+    }
+
+
+def _review(core: Core, repo: Repository, row: Review) -> Json:
+    return {
+        "__typename": "PullRequestReview",
+        "id": views.node("PullRequestReview", row.id),
+        "databaseId": row.id,
+        "state": row.state,
+        "body": row.body,
+        "author": account(core, row.user),
+        "commit": lambda _info: git_object(core, repo, row.commit_id),
+        "submittedAt": _date(row.submitted_at),
+    }
+
+
+def pull_request(core: Core, repo: Repository, row: Issue) -> Json:
+    """PullRequest."""
+    pull = row.pull
+    assert pull is not None  # noqa: S101
+    state = "MERGED" if pull.merged_at else row.state.upper()
+    mergeable = {True: "MERGEABLE", False: "CONFLICTING", None: "UNKNOWN"}[pull.mergeable]
+    return {
+        "__typename": "PullRequest",
+        "id": views.node("PullRequest", f"{repo.id}.{row.number}"),
+        "databaseId": row.id,
+        "fullDatabaseId": str(row.id),
+        "number": row.number,
+        "state": state,
+        "title": row.title,
+        "body": row.body or "",
+        "url": f"{views.html_of(core, repo)}/pull/{row.number}",
+        "author": account(core, row.user),
+        "closed": row.state == "closed",
+        "merged": pull.merged_at is not None,
+        "mergeable": mergeable if row.state == "open" else "UNKNOWN",
+        "isDraft": pull.draft,
+        "headRefName": pull.head_ref,
+        "headRefOid": pull.head_sha,
+        "baseRefName": pull.base_ref,
+        "baseRefOid": pull.base_sha,
+        "reviews": lambda _info, **a: connection(pull.reviews, lambda r: _review(core, repo, r), a),
+    }
+
+
+def _needs(core: Core, caller: Caller, repo: Repository, permission: str) -> None:
+    """Errors: GraphQLError FORBIDDEN."""
+    try:
+        auth.require(core.state, caller, repo, (permission, "read"), public=True)
+    except auth.ApiError as error:
+        raise GraphQLError(error.message, extensions={"type": "FORBIDDEN"}) from error
+
+
+def repository(core: Core, caller: Caller, repo: Repository) -> Json:
+    """Repository; what needs a permission asks for it when it is resolved."""
+    git = core.git(repo)
+    parent = core.state.repositories.get(repo.parent) if repo.parent else None
+
+    def guarded(permission: str, resolve: Resolver) -> Resolver:
+        def run(_info: object, **arguments: Any) -> Any:
+            _needs(core, caller, repo, permission)
+            return resolve(**arguments)
+
+        return run
+
+    def one_ref(qualifiedName: str) -> Json | None:  # noqa: N803  the schema's name
+        tries = (
+            [qualifiedName]
+            if qualifiedName.startswith("refs/")
+            else [
+                f"refs/heads/{qualifiedName}",
+                f"refs/tags/{qualifiedName}",
+            ]
+        )
+        return next((found for name in tries if (found := ref(core, repo, name))), None)
+
+    def refs(refPrefix: str, **arguments: Any) -> Json:  # noqa: N803
+        rows = [n for n in git.refs() if n.startswith(refPrefix) and (arguments.get("query") or "") in n]
+        if arguments.get("direction") == "DESC":
+            rows.reverse()
+        return connection(rows, lambda n: ref(core, repo, n) or {}, arguments)
+
+    def releases(**arguments: Any) -> Json:
+        rows = published(repo)
+        order = arguments.get("orderBy")
+        if order:
+            by_name = order["field"] == "NAME"
+            rows = sorted(
+                rows, key=lambda r: (r.name or "") if by_name else views.stamp(r.created_at) + f"{r.id:012}"
+            )
+            if order["direction"] == "DESC":
+                rows.reverse()
+        else:
+            # without orderBy the oldest come first
+            rows = rows[::-1]
+        return connection(rows, lambda r: release(core, repo, r), arguments)
+
+    def one_release(tagName: str) -> Json | None:  # noqa: N803
+        return next((release(core, repo, r) for r in published(repo) if r.tag_name == tagName), None)
+
+    def latest() -> Json | None:
+        return next((release(core, repo, r) for r in published(repo) if not r.prerelease), None)
+
+    def an_object(expression: str | None = None, oid: str | None = None) -> Json | None:
+        name = oid or expression
+        if not name or name.startswith("-"):
+            return None
+        out = git.run("rev-parse", "--verify", "--quiet", name, ok=(0, 1, 128)).decode().strip()
+        return git_object(core, repo, out) if out and out != ZERO else None
+
+    def pull(number: int) -> Json:
+        row = repo.issues.get(number)
+        if row is None or row.pull is None:
+            message = f"Could not resolve to a PullRequest with the number of {number}."
+            raise GraphQLError(message, extensions={"type": "NOT_FOUND"})
+        return pull_request(core, repo, row)
+
+    def visible_parent(_info: object) -> Json | None:
+        shown = parent is not None and auth.visible(core.state, caller, parent)
+        return repository(core, caller, parent) if parent is not None and shown else None
+
+    return {
+        "__typename": "Repository",
+        "id": views.node("Repository", repo.id),
+        "databaseId": repo.id,
+        "name": repo.name,
+        "nameWithOwner": repo.full_name,
+        "owner": account(core, repo.owner),
+        "url": views.html_of(core, repo),
+        "isFork": repo.parent is not None,
+        "isPrivate": repo.private,
+        "isArchived": repo.archived,
+        "hasIssuesEnabled": repo.has_issues,
+        "parent": visible_parent,
+        "defaultBranchRef": guarded("contents", lambda: ref(core, repo, f"refs/heads/{repo.default_branch}")),
+        "ref": guarded("contents", one_ref),
+        "refs": guarded("contents", refs),
+        "releases": guarded("contents", releases),
+        "release": guarded("contents", one_release),
+        "latestRelease": guarded("contents", latest),
+        "object": guarded("contents", an_object),
+        "pullRequest": guarded("pull_requests", pull),
+    }

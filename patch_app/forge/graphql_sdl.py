@@ -1,0 +1,235 @@
+"""The part of GitHub's GraphQL schema that the local GitHub answers.
+
+Its job: the SDL alone, names, arguments and nullability as in GitHub's own schema (tests/contract holds it there).
+It refuses to grow fields without a resolver.
+"""
+
+SDL = """
+scalar GitObjectID
+scalar GitRefname
+scalar DateTime
+scalar URI
+scalar BigInt
+
+interface Node { id: ID! }
+
+type Query {
+  repository(followRenames: Boolean = true, name: String!, owner: String!): Repository
+  node(id: ID!): Node
+  rateLimit(dryRun: Boolean = false): RateLimit
+}
+
+type Mutation {
+  updateRefs(input: UpdateRefsInput!): UpdateRefsPayload
+}
+
+input UpdateRefsInput {
+  clientMutationId: String
+  refUpdates: [RefUpdate!]!
+  repositoryId: ID!
+}
+
+input RefUpdate {
+  afterOid: GitObjectID!
+  beforeOid: GitObjectID
+  force: Boolean = false
+  name: GitRefname!
+}
+
+type UpdateRefsPayload { clientMutationId: String }
+
+type RateLimit {
+  cost: Int!
+  limit: Int!
+  nodeCount: Int!
+  remaining: Int!
+  resetAt: DateTime!
+  used: Int!
+}
+
+interface RepositoryOwner {
+  id: ID!
+  login: String!
+  url: URI!
+}
+interface Actor {
+  login: String!
+  url: URI!
+}
+type User implements Node & RepositoryOwner & Actor {
+  id: ID!
+  login: String!
+  url: URI!
+  databaseId: Int
+}
+type Organization implements Node & RepositoryOwner & Actor {
+  id: ID!
+  login: String!
+  url: URI!
+  databaseId: Int
+}
+type Bot implements Node & Actor {
+  id: ID!
+  login: String!
+  url: URI!
+  databaseId: Int
+}
+
+type Repository implements Node {
+  id: ID!
+  databaseId: Int
+  name: String!
+  nameWithOwner: String!
+  owner: RepositoryOwner!
+  url: URI!
+  isFork: Boolean!
+  isPrivate: Boolean!
+  isArchived: Boolean!
+  hasIssuesEnabled: Boolean!
+  parent: Repository
+  defaultBranchRef: Ref
+  ref(qualifiedName: String!): Ref
+  refs(
+    after: String
+    direction: OrderDirection
+    first: Int
+    query: String
+    refPrefix: String!
+  ): RefConnection
+  releases(after: String, first: Int, orderBy: ReleaseOrder): ReleaseConnection!
+  release(tagName: String!): Release
+  latestRelease: Release
+  object(expression: String, oid: GitObjectID): GitObject
+  pullRequest(number: Int!): PullRequest
+}
+
+type PageInfo {
+  endCursor: String
+  hasNextPage: Boolean!
+  hasPreviousPage: Boolean!
+  startCursor: String
+}
+
+type Ref implements Node {
+  id: ID!
+  name: String!
+  prefix: String!
+  target: GitObject
+}
+type RefConnection {
+  nodes: [Ref]
+  pageInfo: PageInfo!
+  totalCount: Int!
+}
+
+enum OrderDirection { ASC DESC }
+enum ReleaseOrderField { CREATED_AT NAME }
+input ReleaseOrder {
+  direction: OrderDirection!
+  field: ReleaseOrderField!
+}
+type Release implements Node {
+  id: ID!
+  databaseId: Int
+  name: String
+  tagName: String!
+  tag: Ref
+  tagCommit: Commit
+  description: String
+  isDraft: Boolean!
+  isLatest: Boolean!
+  isPrerelease: Boolean!
+  createdAt: DateTime!
+  publishedAt: DateTime
+  url: URI!
+}
+type ReleaseConnection {
+  nodes: [Release]
+  pageInfo: PageInfo!
+  totalCount: Int!
+}
+
+interface GitObject {
+  abbreviatedOid: String!
+  id: ID!
+  oid: GitObjectID!
+}
+type Commit implements Node & GitObject {
+  abbreviatedOid: String!
+  id: ID!
+  oid: GitObjectID!
+  message: String!
+  messageHeadline: String!
+  committedDate: DateTime!
+  tree: Tree!
+  url: URI!
+}
+type Tree implements Node & GitObject {
+  abbreviatedOid: String!
+  id: ID!
+  oid: GitObjectID!
+  entries: [TreeEntry!]
+}
+type TreeEntry {
+  mode: Int!
+  name: String!
+  oid: GitObjectID!
+  path: String
+  type: String!
+}
+type Blob implements Node & GitObject {
+  abbreviatedOid: String!
+  id: ID!
+  oid: GitObjectID!
+  byteSize: Int!
+  isBinary: Boolean
+  isTruncated: Boolean!
+  text: String
+}
+type Tag implements Node & GitObject {
+  abbreviatedOid: String!
+  id: ID!
+  oid: GitObjectID!
+  name: String!
+  message: String
+  target: GitObject!
+}
+
+enum PullRequestState { CLOSED MERGED OPEN }
+enum PullRequestReviewState { APPROVED CHANGES_REQUESTED COMMENTED DISMISSED PENDING }
+enum MergeableState { CONFLICTING MERGEABLE UNKNOWN }
+type PullRequest implements Node {
+  id: ID!
+  databaseId: Int
+  fullDatabaseId: BigInt
+  number: Int!
+  state: PullRequestState!
+  title: String!
+  body: String!
+  url: URI!
+  author: Actor
+  closed: Boolean!
+  merged: Boolean!
+  mergeable: MergeableState!
+  isDraft: Boolean!
+  headRefName: String!
+  headRefOid: GitObjectID!
+  baseRefName: String!
+  baseRefOid: GitObjectID!
+  reviews(after: String, first: Int, last: Int): PullRequestReviewConnection
+}
+type PullRequestReview implements Node {
+  id: ID!
+  databaseId: Int
+  state: PullRequestReviewState!
+  body: String!
+  author: Actor
+  commit: Commit
+  submittedAt: DateTime
+}
+type PullRequestReviewConnection {
+  nodes: [PullRequestReview]
+  pageInfo: PageInfo!
+  totalCount: Int!
+}
+"""

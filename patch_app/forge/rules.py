@@ -1,0 +1,41 @@
+"""Rules of a branch in the form of GitHub's API.
+
+Its job: complete a rule given by its type. It refuses types that GitHub has not.
+"""
+
+from __future__ import annotations
+
+from patch_app.forge.state import Json
+
+_BARE = frozenset(
+    {"creation", "deletion", "non_fast_forward", "required_linear_history", "required_signatures"}
+)
+_PULL_REQUEST: Json = {
+    "dismiss_stale_reviews_on_push": False,
+    "require_code_owner_review": False,
+    "require_last_push_approval": False,
+    "required_approving_review_count": 1,
+    "required_review_thread_resolution": False,
+}
+
+
+def rule(given: Json | str) -> Json:
+    """A whole rule from a type or a partial one. Errors: ValueError for a type that is not known here."""
+    row: Json = {"type": given} if isinstance(given, str) else dict(given)
+    kind, parameters = row.get("type"), dict(row.get("parameters") or {})
+    if kind in _BARE:
+        return {"type": kind}
+    match kind:
+        case "update":
+            return {"type": kind, "parameters": {"update_allows_fetch_and_merge": False} | parameters}
+        case "pull_request":
+            return {"type": kind, "parameters": _PULL_REQUEST | parameters}
+        case "required_status_checks":
+            base: Json = {"required_status_checks": [], "strict_required_status_checks_policy": False}
+            checks = [
+                {"context": c} if isinstance(c, str) else c
+                for c in parameters.get("required_status_checks", [])
+            ]
+            return {"type": kind, "parameters": base | parameters | {"required_status_checks": checks}}
+        case _:
+            raise ValueError(f"the local GitHub has no rule {kind}")
