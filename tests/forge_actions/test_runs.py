@@ -328,3 +328,42 @@ jobs:
     assert "  indented alice\n" in log
     assert "yes " in log
     assert "1.10" in log
+
+
+def test_a_pull_request_from_elsewhere_runs_on_the_merge_commit_and_cannot_write(bench: Bench) -> None:
+    text = """
+on: pull_request
+permissions: {contents: write, id-token: write, issues: read}
+jobs:
+  a:
+    runs-on: ubuntu-latest
+    steps:
+      - run: echo "${{ github.sha }} $GITHUB_SHA $GITHUB_REF ${{ github.head_ref }} ${{ github.base_ref }}"
+"""
+    merge = "f" * 40
+
+    def pull(source: str, run_id: int) -> str:
+        payload = {
+            "number": 3,
+            "pull_request": {
+                "number": 3,
+                "head": {"ref": "feat", "sha": "8" * 40, "repo": {"full_name": source}},
+                "base": {"ref": "main", "sha": "1" * 40},
+            },
+        }
+        bench.run(
+            text,
+            run_id,
+            event="pull_request",
+            payload=payload,
+            ref="refs/pull/3/merge",
+            merge_sha=merge,
+        )
+        return bench.sink.jobs[-1].log
+
+    assert f"{merge} {merge} refs/pull/3/merge feat main" in pull("mallory/tool", 1)
+    pull("alice/tool", 2)
+    assert [job.permissions for job in bench.sink.jobs] == [
+        {"contents": "read", "issues": "read"},
+        {"contents": "write", "id-token": "write", "issues": "read"},
+    ]

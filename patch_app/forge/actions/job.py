@@ -187,7 +187,7 @@ def _write_identity(directory: Path, run: WorkflowRun) -> None:
     git = directory / ".git"
     (git / "objects").mkdir(parents=True)
     (git / "refs").mkdir()
-    (git / "HEAD").write_text(f"{run.head_sha}\n", encoding="utf-8")
+    (git / "HEAD").write_text(f"{run.merge_sha or run.head_sha}\n", encoding="utf-8")
     (git / "config").write_text(
         "[core]\n\trepositoryformatversion = 0\n\tbare = false\n"
         f'[remote "origin"]\n\turl = {run.server_url}/{run.repository}.git\n',
@@ -208,10 +208,10 @@ def _variables(run: WorkflowRun) -> dict[str, str]:
         "GITHUB_API_URL": run.api_url,
         "GITHUB_GRAPHQL_URL": run.graphql_url,
         "GITHUB_REF": run.ref,
-        "GITHUB_SHA": run.head_sha,
+        "GITHUB_SHA": run.merge_sha or run.head_sha,
         "GITHUB_TRIGGERING_ACTOR": run.actor,
         "GITHUB_WORKFLOW_REF": f"{run.repository}/{run.path}@{run.ref}",
-        "GITHUB_WORKFLOW_SHA": run.head_sha,
+        "GITHUB_WORKFLOW_SHA": run.merge_sha or run.head_sha,
         "RUNNER_ENVIRONMENT": "self-hosted",
     }
 

@@ -75,7 +75,7 @@ def github_context(run: WorkflowRun, workflow_name: str | None, payload: Mapping
         "ref": run.ref,
         "ref_name": run.ref.removeprefix("refs/").partition("/")[2],
         "ref_type": "tag" if is_tag else "branch",
-        "sha": run.head_sha,
+        "sha": run.merge_sha or run.head_sha,
         "head_ref": (pull.get("head") or {}).get("ref", ""),
         "base_ref": (pull.get("base") or {}).get("ref", ""),
         "server_url": run.server_url,
