@@ -147,7 +147,7 @@ def resolve(workspace: Workspace, branch: str, onto: str, upstream_given: bool) 
             else:
                 target = get("fork", onto, "target")
         except Problem as problem:
-            if object_format == "sha1" and "object format" in problem.message:
+            if object_format == "sha1" and "mismatched algorithms" in problem.message:
                 continue
             raise
         return Resolved(stack, target, _date(names, target))

@@ -356,4 +356,4 @@ def test_the_fork_lacks_the_release_so_the_bundle_starts_at_the_base(world: Worl
         "-C", str(bare), "fetch", "-q", str(out / "candidate.bundle"), f"{report.bundle.ref}:refs/new"
     )
     world.upstream.git("-C", str(bare), "fsck", "--strict")
-    assert world.upstream.git("-C", str(bare), "rev-list", "--count", f"refs/new", f"^{old}") == "5"
+    assert world.upstream.git("-C", str(bare), "rev-list", "--count", "refs/new", f"^{old}") == "5"

@@ -1,0 +1,239 @@
+"""`patch-app preview` as a person uses it: exit statuses, the table, the JSON, and nothing written."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from git_http import serving
+from rich.console import Console
+from runner_world import World, numbered
+from typer.testing import CliRunner
+
+from patch_app.cli import app
+from patch_app.core.report import Report, Status
+from patch_app.preview import repository_url, run_preview, setting
+from patch_app.runner.records import Problem
+
+
+class Shown:
+    """One preview: its exit status, standard output and what was said meanwhile."""
+
+    def __init__(
+        self,
+        fork: str | Path,
+        onto: str,
+        upstream: str | Path | None,
+        *checks: str,
+        branch: str = "main",
+        json_output: bool = True,
+    ) -> None:
+        out, said = io.StringIO(), io.StringIO()
+        self.status = run_preview(
+            str(fork), branch, onto, None if upstream is None else str(upstream), checks, json_output,
+            Console(file=out, width=200), progress=Console(file=said, width=200),
+        )  # fmt: skip
+        self.out, self.said = out.getvalue(), said.getvalue()
+
+    @property
+    def report(self) -> Report:
+        return Report.model_validate_json(self.out)
+
+
+@pytest.fixture
+def ready(world: World) -> World:
+    world.upstream.commit("first", {"a.txt": numbered()})
+    world.upstream.git("tag", "v1")
+    world.fork_now().commit("ours", {"a.txt": numbered(l3="ours")})
+    world.upstream.commit("second", {"a.txt": numbered(l20="theirs")})
+    world.upstream.git("tag", "-a", "-m", "release", "v2")
+    return world
+
+
+def state(world: World) -> list[str]:
+    return [
+        repo.git("for-each-ref")
+        + repo.git("status", "--porcelain")
+        + (repo.path / ".git" / "config").read_text()
+        for repo in (world.fork, world.upstream)
+    ]
+
+
+def test_a_carried_stack_exits_0_and_neither_repository_changed(ready: World) -> None:
+    before = state(ready)
+    shown = Shown(ready.fork.path, "v2", ready.upstream.path)
+    assert (shown.status, shown.report.status) == (0, Status.CLEAN)
+    assert shown.report.candidate is not None
+    assert shown.report.candidate.tree == ready.oracle()
+    assert shown.report.candidate.ref == "refs/patch-app/candidates/preview"
+    assert shown.report.target is not None
+    assert shown.report.target.sha == ready.upstream.rev("v2^{commit}")
+    assert state(ready) == before
+
+
+def test_a_tag_of_the_fork_with_upstreams_name_is_not_taken_for_it(ready: World) -> None:
+    ready.fork.git("tag", "v2")
+    report = Shown(ready.fork.path, "v2", ready.upstream.path).report
+    assert report.target is not None
+    assert report.target.sha == ready.upstream.rev("v2^{commit}")
+
+
+def test_a_tag_that_only_the_fork_has_is_no_release(ready: World) -> None:
+    ready.fork.git("tag", "mine")
+    shown = Shown(ready.fork.path, "mine", ready.upstream.path)
+    assert shown.status == 2
+    assert "refs/tags/mine is not in that repository" in shown.said
+
+
+def test_without_upstream_any_ref_or_commit_of_the_fork_will_do(ready: World) -> None:
+    ready.fork.git("fetch", "-q", str(ready.upstream.path), "main:refs/heads/their-main")
+    for onto in ("their-main", "refs/heads/their-main", ready.upstream.head):
+        assert Shown(ready.fork.path, onto, None).status == 0
+
+
+def test_a_conflict_exits_1(ready: World) -> None:
+    ready.upstream.commit("third", {"a.txt": numbered(l3="theirs")})
+    ready.upstream.git("tag", "v3")
+    shown = Shown(ready.fork.path, "v3", ready.upstream.path, json_output=False)
+    assert shown.status == 1
+    assert "conflicted" in shown.out
+    assert "<<<<<<< carried" in shown.out
+
+
+def test_there_is_nothing_to_do(ready: World) -> None:
+    assert Shown(ready.fork.path, "v1", ready.upstream.path).report.status is Status.NOOP
+    assert Shown(ready.upstream.path, "v1", ready.upstream.path).status == 0
+
+
+@pytest.mark.parametrize(
+    ("fork", "branch", "onto"),
+    [
+        ("", "main", "v2"),
+        ("--upload-pack=x", "main", "v2"),
+        ("nowhere", "main", "v2"),
+        ("ext::sh -c id", "main", "v2"),
+        ("FORK", "nothing", "v2"),
+        ("FORK", "-x", "v2"),
+        ("FORK", "main", "v9"),
+        ("FORK", "main", "-v2"),
+        ("FORK", "main", "a b\x1b"),
+    ],
+)
+def test_bad_input_exits_2_with_a_sentence(ready: World, fork: str, branch: str, onto: str) -> None:
+    shown = Shown(fork.replace("FORK", str(ready.fork.path)), onto, ready.upstream.path, branch=branch)
+    assert shown.status == 2
+    assert "patch-app preview: " in shown.said
+    assert shown.report.status is Status.ERROR
+    assert "\x1b" not in shown.said
+
+
+def test_an_empty_repository_exits_2(ready: World) -> None:
+    empty = ready.tmp / "empty.git"
+    ready.upstream.git("init", "-q", "--bare", str(empty))
+    assert Shown(empty, "v2", ready.upstream.path).status == 2
+    assert Shown(ready.fork.path, "v2", empty).status == 2
+
+
+def test_a_folder_that_is_no_repository_exits_3(ready: World) -> None:
+    (ready.tmp / "plain").mkdir()
+    assert Shown(ready.tmp / "plain", "v2", ready.upstream.path).status == 3
+
+
+def test_a_server_that_is_not_there_exits_3(ready: World) -> None:
+    shown = Shown("http://127.0.0.1:9/x", "v2", ready.upstream.path)
+    assert shown.status == 3
+    assert "could not be fetched" in shown.said
+
+
+def test_a_branch_that_shares_nothing_with_upstream_exits_2(ready: World) -> None:
+    ready.fork.git("checkout", "-q", "--orphan", "other")
+    ready.fork.commit("alone", {"z.txt": "z\n"})
+    assert Shown(ready.fork.path, "v2", ready.upstream.path, branch="other").status == 2
+
+
+def test_checks_run_on_the_carried_tree(ready: World) -> None:
+    shown = Shown(
+        ready.fork.path, "v2", ready.upstream.path, "grep ours a.txt && grep theirs a.txt", "exit 3"
+    )
+    assert (shown.status, shown.report.status) == (1, Status.CHECKS_FAILED)
+    assert [(found.name, found.exit) for found in shown.report.checks] == [("check 1", 0), ("check 2", 3)]
+    assert shown.report.checks[0].log_tail == "ours\ntheirs\n"
+    assert Shown(ready.fork.path, "v2", ready.upstream.path, "true").status == 0
+
+
+def test_a_subject_full_of_escapes_shows_as_text(ready: World) -> None:
+    ready.fork.commit("\x1b[2J[red]boo[/red]\x07", {"b.txt": "b\n"})
+    shown = Shown(ready.fork.path, "v2", ready.upstream.path, json_output=False)
+    assert "[red]boo[/red]" in shown.out
+    assert "\x1b" not in shown.out
+    assert "\x07" not in shown.out
+
+
+def test_over_http_the_bytes_are_counted(ready: World) -> None:
+    root = ready.tmp / "served"
+    for repo, name in ((ready.upstream, "up"), (ready.fork, "fork")):
+        repo.git("clone", "-q", "--bare", "--no-hardlinks", ".", str(root / name))
+    with serving(root) as server:
+        shown = Shown(f"{server.url}/fork", "v2", f"{server.url}/up")
+        network = shown.report.network
+        assert server.sent <= network.received_bytes <= server.sent + 400 * server.requests
+        assert network.requests == server.requests
+
+
+def test_a_server_that_knows_no_filters_still_works(ready: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("patch_app.runner.git.CONFIG", _config_without_upload_pack())
+    shown = Shown(ready.fork.path, "v2", ready.upstream.path)
+    assert (shown.status, shown.report.status) == (0, Status.CLEAN)
+
+
+def _config_without_upload_pack() -> str:
+    from patch_app.runner.git import CONFIG
+
+    return CONFIG.replace("allowFilter = true", "allowFilter = false").replace(
+        "InWant = true", "InWant = false"
+    )
+
+
+def test_a_sha256_repository(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    shutil.rmtree(world.upstream.path)
+    world.upstream.path.mkdir()
+    world.upstream.git("init", "-q", "--object-format=sha256")
+    world.upstream.commit("first", {"a.txt": numbered()})
+    world.fork_now().commit("ours", {"a.txt": numbered(l3="ours")})
+    world.upstream.commit("second", {"a.txt": numbered(l20="theirs")})
+    world.upstream.git("tag", "v2")
+    shown = Shown(world.fork.path, "v2", world.upstream.path)
+    assert (shown.status, shown.report.status) == (0, Status.CLEAN), shown.said
+
+
+def test_the_command_passes_everything_on(ready: World) -> None:
+    done = CliRunner().invoke(
+        app,
+        ["preview", str(ready.fork.path), "--branch", "main", "--onto", "v2", "--upstream", str(ready.upstream.path),
+         "--check", "true", "--json"],
+    )  # fmt: skip
+    assert done.exit_code == 0
+    assert json.loads(done.stdout)["checks"][0]["name"] == "check 1"
+    assert CliRunner().invoke(app, ["preview"]).exit_code == 2
+
+
+def test_a_repository_is_a_url_a_path_or_a_github_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a b").mkdir()
+    assert repository_url("openai/codex", "FORK") == "https://github.com/openai/codex"
+    assert repository_url("git@host:o/r.git", "FORK") == "git@host:o/r.git"
+    assert repository_url("a b", "FORK") == (tmp_path / "a b").as_uri()
+    for bad in ("a/b/c", "x\ny", "-x", "git@host:-x", "ext::x"):
+        with pytest.raises(Problem):
+            repository_url(bad, "FORK")
+
+
+def test_a_users_setting_is_quoted() -> None:
+    assert setting('url.git@"x:.insteadof', "a\nb\\") == '[url "git@\\"x:"]\n\tinsteadof = "a\\nb\\\\"\n'
+    assert setting("safe.directory", "*") == '[safe]\n\tdirectory = "*"\n'
