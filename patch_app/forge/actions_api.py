@@ -1,8 +1,9 @@
 """The seam between the local GitHub and whatever runs its workflow files.
 
 Its job: the two protocols and the records that cross them. The state side (`RunSink`) owns runs, jobs,
-steps, annotations, check runs, tokens and webhooks; the running side (`ActionsBackend`) owns processes. It
-refuses to know how a workflow is run, and it refuses to let the running side touch state but through the sink.
+steps, annotations, check runs, tokens and webhooks; the running side (`ActionsBackend`) owns processes.
+It refuses to know how a workflow is run, and it refuses to let the running side touch state but through
+the sink.
 
 The default backend is `patch_app.forge.actions.ActionsRunner(work_dir: Path)`; a test may pass any object
 that has the protocol's methods, e.g. a scripted one.
@@ -122,9 +123,9 @@ class RunSink(Protocol):
         """Register a job as `in_progress` and mint its GITHUB_TOKEN.
 
         `job_key` is the key under `jobs:` (a matrix gives several jobs of one key), `name` the evaluated
-        name, `permissions` what the workflow file gives this job (`{"contents": "write"}`; an empty mapping
-        is no permission but metadata). Errors: KeyError for an unknown run, ValueError for a permission that GitHub
-        does not know.
+        name, `permissions` what the workflow file gives this job (`{"contents": "write"}`; an empty
+        mapping is no permission but metadata). Errors: KeyError for an unknown run, ValueError for a
+        permission that GitHub does not know.
         """
 
     def job_completed(

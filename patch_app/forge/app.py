@@ -1,7 +1,7 @@
 """The ASGI side: from a request on the wire to a handler's answer.
 
-Its job: routing between Git, REST, GraphQL and the few pages; API versions, rate limit headers, ETags. It refuses
-to answer what nobody wrote with anything but 501.
+Its job: routing between Git, REST, GraphQL and the few pages; API versions, rate limit headers, ETags.
+It refuses to answer what nobody wrote with anything but 501.
 """
 
 from __future__ import annotations
@@ -125,8 +125,8 @@ def _handle(core: Core, rule: Route, parts: dict[str, str], ctx: Ctx) -> Reply:
             reply: Reply = rule.handler(ctx, repo, **parts)
             return reply
         check_shape(rule, ctx.query, ctx.json)
-        reply = rule.handler(ctx, **parts)
-        return reply
+        answer: Reply = rule.handler(ctx, **parts)
+        return answer
 
 
 def _rest(core: Core, request: Request, path: str, data: bytes) -> Response:

@@ -105,7 +105,10 @@ def brief(repo: Repository) -> Json:
 def install(
     core: Core, app_id: int, account: str, repositories: Sequence[Repository] | None, by: str
 ) -> Installation:
-    """Install an App on an account; sends `installation` created. Errors: ApiError 422 when it is there already."""
+    """Install an App on an account.
+
+    Sends `installation` created. Errors: ApiError 422 when it is there already.
+    """
     state, now = core.state, core.now()
     app, login = state.apps[app_id], core.account(account).login
     if any(i.app_id == app_id and i.account == login for i in state.installations.values()):

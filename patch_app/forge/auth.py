@@ -21,7 +21,8 @@ import jwt
 from patch_app.forge.rest import ApiError, forbidden, not_found
 from patch_app.forge.state import ROLES, App, Repository, Role, State
 
-# Permissions that a workflow file may give a job (docs: Workflow syntax, `permissions`), as the API names them.
+# Permissions that a workflow file may give a job (docs: Workflow syntax, `permissions`), as the API names
+# them.
 JOB_PERMISSIONS = frozenset(
     {
         *("actions", "artifact_metadata", "attestations", "checks", "contents", "deployments", "discussions"),
@@ -71,7 +72,10 @@ def _b64(data: bytes) -> str:
 
 
 def new_app_token(app_id: int) -> str:
-    """A token of the form of installation and job tokens: `ghs_APPID_JWT`, about 520 characters, with dots."""
+    """A token of the form of installation and job tokens.
+
+    `ghs_APPID_JWT`, about 520 characters, with dots.
+    """
     header = _b64(json.dumps({"alg": "RS256", "typ": "JWT"}).encode())
     return f"ghs_{app_id}_{header}.{_b64(secrets.token_bytes(90))}.{_b64(secrets.token_bytes(256))}"
 
@@ -120,13 +124,14 @@ def _app_of(state: State, token: str, now: datetime) -> App:
     if not isinstance(issued, int | float) or issued > at + 60:
         raise ApiError(
             401,
-            "'Issued at' claim ('iat') must be an Integer representing the time that the assertion was issued",
+            "'Issued at' claim ('iat') must be an Integer representing the time that the assertion was "
+            "issued",
         )
     if not isinstance(expires, int | float) or expires <= at:
         raise ApiError(
             401,
-            "'Expiration time' claim ('exp') must be a numeric value representing the future time at which the "
-            "assertion expires",
+            "'Expiration time' claim ('exp') must be a numeric value representing the future time at which "
+            "the assertion expires",
         )
     if expires > at + 600 + 60:
         raise ApiError(401, "'Expiration time' claim ('exp') is too far in the future")

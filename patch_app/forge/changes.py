@@ -1,8 +1,8 @@
 """Moving refs: what is checked before, and what a move sets off.
 
-Its job: workflow permission, branch rules and fast-forwards for every way that a ref can move over the API; and
-webhooks, pull requests and workflow triggers after any move, pushes included. It refuses to decide who may write
-contents at all (auth does).
+Its job: workflow permission, branch rules and fast-forwards for every way that a ref can move over the
+API; and webhooks, pull requests and workflow triggers after any move, pushes included. It refuses to
+decide who may write contents at all (auth does).
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ def bypasses(core: Core, caller: Caller, repo: Repository, branch: str) -> bool:
 
 
 def violation(
-    core: Core, repo: Repository, caller: Caller, update: RefUpdate, git: Git, through: str | None = None
+    core: Core, repo: Repository, caller: Caller, update: RefUpdate, *, through: str | None = None
 ) -> str | None:
     """The rule that forbids the move, in words, or None (docs: "Available rules for rulesets").
 
     `through`: head of the pull request that is being merged; checks are asked of it.
     """
-    branch = update.name.removeprefix("refs/heads/")
+    git, branch = core.git(repo), update.name.removeprefix("refs/heads/")
     if branch == update.name or bypasses(core, caller, repo, branch):
         return None
     old = git.ref(update.name)
@@ -99,7 +99,7 @@ def move(
     for update in updates:
         if update.new != ZERO and not may_carry_workflows(caller) and git.touches_workflows(update.new):
             raise forbidden()
-        broken = violation(core, repo, caller, update, git, through)
+        broken = violation(core, repo, caller, update, through=through)
         if broken:
             raise ApiError(422, f"Repository rule violations found\n\n{broken}\n\n")
     try:

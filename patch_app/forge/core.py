@@ -1,7 +1,7 @@
 """The heart of the local GitHub: state under one lock, with everything that a change sets off.
 
-Its job: transactions (one lock, a snapshot afterwards, calls to other parties only when the lock is free), the
-clock, the addresses. It refuses to know HTTP.
+Its job: transactions (one lock, a snapshot afterwards, calls to other parties only when the lock is
+free), the clock, the addresses. It refuses to know HTTP.
 """
 
 from __future__ import annotations

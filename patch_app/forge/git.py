@@ -1,7 +1,7 @@
 """Git plumbing of the local GitHub: reads and writes bare repositories through the `git` program.
 
-Its job: one small class per repository, subprocesses only. It refuses to know accounts, permissions or webhooks,
-and it never makes a work tree.
+Its job: one small class per repository, subprocesses only. It refuses to know accounts, permissions or
+webhooks, and it never makes a work tree.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Git smart HTTP: `git http-backend` behind token checks.
 
-Its job: check the token, run the CGI program with streams both ways, and hand every accepted ref to `changes`.
-It refuses dumb HTTP, and pushes of workflow files without permission (in an update hook, where the objects are).
+Its job: check the token, run the CGI program with streams both ways, and hand every accepted ref to
+`changes`. It refuses dumb HTTP, and pushes of workflow files without permission (in an update hook,
+where the objects are).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from patch_app.forge.core import Core
 from patch_app.forge.git import ENV, Git, RefUpdate
 from patch_app.forge.pktline import with_reasons
 from patch_app.forge.rest import ApiError
-from patch_app.forge.state import Repository
+from patch_app.forge.state import Repository, Role
 
 CHUNK = 65536
 
@@ -30,26 +31,28 @@ UPDATE_HOOK = r"""#!/bin/sh
 # What GitHub refuses a ref for. Reasons go to $FORGE_DIR/refused, from where they get into the report.
 ref=$1 old=$2 new=$3
 zero=0000000000000000000000000000000000000000
+rules_say="push declined due to repository rule violations"
 refuse() { printf '%s\t%s\n' "$ref" "$1" >>"$FORGE_DIR/refused"; echo "error: $1" >&2; exit 1; }
 case $ref in
 refs/heads/* | refs/tags/*) ;;
 *) [ "$FORGE_CUSTOM_REFS" = 1 ] || refuse "funny refname" ;;
 esac
 if [ "$FORGE_WORKFLOWS" != 1 ] && [ "$new" != "$zero" ]; then
-  path=$(git log --format= --name-only -c --no-renames "$new" --not --branches --tags -- .github/workflows | head -n 1)
-  [ -z "$path" ] ||
-    refuse "refusing to allow a GitHub App to create or update workflow \`$path\` without \`workflows\` permission"
+  path=$(git log --format= --name-only -c --no-renames "$new" --not --branches --tags -- .github/workflows |
+    head -n 1)
+  [ -z "$path" ] || refuse "refusing to allow a GitHub App to create or update workflow \`$path\` without\
+ \`workflows\` permission"
 fi
 while read -r rule_ref rule; do
   [ "$rule_ref" = "$ref" ] || continue
   case $rule in
-  creation) [ "$old" != "$zero" ] || refuse "push declined due to repository rule violations" ;;
-  deletion) [ "$new" != "$zero" ] || refuse "push declined due to repository rule violations" ;;
+  creation) [ "$old" != "$zero" ] || refuse "$rules_say" ;;
+  deletion) [ "$new" != "$zero" ] || refuse "$rules_say" ;;
   update | pull_request | required_signatures | required_status_checks)
-    [ "$old" = "$zero" ] || [ "$new" = "$zero" ] || refuse "push declined due to repository rule violations" ;;
+    [ "$old" = "$zero" ] || [ "$new" = "$zero" ] || refuse "$rules_say" ;;
   non_fast_forward)
     [ "$old" = "$zero" ] || [ "$new" = "$zero" ] || git merge-base --is-ancestor "$old" "$new" ||
-      refuse "push declined due to repository rule violations" ;;
+      refuse "$rules_say" ;;
   esac
 done <"$FORGE_DIR/rules"
 exit 0
@@ -122,7 +125,7 @@ def _check(
             raise ApiError(404, "Repository not found.")
         if caller.kind == "anonymous" and write:
             raise ApiError(401, "Authentication required.")
-        level = "write" if write else "read"
+        level: Role = "write" if write else "read"
         if (write or repo.private) and not auth.allowed(state, caller, repo, ("contents", level), role=level):
             raise ApiError(403, f"Permission to {repo.full_name}.git denied to {caller.login}.")
         if write and repo.archived:
@@ -141,7 +144,7 @@ def _rules(core: Core, repo: Repository, caller: Caller) -> str:
 
 
 def _environment(
-    core: Core, request: Request, repo: Repository, caller: Caller, tail: str, side: Path
+    core: Core, request: Request, repo: Repository, caller: Caller, *, tail: str, side: Path
 ) -> dict[str, str]:
     workflows = changes.may_carry_workflows(caller)
     env = {
@@ -184,7 +187,7 @@ async def serve(core: Core, request: Request, owner: str, name: str, tail: str) 
         return _refusal(error.status, error.message + "\n")
     if write and tail != "info/refs":
         return await _receive(core, request, repo, caller)
-    process = await _start(_environment(core, request, repo, caller, tail, core.data_dir))
+    process = await _start(_environment(core, request, repo, caller, tail=tail, side=core.data_dir))
     feeding = asyncio.create_task(_feed(request, process))
     status, headers = await _head(process)
 
@@ -199,12 +202,15 @@ async def serve(core: Core, request: Request, owner: str, name: str, tail: str) 
 
 
 async def _receive(core: Core, request: Request, repo: Repository, caller: Caller) -> Response:
-    """A push: its report is small, so it is gathered, given GitHub's reasons, and sent when all has followed."""
+    """A push.
+
+    Its report is small, so it is gathered, given GitHub's reasons, and sent when all has followed.
+    """
     with tempfile.TemporaryDirectory(prefix="push-", dir=core.data_dir) as folder:
         side = Path(folder)
         with core.lock:
             (side / "rules").write_text(_rules(core, repo, caller))
-        process = await _start(_environment(core, request, repo, caller, "git-receive-pack", side))
+        process = await _start(_environment(core, request, repo, caller, tail="git-receive-pack", side=side))
         feeding = asyncio.create_task(_feed(request, process))
         try:
             status, headers = await _head(process)

@@ -1,7 +1,7 @@
 """GraphQL: requests, errors and `updateRefs`.
 
-Its job: parse and validate for real, resolve over the same state and the same checks as REST. It refuses fields
-that it doesn't know with 501 that names them, where GitHub itself may know them.
+Its job: parse and validate for real, resolve over the same state and the same checks as REST. It refuses
+fields that it doesn't know with 501 that names them, where GitHub itself may know them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import re
 from typing import Any
 
-from graphql import GraphQLError, GraphQLResolveInfo, build_schema, execute_sync, parse, validate
+from graphql import GraphQLError, build_schema, execute_sync, parse, validate
 from graphql.language import DocumentNode
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -85,7 +85,7 @@ class _Root:
         self._core = core
         self._caller = caller
 
-    def repository(self, _info: GraphQLResolveInfo, *, owner: str, name: str, **_: Any) -> Json:
+    def repository(self, _info: object, *, owner: str, name: str, **_: Any) -> Json:
         """Query.repository."""
         core = self._core
         repo = core.state.repository(owner, name)
@@ -95,7 +95,7 @@ class _Root:
             raise fault("NOT_FOUND", f"Could not resolve to a Repository with the name '{owner}/{name}'.")
         return graphql_nodes.repository(core, self._caller, repo)
 
-    def node(self, _info: GraphQLResolveInfo, **arguments: Any) -> Json:
+    def node(self, _info: object, **arguments: Any) -> Json:
         """Query.node: repositories only."""
         kind, _ = views.unnode(arguments["id"])
         if kind != "Repository":
@@ -104,7 +104,7 @@ class _Root:
             )
         return graphql_nodes.repository(self._core, self._caller, self._repository(arguments["id"]))
 
-    def rateLimit(self, _info: GraphQLResolveInfo, **_: Any) -> Json:  # noqa: N802  the schema's name
+    def rateLimit(self, _info: object, **_: Any) -> Json:  # noqa: N802  the schema's name
         """Query.rateLimit."""
         reset = (int(self._core.now().timestamp()) // 3600 + 1) * 3600
         at = views.stamp(self._core.now().fromtimestamp(reset, tz=self._core.now().tzinfo))
@@ -118,7 +118,7 @@ class _Root:
             raise fault("NOT_FOUND", f"Could not resolve to a node with the global id of '{node_id}'")
         return repo
 
-    def updateRefs(self, _info: GraphQLResolveInfo, **arguments: Any) -> Json:  # noqa: N802  the schema's name
+    def updateRefs(self, _info: object, **arguments: Any) -> Json:  # noqa: N802  the schema's name
         """Mutation.updateRefs: all or nothing."""
         given = arguments["input"]
         core, repo = self._core, self._repository(given["repositoryId"])

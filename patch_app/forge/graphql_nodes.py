@@ -1,7 +1,7 @@
 """GraphQL objects: repositories, refs, releases, Git objects, pull requests.
 
-Its job: dictionaries whose callables are resolved on demand, with `__typename` for the abstract types. It refuses
-to check who may see a repository (the root does).
+Its job: dictionaries whose callables are resolved on demand, with `__typename` for the abstract types.
+It refuses to check who may see a repository (the root does).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from patch_app.forge import auth, views, views_git
 from patch_app.forge.auth import Caller
 from patch_app.forge.core import Core
 from patch_app.forge.git import ZERO
+from patch_app.forge.rest import ApiError
 from patch_app.forge.rest_releases import published
 from patch_app.forge.state import Issue, Json, Release, Repository, Review
 
@@ -206,7 +207,7 @@ def _needs(core: Core, caller: Caller, repo: Repository, permission: str) -> Non
     """Errors: GraphQLError FORBIDDEN."""
     try:
         auth.require(core.state, caller, repo, (permission, "read"), public=True)
-    except auth.ApiError as error:
+    except ApiError as error:
         raise GraphQLError(error.message, extensions={"type": "FORBIDDEN"}) from error
 
 

@@ -1,7 +1,7 @@
 """The part of GitHub's GraphQL schema that the local GitHub answers.
 
-Its job: the SDL alone, names, arguments and nullability as in GitHub's own schema (tests/contract holds it there).
-It refuses to grow fields without a resolver.
+Its job: the SDL alone, names, arguments and nullability as in GitHub's own schema (tests/contract holds
+it there). It refuses to grow fields without a resolver.
 """
 
 SDL = """

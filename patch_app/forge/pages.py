@@ -1,7 +1,7 @@
 """The few pages of github.com that belong to the flow of an App manifest.
 
-Its job: take the manifest form, make the App, redirect with the code. It refuses to be a web site: anything else
-is left to the caller (501).
+Its job: take the manifest form, make the App, redirect with the code. It refuses to be a web site:
+anything else is left to the caller (501).
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ def serve(core: Core, request: Request, path: str, data: bytes) -> Response | No
 def _owner(core: Core, request: Request, organization: str | None) -> str:
     """Who the App will belong to: the signed-in person, or an organisation that they own.
 
-    A browser has no session here. A person's token in the Authorization header says who; without one it is the
-    first person, as if they were signed in.
+    A browser has no session here. A person's token in the Authorization header says who; without one it
+    is the first person, as if they were signed in.
     """
     caller = authenticate(core.state, request.headers.get("authorization"), core.now())
     people = [a.login for a in core.state.accounts.values() if a.type == "User" and a.login != "github"]

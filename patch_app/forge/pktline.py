@@ -46,7 +46,10 @@ def _rewrite(report: bytes, reasons: Mapping[str, str]) -> bytes:
 
 
 def with_reasons(answer: bytes, reasons: Mapping[str, str]) -> bytes:
-    """The answer of git-receive-pack, plain or in side bands, with `hook declined` replaced for refs in `reasons`."""
+    """The answer of git-receive-pack with `hook declined` replaced by the reasons, by ref.
+
+    The answer may be plain or in side bands; one that can't be read stays as it is.
+    """
     try:
         lines = list(split(answer))
         if not any(line is not None and line[:1] in {b"\x01", b"\x02", b"\x03"} for line in lines):

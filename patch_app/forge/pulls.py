@@ -1,12 +1,13 @@
 """What pull requests do when branches move, and how they are merged.
 
-Its job: heads under refs/pull/N, mergeability with real merges, synchronize, closing, merge commits. It refuses
-to answer HTTP (rest_pulls does).
+Its job: heads under refs/pull/N, mergeability with real merges, synchronize, closing, merge commits. It
+refuses to answer HTTP (rest_pulls does).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from patch_app.forge import changes, triggers, views_issues
 from patch_app.forge.auth import Caller, role_of
@@ -57,7 +58,7 @@ def refresh(core: Core, repo: Repository, row: Issue) -> None:
 
 
 def announce(
-    core: Core, repo: Repository, row: Issue, action: str, caller: Caller, more: Json | None = None
+    core: Core, repo: Repository, row: Issue, caller: Caller, action: str, *, more: Json | None = None
 ) -> None:
     """A `pull_request` event, and the workflows that listen to it."""
     payload: Json = {
@@ -74,7 +75,7 @@ def close(core: Core, repo: Repository, row: Issue, caller: Caller) -> None:
     """Close without merging."""
     row.state, row.closed_at, row.closed_by = "closed", core.now(), caller.actor()
     row.updated_at = core.now()
-    announce(core, repo, row, "closed", caller)
+    announce(core, repo, row, caller, "closed")
 
 
 def _mark_merged(core: Core, repo: Repository, row: Issue, caller: Caller, sha: str) -> None:
@@ -107,7 +108,8 @@ def _head_moved(core: Core, repo: Repository, row: Issue, caller: Caller, update
     pull.base_sha = core.git(repo).ref(f"refs/heads/{pull.base_ref}") or pull.base_sha
     row.updated_at = core.now()
     refresh(core, repo, row)
-    announce(core, repo, row, "synchronize", caller, {"before": before, "after": update.new})
+    more = {"before": before, "after": update.new}
+    announce(core, repo, row, caller, "synchronize", more=more)
 
 
 def _base_moved(core: Core, repo: Repository, row: Issue, caller: Caller, update: RefUpdate) -> None:
@@ -124,7 +126,7 @@ def _base_moved(core: Core, repo: Repository, row: Issue, caller: Caller, update
 changes.LISTENERS.append(on_moved)
 
 
-# -- merging -------------------------------------------------------------------------------------------------------
+# -- merging --------------------------------------------------------------------------------------------
 
 
 def approvals(core: Core, repo: Repository, row: Issue) -> int:
@@ -153,14 +155,21 @@ def _replay(git: Git, tip: str, row: CommitObject, committer: Signature) -> str:
     return git.write("commit", commit_bytes(tree, [tip], row.author, committer, row.message))
 
 
-def _merged(
-    core: Core, repo: Repository, row: Issue, method: str, title: str, message: str, login: str
-) -> str:
+@dataclass(frozen=True, kw_only=True)
+class Merging:
+    """How to merge: merge, squash or rebase, and the commit's message."""
+
+    method: str
+    title: str
+    message: str
+
+
+def _merged(core: Core, repo: Repository, row: Issue, login: str, how: Merging) -> str:
     pull, git = pull_of(row), core.git(repo)
     base = git.ref(f"refs/heads/{pull.base_ref}") or ""
     at = int(core.now().timestamp())
     person = Signature(name=login, email=email_of(core, login), when=at)
-    if method == "rebase":
+    if how.method == "rebase":
         tip = base
         for one in git.commits("--reverse", "--no-merges", f"{base}..{pull.head_sha}"):
             tip = _replay(git, tip, one, person)
@@ -168,15 +177,13 @@ def _merged(
     tree = merge_tree(git, base, pull.head_sha)
     if tree is None:
         raise ApiError(405, "Pull Request is not mergeable")
-    parents = [base, pull.head_sha] if method == "merge" else [base]
-    text = f"{title}\n\n{message}" if message else title
+    parents = [base, pull.head_sha] if how.method == "merge" else [base]
+    text = f"{how.title}\n\n{how.message}" if how.message else how.title
     github = Signature(name="GitHub", email="noreply@localhost", when=at)
     return git.write("commit", commit_bytes(tree, parents, person, github, text + "\n"))
 
 
-def merge(
-    core: Core, repo: Repository, row: Issue, caller: Caller, method: str, title: str, message: str
-) -> str:
+def merge(core: Core, repo: Repository, row: Issue, caller: Caller, how: Merging) -> str:
     """Merge for real; the new commit. Errors: ApiError 405 where it can't or may not be."""
     pull, git = pull_of(row), core.git(repo)
     allowed = {
@@ -184,10 +191,10 @@ def merge(
         "squash": (repo.allow_squash_merge, "Squash merges"),
         "rebase": (repo.allow_rebase_merge, "Rebase merges"),
     }
-    if method not in allowed:
+    if how.method not in allowed:
         raise ApiError(422, "Invalid request.\n\nmerge_method is none of merge, squash, rebase.")
-    if not allowed[method][0]:
-        raise ApiError(405, f"{allowed[method][1]} are not allowed on this repository.")
+    if not allowed[how.method][0]:
+        raise ApiError(405, f"{allowed[how.method][1]} are not allowed on this repository.")
     if row.state != "open" or pull.draft:
         raise ApiError(405, "Pull Request is not mergeable")
     if not changes.bypasses(core, caller, repo, pull.base_ref):
@@ -199,7 +206,7 @@ def merge(
                     f"Repository rule violations found\n\nAt least {needed} approving review is required by "
                     "reviewers with write access.\n\n",
                 )
-    sha = _merged(core, repo, row, method, title, message, caller.actor())
+    sha = _merged(core, repo, row, caller.actor(), how)
     old = git.ref(f"refs/heads/{pull.base_ref}")
     row.state = "closed"  # so that the moved base is no indirect merge
     try:

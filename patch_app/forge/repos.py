@@ -1,6 +1,7 @@
 """Making repositories and forks, and commits without a clone.
 
-Its job: what a person does with buttons on the web. It refuses to check permissions: whoever calls is the owner.
+Its job: what a person does with buttons on the web. It refuses to check permissions: whoever calls is
+the owner.
 """
 
 from __future__ import annotations
@@ -79,11 +80,15 @@ def commit(
     core: Core,
     repo: Repository,
     caller: Caller,
+    *,
     branch: str,
     files: Mapping[str, str | bytes | None],
     message: str,
 ) -> str:
-    """One commit on top of a branch (made when it isn't there); None removes a path, `path!x` is executable."""
+    """One commit on top of a branch (made when it isn't there).
+
+    None removes a path, `path!x` is executable.
+    """
     git, login = core.git(repo), caller.actor()
     old = git.ref(f"refs/heads/{branch}")
     entries: list[tuple[str, str | None, str]] = []

@@ -1,7 +1,7 @@
 """Requests, answers and routes of the local GitHub's REST side.
 
-Its job: match a request to a handler, refuse loudly (501) what nobody wrote, and give handlers one small context.
-It refuses to know what any route means.
+Its job: match a request to a handler, refuse loudly (501) what nobody wrote, and give handlers one small
+context. It refuses to know what any route means.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class Ctx:
 
     def links(self, page: int, last: int) -> dict[str, str]:
         """The Link header of a page."""
-        wanted = {}
+        wanted: dict[str, int] = {}
         if page > 1:
             wanted |= {"prev": page - 1, "first": 1}
         if page < last:

@@ -1,6 +1,7 @@
 """REST: the App itself, its installations and tokens, hook deliveries, the manifest's code.
 
-Its job: mint and revoke tokens within what was granted, and show deliveries. It refuses to widen a permission.
+Its job: mint and revoke tokens within what was granted, and show deliveries. It refuses to widen a
+permission.
 """
 
 from __future__ import annotations
@@ -116,7 +117,8 @@ def _wanted_repositories(core: Core, row: Installation, body: Json) -> list[int]
     if not chosen or not chosen <= set(reachable):
         raise ApiError(
             422,
-            "There is at least one repository that does not exist or is not accessible to the parent installation.",
+            "There is at least one repository that does not exist or is not accessible to the parent "
+            "installation.",
         )
     return sorted(chosen)
 

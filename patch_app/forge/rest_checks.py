@@ -1,7 +1,7 @@
 """REST: check runs, check suites, commit statuses.
 
-Its job: checks belong to the App that made them; statuses to anybody with write. It refuses checks by people, and
-an App's change to another's check.
+Its job: checks belong to the App that made them; statuses to anybody with write. It refuses checks by
+people, and an App's change to another's check.
 """
 
 from __future__ import annotations
@@ -180,7 +180,7 @@ def update(ctx: Ctx, repo: Repository, check_run_id: str) -> Reply:
 
 
 @route("GET", "/repos/{owner}/{repo}/check-runs/{check_run_id}/annotations", need=READ)
-def annotations(ctx: Ctx, repo: Repository, check_run_id: str) -> Reply:
+def list_annotations(ctx: Ctx, repo: Repository, check_run_id: str) -> Reply:
     """GET .../check-runs/{check_run_id}/annotations."""
     check = _find(repo, check_run_id)
     html = views.html_of(ctx.core, repo)
@@ -235,7 +235,7 @@ def suite(ctx: Ctx, repo: Repository, suite_id: str) -> Reply:
     return Reply(body=views_runs.check_suite(ctx.core, repo, row))
 
 
-# -- statuses ------------------------------------------------------------------------------------------------------
+# -- statuses -------------------------------------------------------------------------------------------
 
 
 @route(

@@ -72,7 +72,7 @@ def commit(ctx: Ctx, repo: Repository, ref: str) -> Reply:
     return Reply(body=_with_files(ctx, repo, git, sha))
 
 
-# -- compare -------------------------------------------------------------------------------------------------------
+# -- compare --------------------------------------------------------------------------------------------
 
 
 def _side(ctx: Ctx, repo: Repository, text: str) -> tuple[Repository, str]:

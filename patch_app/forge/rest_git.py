@@ -1,7 +1,7 @@
 """REST: Git data (blobs, trees, commits, tags, refs).
 
-Its job: objects in and out, refs through `changes`. It refuses refs that GitHub refuses: not fully qualified, to
-objects that the repository hasn't, workflow changes without permission.
+Its job: objects in and out, refs through `changes`. It refuses refs that GitHub refuses: not fully
+qualified, to objects that the repository hasn't, workflow changes without permission.
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ def create_commit(ctx: Ctx, repo: Repository) -> Reply:
     return Reply(status=201, body=views_git.git_commit(ctx.core, repo, git.commit(sha)))
 
 
-# -- annotated tags ------------------------------------------------------------------------------------------------
+# -- annotated tags -------------------------------------------------------------------------------------
 
 
 def _tag(ctx: Ctx, repo: Repository, sha: str) -> Json:
@@ -214,7 +214,7 @@ def create_tag(ctx: Ctx, repo: Repository) -> Reply:
     return Reply(status=201, body=_tag(ctx, repo, git.write("tag", text.encode())))
 
 
-# -- refs ----------------------------------------------------------------------------------------------------------
+# -- refs -----------------------------------------------------------------------------------------------
 
 
 def _ref(ctx: Ctx, repo: Repository, name: str) -> Json:

@@ -1,7 +1,7 @@
 """REST: issues, comments, reactions, labels.
 
-Its job: conversations, of pull requests too. It refuses issues with 410 where they are off, and bodies that are
-too long.
+Its job: conversations, of pull requests too. It refuses issues with 410 where they are off, and bodies
+that are too long.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def _labels(ctx: Ctx, repo: Repository, given: object) -> list[str]:
 
 
 def announce(
-    core: Core, repo: Repository, row: Issue, action: str, sender: str, more: Json | None = None
+    core: Core, repo: Repository, row: Issue, action: str, *, sender: str, more: Json | None = None
 ) -> None:
     """An `issues` event; pull requests have their own."""
     if row.pull is None:
@@ -150,7 +150,7 @@ def create(ctx: Ctx, repo: Repository) -> Reply:
     )
     repo.next_number += 1
     repo.issues[row.number] = row
-    announce(core, repo, row, "opened", ctx.caller.actor())
+    announce(core, repo, row, "opened", sender=ctx.caller.actor())
     return Reply(status=201, body=views_issues.issue(core, repo, row))
 
 
@@ -205,15 +205,15 @@ def update(ctx: Ctx, repo: Repository, number: str) -> Reply:
         row.assignees = [str(a) for a in body["assignees"]]
     row.updated_at = core.now()
     if edited:
-        announce(core, repo, row, "edited", by, {"changes": edited})
+        announce(core, repo, row, "edited", sender=by, more={"changes": edited})
     if "state" in body:
         action = set_state(core, row, body["state"], by, body.get("state_reason"))
         if action:
-            announce(core, repo, row, action, by)
+            announce(core, repo, row, action, sender=by)
     return Reply(body=views_issues.issue(core, repo, row))
 
 
-# -- comments ------------------------------------------------------------------------------------------------------
+# -- comments -------------------------------------------------------------------------------------------
 
 
 @route("GET", "/repos/{owner}/{repo}/issues/{number}/comments", need=("metadata", "read"), query=("since",))
@@ -227,7 +227,7 @@ def comments(ctx: Ctx, repo: Repository, number: str) -> Reply:
     return ctx.paged(rows, present=lambda c: views_issues.comment(ctx.core, repo, row, c))
 
 
-def _announce_comment(ctx: Ctx, repo: Repository, row: Issue, one: Comment, action: str, more: Json) -> None:
+def _announce_comment(ctx: Ctx, repo: Repository, row: Issue, one: Comment, action: str, **more: Any) -> None:
     core = ctx.core
     payload: Json = {
         "action": action,
@@ -256,7 +256,7 @@ def create_comment(ctx: Ctx, repo: Repository, number: str) -> Reply:
     )
     row.comments.append(one)
     row.updated_at = core.now()
-    _announce_comment(ctx, repo, row, one, "created", {})
+    _announce_comment(ctx, repo, row, one, "created")
     return Reply(status=201, body=views_issues.comment(core, repo, row, one))
 
 
@@ -287,9 +287,9 @@ def update_comment(ctx: Ctx, repo: Repository, comment_id: str) -> Reply:
     _author(ctx, repo, one.user)
     text = text_of(ctx.json, "body", resource="IssueComment")
     check_body(text, "IssueComment")
-    more = {"changes": {"body": {"from": one.body}}}
+    changed = {"body": {"from": one.body}}
     one.body, one.updated_at = text, ctx.core.now()
-    _announce_comment(ctx, repo, row, one, "edited", more)
+    _announce_comment(ctx, repo, row, one, "edited", changes=changed)
     return Reply(body=views_issues.comment(ctx.core, repo, row, one))
 
 
@@ -299,12 +299,12 @@ def delete_comment(ctx: Ctx, repo: Repository, comment_id: str) -> Reply:
     row, one = _comment(repo, comment_id)
     may(ctx, repo, row, "write")
     _author(ctx, repo, one.user)
-    _announce_comment(ctx, repo, row, one, "deleted", {})
+    _announce_comment(ctx, repo, row, one, "deleted")
     row.comments.remove(one)
     return Reply(status=204)
 
 
-# -- reactions and labels ------------------------------------------------------------------------------------------
+# -- reactions and labels -------------------------------------------------------------------------------
 
 
 def _react(ctx: Ctx, rows: list[Reaction]) -> Reply:

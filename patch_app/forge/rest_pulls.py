@@ -129,7 +129,7 @@ def create(ctx: Ctx, repo: Repository) -> Reply:
     pulls.refresh(core, repo, row)
     repo.next_number += 1
     repo.issues[row.number] = row
-    pulls.announce(core, repo, row, "opened", ctx.caller)
+    pulls.announce(core, repo, row, ctx.caller, "opened")
     return Reply(status=201, body=views_issues.pull_request(core, repo, row))
 
 
@@ -167,7 +167,7 @@ def update(ctx: Ctx, repo: Repository, number: str) -> Reply:
         pulls.refresh(core, repo, row)
     row.updated_at = core.now()
     if edited:
-        pulls.announce(core, repo, row, "edited", ctx.caller, {"changes": edited})
+        pulls.announce(core, repo, row, ctx.caller, "edited", more={"changes": edited})
     if "state" in body:
         _set_state(ctx, repo, row, str(body["state"]))
     return Reply(body=views_issues.pull_request(core, repo, row))
@@ -188,7 +188,7 @@ def _set_state(ctx: Ctx, repo: Repository, row: Issue, state: str) -> None:
         pulls.refresh(core, repo, row)
     action = set_state(core, row, state, ctx.caller.actor())
     if action:
-        pulls.announce(core, repo, row, action, ctx.caller)
+        pulls.announce(core, repo, row, ctx.caller, action)
 
 
 @route("GET", "/repos/{owner}/{repo}/pulls/{number}/files", need=READ)
@@ -241,13 +241,14 @@ def merge(ctx: Ctx, repo: Repository, number: str) -> Reply:
     )
     message = str(body.get("commit_message", "" if squash else row.title))
     try:
-        sha = pulls.merge(core, repo, row, ctx.caller, method, str(body.get("commit_title", title)), message)
+        how = pulls.Merging(method=method, title=str(body.get("commit_title", title)), message=message)
+        sha = pulls.merge(core, repo, row, ctx.caller, how)
     except GitError as error:
         raise ApiError(405, "Pull Request is not mergeable") from error
     return Reply(body={"sha": sha, "merged": True, "message": "Pull Request successfully merged"})
 
 
-# -- reviews -------------------------------------------------------------------------------------------------------
+# -- reviews --------------------------------------------------------------------------------------------
 
 _STATES = {"APPROVE": "APPROVED", "REQUEST_CHANGES": "CHANGES_REQUESTED", "COMMENT": "COMMENTED"}
 

@@ -60,10 +60,10 @@ def update(ctx: Ctx, repo: Repository) -> Reply:
     return get(ctx, repo)
 
 
-# -- contents ----------------------------------------------------------------------------------------------------
+# -- contents -------------------------------------------------------------------------------------------
 
 
-def _links(ctx: Ctx, repo: Repository, path: str, ref: str, sha: str, kind: str) -> Json:
+def _links(ctx: Ctx, repo: Repository, path: str, ref: str, *, sha: str, kind: str) -> Json:
     api, html = views.api_of(ctx.core, repo), views.html_of(ctx.core, repo)
     at = f"{api}/contents/{path}?ref={ref}"
     git = f"{api}/git/{'trees' if kind == 'dir' else 'blobs'}/{sha}"
@@ -91,7 +91,7 @@ def _entry(ctx: Ctx, repo: Repository, ref: str, path: str, row: tuple[str, str,
     mode, sha, name, size = row
     kind = _KINDS.get(mode, "file")
     base: Json = {"type": kind, "size": size, "name": name.rsplit("/", 1)[-1], "path": path, "sha": sha}
-    return base | _links(ctx, repo, path, ref, sha, kind)
+    return base | _links(ctx, repo, path, ref, sha=sha, kind=kind)
 
 
 @route("GET", "/repos/{owner}/{repo}/contents", need=("contents", "read"), query=("ref",))
@@ -254,7 +254,7 @@ def _change_file(ctx: Ctx, repo: Repository, path: str, data: bytes | None) -> R
     return Reply(status=201 if created else 200, body={"content": content, "commit": commit})
 
 
-# -- branches, people, rules -----------------------------------------------------------------------------------------
+# -- branches, people, rules ----------------------------------------------------------------------------
 
 
 def _branch(ctx: Ctx, repo: Repository, name: str, sha: str) -> Json:
@@ -317,7 +317,10 @@ def branch_rules(ctx: Ctx, repo: Repository, branch: str) -> Reply:
     public=False,
 )
 def permission(ctx: Ctx, repo: Repository, username: str) -> Reply:
-    """GET /repos/{owner}/{repo}/collaborators/{username}/permission; `permission` has no triage and maintain."""
+    """GET /repos/{owner}/{repo}/collaborators/{username}/permission.
+
+    `permission` has no triage and maintain.
+    """
     core, state = ctx.core, ctx.core.state
     account = state.accounts.get(username.lower())
     if account is None:

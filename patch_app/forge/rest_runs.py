@@ -5,6 +5,7 @@ Its job: read runs, start them again, stop them. It refuses zipped logs and has 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from patch_app.forge import pages, runs, views_runs
@@ -35,17 +36,20 @@ def created_filter(text: str) -> Callable[[str], bool]:
     if ".." in text:
         low, high = (plain(part) for part in text.split("..", 1))
         return lambda at: (low == "*" or at >= low) and (high == "*" or at[: len(high)] <= high)
-    for sign in (">=", "<=", ">", "<"):
-        if text.startswith(sign):
-            edge = plain(text.removeprefix(sign))
-            tests: dict[str, Callable[[str], bool]] = {
-                ">=": lambda at: at >= edge,
-                "<=": lambda at: at[: len(edge)] <= edge,
-                ">": lambda at: at[: len(edge)] > edge,
-                "<": lambda at: at < edge,
-            }
-            return tests[sign]
-    return lambda at: at.startswith(plain(text))
+    found = re.match(r"(>=|<=|>|<)(.*)", text)
+    if found is None:
+        return lambda at: at.startswith(plain(text))
+    edge = plain(found[2])
+    # a day as upper edge holds all of that day
+    match found[1]:
+        case ">=":
+            return lambda at: at >= edge
+        case "<=":
+            return lambda at: at[: len(edge)] <= edge
+        case ">":
+            return lambda at: at[: len(edge)] > edge
+        case _:
+            return lambda at: at < edge
 
 
 def _filtered(ctx: Ctx, rows: list[Run]) -> list[Run]:

@@ -1,6 +1,7 @@
 """Workflow runs: started by the state side, reported on by the backend.
 
-Its job: run, job and check records, the jobs' tokens, and their webhooks (`Sink`). It refuses to run anything.
+Its job: run, job and check records, the jobs' tokens, and their webhooks (`Sink`). It refuses to run
+anything.
 """
 
 from __future__ import annotations

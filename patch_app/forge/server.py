@@ -187,7 +187,10 @@ class Forge:
     def add_fork(
         self, parent: str, full_name: str, *, actions: bool = True, issues: bool = False
     ) -> Repository:
-        """A fork. Issues are off on forks, as on GitHub; `actions` False: nobody pressed the enable button yet."""
+        """A fork.
+
+        Issues are off on forks, as on GitHub; `actions` False: nobody pressed the enable button yet.
+        """
         with self.core.transaction():
             return repos.fork(self.core, self.repository(parent), full_name, actions=actions, issues=issues)
 
@@ -214,12 +217,15 @@ class Forge:
         with self.core.transaction():
             repo = self.repository(full_name)
             caller = Caller(kind="person", login=by or repo.owner)
-            return repos.commit(self.core, repo, caller, branch, files, message)
+            return repos.commit(self.core, repo, caller, branch=branch, files=files, message=message)
 
     def set_rules(
         self, full_name: str, branch: str, rules_list: Sequence[Json | str], *, bypass: Sequence[str] = ()
     ) -> None:
-        """Rules of a branch, by type or in the API's form; `bypass`: logins and App slugs that they don't hold."""
+        """Rules of a branch, by type or in the API's form.
+
+        `bypass`: logins and App slugs that they don't hold.
+        """
         with self.core.transaction():
             repo = self.repository(full_name)
             repo.rules[branch] = [rules.rule(r) for r in rules_list]
@@ -228,7 +234,10 @@ class Forge:
     def publish_release(
         self, full_name: str, tag: str, *, target: str | None = None, prerelease: bool = False, body: str = ""
     ) -> Json:
-        """A release published by the owner (or an organisation's first owner) over REST; the tag is made if needed."""
+        """A release published by the owner (or an organisation's first owner) over REST.
+
+        The tag is made if needed.
+        """
         repo = self.repository(full_name)
         wanted = {"tag_name": tag, "name": tag, "prerelease": prerelease, "body": body}
         if target is not None:

@@ -1,7 +1,7 @@
 """The snapshot of the state in the data directory.
 
-Its job: read it at start, write it atomically after changes and at the end. It refuses to write half a file, and
-the file is readable by its owner alone, since webhook secrets are in it.
+Its job: read it at start, write it atomically after changes and at the end. It refuses to write half a
+file, and the file is readable by its owner alone, since webhook secrets are in it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The records of the local GitHub: what a snapshot holds.
 
-Its job: plain dataclasses and the few look-ups by name. It refuses to do I/O, to check permissions and to build
-answers. Object ids come from one counter, so that no two things share one.
+Its job: plain dataclasses and the few look-ups by name. It refuses to do I/O, to check permissions and
+to build answers. Object ids come from one counter, so that no two things share one.
 """
 
 from __future__ import annotations
@@ -386,17 +386,12 @@ class State:
     def repository(self, owner: str, name: str) -> Repository | None:
         """Look-up without regard to case, as GitHub does."""
         wanted = f"{owner}/{name}".lower()
-        for repo in self.repositories.values():
-            if repo.full_name.lower() == wanted:
-                return repo
-        return None
+        return next((r for r in self.repositories.values() if r.full_name.lower() == wanted), None)
 
     def network(self, repo: Repository) -> list[Repository]:
         """All repositories of the fork network, the root first."""
         root = self.source(repo)
-        return [root] + [
-            r for r in self.repositories.values() if r.id != root.id and self.source(r).id == root.id
-        ]
+        return [r for r in self.repositories.values() if self.source(r).id == root.id]
 
     def source(self, repo: Repository) -> Repository:
         """The network's root."""

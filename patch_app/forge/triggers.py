@@ -1,7 +1,8 @@
 """Which workflows an event starts.
 
-Its job: keep the list of workflows in step with the default branch, and start runs for pushes and pull requests.
-It refuses to start anything for what a job's GITHUB_TOKEN did (docs: "Triggering a workflow from a workflow").
+Its job: keep the list of workflows in step with the default branch, and start runs for pushes and pull
+requests. It refuses to start anything for what a job's GITHUB_TOKEN did (docs: "Triggering a workflow
+from a workflow").
 """
 
 from __future__ import annotations

@@ -191,7 +191,7 @@ def repository(core: Core, repo: Repository) -> Json:
 
 def role_permissions(role: str) -> Json:
     """The `permissions` object of a repository."""
-    at = ROLES.index(role)  # type: ignore[arg-type]
+    at = ROLES.index(role)
     return {
         "admin": at >= ROLES.index("admin"),
         "maintain": at >= ROLES.index("maintain"),
@@ -202,7 +202,10 @@ def role_permissions(role: str) -> Json:
 
 
 def permissions(core: Core, caller: Caller, repo: Repository) -> Json:
-    """What the caller may do, as persons see it; Apps see all false but what their contents permission gives."""
+    """What the caller may do, as persons see it.
+
+    Apps see all false but what their contents permission gives.
+    """
     if caller.kind == "person":
         return role_permissions(role_of(core.state, caller.login, repo))
     level = caller.permissions.get("contents", "")

@@ -1,7 +1,8 @@
 """Webhooks: who hears what, signed and sent by a thread of their own, recorded as deliveries.
 
-Its job: choose the Apps, sign, send within 10 s, keep the record, and let a test lose, hold, repeat or reorder
-deliveries. It refuses to retry: GitHub never redelivers by itself (docs: "Handling failed webhook deliveries").
+Its job: choose the Apps, sign, send within 10 s, keep the record, and let a test lose, hold, repeat or
+reorder deliveries. It refuses to retry: GitHub never redelivers by itself (docs: "Handling failed
+webhook deliveries").
 """
 
 from __future__ import annotations
@@ -122,7 +123,10 @@ class Webhooks:
     # -- controls ------------------------------------------------------------------------------------------
 
     def drop(self, event: str | None = None, action: str | None = None, *, times: int | None = 1) -> None:
-        """Lose the next `times` matching deliveries (None: all). They are recorded as failed (status code 0)."""
+        """Lose the next `times` matching deliveries, or all (None).
+
+        They are recorded as failed, with status code 0.
+        """
         self._add(_Rule(effect="drop", event=event, action=action, left=times))
 
     def hold(self, event: str | None = None, action: str | None = None, *, times: int | None = None) -> None:
