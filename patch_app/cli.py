@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -44,6 +45,17 @@ def preview(
     from patch_app.preview import run_preview
 
     raise typer.Exit(run_preview(fork, branch, onto, upstream, check or [], json, Console()))
+
+
+@app.command()
+def forge(
+    port: Annotated[int, typer.Option(help="Port on loopback; 0 takes a free one.")] = 0,
+    data: Annotated[Path, typer.Option(help="Folder for repositories and state.")] = Path("forge-data"),
+) -> None:
+    """Serve a local GitHub, to develop or try an App without GitHub."""
+    from patch_app.forge.cli import serve_forge
+
+    raise typer.Exit(serve_forge(port, data))
 
 
 def main() -> None:

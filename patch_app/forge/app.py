@@ -34,6 +34,7 @@ from patch_app.forge import (
     rest_releases,
     rest_repos,
     rest_runs,
+    rest_setup,
 )
 from patch_app.forge.auth import Caller
 from patch_app.forge.core import Core
@@ -53,7 +54,7 @@ from patch_app.forge.state import Json
 # Importing a module registers its routes; the order is that of matching.
 REST_MODULES = (
     *(rest_apps, rest_actions, rest_runs, rest_checks, rest_pulls, rest_issues, rest_releases),
-    *(rest_git, rest_commits, rest_repos),
+    *(rest_git, rest_commits, rest_repos, rest_setup),
 )
 LIMIT = 5000
 _GIT = re.compile(r"^/([^/]+)/([^/]+?)(?:\.git)?/(info/refs|git-upload-pack|git-receive-pack)$")

@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlencode
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 
+from patch_app.forge import apps
 from patch_app.forge.apps import AppRequest, make_app
 from patch_app.forge.auth import authenticate, digest
 from patch_app.forge.core import Core
@@ -23,6 +24,7 @@ from patch_app.forge.rest_apps import HOUR
 from patch_app.forge.state import Manifest
 
 _FORM = re.compile(r"^/(?:settings|organizations/([^/]+)/settings)/apps/new$")
+_INSTALL = re.compile(r"^/apps/([a-z0-9-]+)/installations/new$")
 _LOGS = re.compile(r"^/_logs/([0-9a-f]{64})$")
 
 
@@ -106,6 +108,31 @@ def _create(core: Core, request: Request, organization: str | None, data: bytes)
         query["state"] = given
     joint = "&" if "?" in redirect else "?"
     return RedirectResponse(f"{redirect}{joint}{urlencode(query)}", status_code=302)
+
+
+def _install(core: Core, request: Request, slug: str, data: bytes) -> Response:
+    """The page that installs an App: fields `account` and, once for each, `repository` (none: all)."""
+    with core.transaction() as state:
+        app = next((a for a in state.apps.values() if a.slug == slug), None)
+        if app is None:
+            raise ApiError(404, "Not Found")
+        if request.method == "GET":
+            return HTMLResponse(
+                f"<h1>Install {html.escape(app.name)}</h1><form method=post>"
+                "<label>Account <input name=account></label> "
+                "<label>Repository (empty: all) <input name=repository></label> <button>Install</button></form>"
+            )
+        fields = parse_qs(data.decode("utf-8", "replace"))
+        by = _owner(core, request, None)
+        account = fields.get("account", [by])[0]
+        if account.lower() != by.lower():
+            account = _owner(core, request, account)
+        chosen = [state.repository(account, n.rpartition("/")[2]) for n in fields.get("repository", [])]
+        found = [r for r in chosen if r is not None]
+        if len(found) != len(chosen):
+            raise ApiError(404, "Not Found")
+        row = apps.install(core, app.id, account, found or None, by)
+    return RedirectResponse(f"{core.url}/settings/installations/{row.id}", status_code=302)
 
 
 def _log(core: Core, key: str) -> Response:

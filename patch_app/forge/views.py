@@ -63,6 +63,26 @@ def user(core: Core, login: str) -> Json:
     }
 
 
+def organization(core: Core, login: str) -> Json:
+    """organization-simple."""
+    account = core.account(login)
+    api = f"{core.api_url}/orgs/{account.login}"
+    return {
+        "login": account.login,
+        "id": account.id,
+        "node_id": node("Organization", account.id),
+        "url": api,
+        "repos_url": f"{api}/repos",
+        "events_url": f"{api}/events",
+        "hooks_url": f"{api}/hooks",
+        "issues_url": f"{api}/issues",
+        "members_url": f"{api}/members{{/member}}",
+        "public_members_url": f"{api}/public_members{{/member}}",
+        "avatar_url": f"{core.url}/avatars/u/{account.id}",
+        "description": "",
+    }
+
+
 def public_user(core: Core, login: str) -> Json:
     """public-user."""
     row = core.account(login)

@@ -65,7 +65,7 @@ class Webhooks:
         core = self._core
         base = {"repository": views.repository(core, repo), "sender": views.user(core, sender)}
         if core.account(repo.owner).type == "Organization":
-            base["organization"] = _organization(core, repo.owner)
+            base["organization"] = views.organization(core, repo.owner)
         for row in core.state.installations.values():
             if row.account.lower() != repo.owner.lower() or row.suspended_at is not None:
                 continue
@@ -267,22 +267,3 @@ def headers_of(app: App, row: Delivery, body: bytes) -> dict[str, str]:
         headers["X-Hub-Signature"] = "sha1=" + hmac.new(key, body, hashlib.sha1).hexdigest()
         headers["X-Hub-Signature-256"] = "sha256=" + hmac.new(key, body, hashlib.sha256).hexdigest()
     return headers
-
-
-def _organization(core: Core, login: str) -> Json:
-    account = core.account(login)
-    api = f"{core.api_url}/orgs/{account.login}"
-    return {
-        "login": account.login,
-        "id": account.id,
-        "node_id": views.node("Organization", account.id),
-        "url": api,
-        "repos_url": f"{api}/repos",
-        "events_url": f"{api}/events",
-        "hooks_url": f"{api}/hooks",
-        "issues_url": f"{api}/issues",
-        "members_url": f"{api}/members{{/member}}",
-        "public_members_url": f"{api}/public_members{{/member}}",
-        "avatar_url": f"{core.url}/avatars/u/{account.id}",
-        "description": "",
-    }
