@@ -261,8 +261,6 @@ def _read_report(answer: bytes, banded: bool, refs: Sequence[str]) -> _Outcome:
     rejected = [line.removeprefix("ng ").partition(" ") for line in lines if line.startswith("ng ")]
     reasons = [f"{ref}: {reason}" for ref, _, reason in rejected]
     said = "; ".join([*reasons, messages]) if messages else "; ".join(reasons)
-    if is_workflow_refusal(said):
-        return messages, WorkflowsRefused(403, said)
     accepted = frozenset(line.removeprefix("ok ") for line in lines if line.startswith("ok "))
     if unpack == "ok" and any(reason == "missing necessary objects" for _, _, reason in rejected):
         unpack = "missing necessary objects"
