@@ -76,7 +76,7 @@ def to_read(files: Files) -> tuple[str, ...]:
 
 def written(found: Iterable[Finding]) -> str:
     """The findings as a Markdown table; empty without any."""
-    rows = [(markdown.code(one.path), one.what.value, markdown.inline(one.detail)) for one in found]
+    rows = [(markdown.code(one.path), one.what.value, markdown.code(one.detail)) for one in found]
     return markdown.table(("file", "what is new", "detail"), rows) if rows else ""
 
 

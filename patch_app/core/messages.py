@@ -254,7 +254,7 @@ def _touched_by(patch: Patch) -> str:
     if not patch.upstream_commits:
         return ""
     rows = "".join(f"- {one.sha} {inline(one.subject, 200)}\n" for one in patch.upstream_commits[:20])
-    return f"### Upstream commits that touched these files\n\n{rows}"
+    return f"### Upstream commits that touched these files\n\n{rows}\n"
 
 
 def _reproduce(attempt: Attempt) -> str:
@@ -307,7 +307,8 @@ def promoted_line(attempt: Attempt) -> str:
     return (
         f"Promoted: {code(attempt.stack)} is {commit(attempt, attempt.candidate)} now, "
         f"{code(attempt.tag)} with {patch_table.counted(number, 'patch')}. "
-        f"The old stack, {commit(attempt, attempt.stack_head)}, stays at {code(names.archive_ref(attempt.id))}."
+        f"The old stack, {commit(attempt, attempt.stack_head)}, "
+        f"stays at {code(names.archive_ref(attempt.id))}."
     )
 
 

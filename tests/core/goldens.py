@@ -1,0 +1,44 @@
+"""Files that are made from code and kept beside it. `python -m tests.core.goldens` writes them anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from patch_app.core import configuration_reference, messages
+from tests.core import samples
+
+ROOT = Path(__file__).parents[2]
+
+
+def _page(title: str, body: str) -> str:
+    return f"# {title}\n\n{body.rstrip()}\n"
+
+
+def _check_run(title: str, summary: str, text: str) -> str:
+    return f"# {title}\n\n{summary.rstrip()}\n\n---\n\n{text.rstrip()}\n"
+
+
+FILES: dict[str, Callable[[], str]] = {
+    "tests/core/golden/pull_request.md": lambda: _page(
+        messages.pull_request_title(samples.carried()), messages.pull_request_body(samples.carried())
+    ),
+    "tests/core/golden/conflict_issue.md": lambda: _page(*messages.conflict_issue(samples.conflicted())),
+    "tests/core/golden/gate_issue.md": lambda: _page(*messages.gate_issue(samples.gated())),
+    "tests/core/golden/check_run.md": lambda: _check_run(*messages.check_run(samples.carried())),
+    "tests/core/golden/check_run_of_conflict.md": lambda: _check_run(
+        *messages.check_run(samples.conflicted())
+    ),
+    "tests/core/golden/hostile_issue.md": lambda: _page(*messages.conflict_issue(samples.hostile())),
+    "docs/reference/configuration.md": configuration_reference.page,
+    "docs/reference/patch-app.schema.json": configuration_reference.schema,
+}
+
+
+def main() -> None:
+    for path, make in FILES.items():
+        (ROOT / path).write_text(make(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from patch_app.core import configuration_reference, toml_lines
+from patch_app.core.configuration import (
+    Approve,
+    Check,
+    Configuration,
+    ConfigurationError,
+    RequiredCheck,
+    Stack,
+    Workflows,
+    parse,
+    stacks,
+)
+from patch_app.core.durations import duration, in_words
+
+ROOT = Path(__file__).parents[2]
+WHOLE = """\
+[upstream]
+repository = "openai/codex"
+tags = "rust-v*"
+prereleases = true
+minimum_age = "1d12h"
+
+[[stack]]
+branch = "code-mode-exec-hooks"
+strategy = "rebase"
+
+[[check]]
+name = "build"
+run = '''
+cargo check
+'''
+working_directory = "codex-rs"
+timeout = "30m"
+
+[promotion]
+approve = "merge"
+required_checks = ["ci", { name = "lint", app = "github-actions", workflow = ".github/workflows/ci.yml" }]
+
+[candidate]
+workflows = "trust"
+
+[branches]
+prefix = "patches"
+"""
+
+
+def problems(text: str) -> list[str]:
+    with pytest.raises(ConfigurationError) as caught:
+        parse(text)
+    return [str(one) for one in caught.value.problems]
+
+
+def test_a_fork_without_a_file_is_a_fork_with_defaults() -> None:
+    assert parse("") == Configuration()
+    assert stacks(Configuration(), "main") == (Stack(branch="main"),)
+
+
+def test_every_key_is_read() -> None:
+    found = parse(WHOLE)
+    assert found.upstream.minimum_age == 36 * 3600
+    assert found.check == (
+        Check(name="build", run="cargo check\n", working_directory="codex-rs", timeout=1800),
+    )
+    assert found.promotion.approve is Approve.MERGE
+    assert found.promotion.required_checks == (
+        RequiredCheck(name="ci"),
+        RequiredCheck(name="lint", app="github-actions", workflow=".github/workflows/ci.yml"),
+    )
+    assert found.candidate.workflows is Workflows.TRUST
+    assert found.branches.prefix == "patches"
+    assert Configuration.model_validate_json(found.model_dump_json()) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[upstream]\ntagz = 'v*'", "line 2: upstream.tagz: unknown key; allowed here: repository, tags"),
+        ("\n\nfoo = 1", "line 3: foo: unknown key; allowed here: upstream, stack, check"),
+        ("upstream.foo = 1", "line 1: upstream.foo: unknown key"),
+        (
+            "[[check]]\nname='a'\nrun='''\n\n'''\nfoo=1",
+            "line 6: check.foo: unknown key; allowed here: name, run",
+        ),
+        ("[[check]]\nname='a'\nrun='x'\n[[check]]\nname='b'", "line 4: check.run: is missing"),
+        (
+            "[[stack]]\n[[stack]]\nstrategy='merge'",
+            'line 3: stack.strategy: the strategy "merge" isn\'t there yet',
+        ),
+        ("[promotion]\napprove='auto'", 'line 2: promotion.approve: approval by "auto" isn\'t there yet'),
+        ("[promotion]\napprove='command'", "isn't there yet; what there is: review, merge"),
+        ("[promotion]\napprove='me'", "line 2: promotion.approve: must be one of: review, merge"),
+        (
+            "[promotion]\nrequired_checks = [\n 'a',\n {name='b', c=1}]",
+            "line 2: promotion.required_checks.c: unknown key",
+        ),
+        ("[channels.public]\ntag='x'", "line 1: channels: channels aren't there yet; take this table out"),
+        ("[upstream]\nminimum_age='1w'", "line 2: upstream.minimum_age: a duration is written like"),
+        ("[upstream]\nminimum_age='91d'", "must be from 0s to 90d"),
+        ("[upstream]\nminimum_age=true", "a duration is written like"),
+        ("[upstream]\nprereleases='yes'", "must be true or false"),
+        ("[upstream]\nrepository='https://x/y'", 'a repository is written "owner/name"'),
+        ("[upstream]\nrepository='a/..'", 'a repository is written "owner/name"'),
+        ("[candidate]\nworkflows='no'", "must be one of: ask, trust"),
+        ("[[check]]\nname='${{ x }}'\nrun='x'", "line 2: check.name: a check's name is"),
+        ("[[check]]\nname=\"a\\n\"\nrun='x'", "check's name is"),
+        ("[[check]]\nname='a'\nrun='x'\ntimeout='6h'", "must be from 1s to 5h"),
+        ("[[check]]\nname='a'\nrun='x'\nworking_directory='../x'", "a working directory is a path within"),
+        (
+            "[[check]]\nname='a'\nrun='x'\nworking_directory='.git/hooks'",
+            "a working directory is a path within",
+        ),
+        ("[[check]]\nname='a'\nrun='x'\n[[check]]\nname='A'\nrun='y'", 'two checks have the name "a"'),
+        ("[[stack]]\nbranch='a'\n[[stack]]\nbranch='a'", 'two stacks have the branch "a"'),
+        ("[[stack]]\n[[stack]]", "two stacks have the branch the default branch"),
+        ("[[stack]]\nbranch='a..b'", "no branch can have this name"),
+        ("[[stack]]\nbranch='patch-app/x'", "lies under patch-app/"),
+        ("[branches]\nprefix='refs/x'", "a prefix is one or two parts"),
+        ("[promotion]\nrequired_checks=['a','a']", 'the check "a" is required twice'),
+        ("upstream = 3", "must be a table, written [upstream]"),
+        ("[check]\nname='a'", "must be a list of tables, each written [[check]]"),
+        ("stack = ['a']", "must be a list of tables, each written [[stack]]"),
+        ("[upstream\n", "line 1: this is no TOML"),
+        ("a = 1\nb = [", "line 2: this is no TOML"),
+        ("a = " + "[" * 5000, "nested too deeply"),
+        ("# " + "x" * 70_000, "the file has more than 65536 bytes"),
+        (
+            "[[stack]]\nbranch='b'\n" + "".join(f"[[stack]]\nbranch='b{n}'\n" for n in range(20)),
+            "more than 20 entries",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_line_and_what_is_allowed(text: str, said: str) -> None:
+    assert said in "\n".join(problems(text))
+
+
+def test_all_problems_are_said_at_once_in_the_order_of_lines() -> None:
+    found = problems("[upstream]\na=1\ntags=3\n[promotion]\nb=1")
+    assert [one.split(":")[0] for one in found] == ["line 2", "line 3", "line 5"]
+
+
+def test_checks_too_large_for_a_dispatch_are_refused() -> None:
+    text = "".join(f"[[check]]\nname='c{n}'\nrun='{'x' * 3900}'\n" for n in range(10))
+    assert "all checks together are larger" in problems(text)[0]
+
+
+def test_a_stack_named_twice_in_two_ways_is_one_stack() -> None:
+    found = parse("[[stack]]\n[[stack]]\nbranch='main'\n[[stack]]\nbranch='dev'")
+    assert [one.branch for one in stacks(found, "main")] == ["main", "dev"]
+
+
+def test_a_required_check_of_another_app_is_not_the_one_that_is_meant() -> None:
+    wanted = RequiredCheck(name="ci", app="github-actions", workflow=".github/workflows/ci.yml")
+    assert wanted.made("ci", "github-actions", ".github/workflows/ci.yml")
+    assert not wanted.made("ci", "evil", ".github/workflows/ci.yml")
+    assert not wanted.made("ci", "github-actions", ".github/workflows/other.yml")
+    assert not wanted.made("ci", "github-actions", None)
+    assert RequiredCheck(name="ci").made("ci", "anything", None)
+
+
+def test_lines_of_odd_but_valid_documents_are_found() -> None:
+    text = 'a."b.c" = 1\n"d" = [\n  1,\n]\n[x.y]\nz = {k = 1}\r\n'
+    text += '[[l]]\nm = """\n[[l]]\n"""\n[[l]]\n[l.n]\no = 2\n'
+    found = toml_lines.lines(text)
+    assert found[("a", "b.c")] == 1
+    assert found[("d", 0)] == 2
+    assert found[("x", "y", "z", "k")] == 6
+    assert found[("l", 0, "m")] == 8
+    assert found[("l", 1, "n", "o")] == 13
+
+
+@given(st.integers(0, 10**8))
+def test_a_duration_in_words_is_read_back(seconds: int) -> None:
+    assert duration(in_words(seconds)) == seconds
+
+
+@given(st.text(alphabet="[]{}=\"'#\n ab.1,stackchek_", max_size=80))
+def test_any_text_is_read_or_refused_with_a_sentence(text: str) -> None:
+    try:
+        found: Configuration | None = parse(text)
+    except ConfigurationError as error:
+        found, said = None, error.problems
+    assert found is not None or (said and all(one.message for one in said))
+
+
+def test_the_example_is_the_defaults_with_and_without_its_comments() -> None:
+    text = (ROOT / "workflow-templates" / "patch-app.toml").read_text()
+    assert parse(text) == Configuration()
+    # what is commented out is valid, and there is no key that it leaves out
+    shown = tomllib.loads(re.sub(r"^# (?=\[\[|[a-z_]+ = )", "", text, flags=re.MULTILINE))
+    Configuration.model_validate({**shown, "upstream": {**shown["upstream"], "repository": "o/n"}})
+    for name in Configuration.model_fields:
+        table = shown[name][0] if isinstance(shown[name], list) else shown[name]
+        assert set(table) == set(configuration_reference.table(name).model_fields)
+
+
+def test_the_schema_takes_what_we_take_and_refuses_unknown_keys() -> None:
+    schema = json.loads(configuration_reference.schema())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    assert validator.is_valid(tomllib.loads(WHOLE))
+    assert not validator.is_valid(tomllib.loads("[upstream]\nfoo = 1"))
+    assert not validator.is_valid(tomllib.loads("[[check]]\nname = 'a'\nrun = 'b'\ntimeout = '1w'"))
