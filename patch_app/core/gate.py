@@ -25,6 +25,8 @@ MAX_DETAIL: Final = 300
 MAX_NODES: Final = 50_000
 MAX_DEPTH: Final = 60
 
+_ACTION_FILES: Final = ("action.yml", "action.yaml", "Dockerfile")
+
 Files: TypeAlias = Mapping[str, Document | Broken]
 _Feature: TypeAlias = tuple[What, str]
 
@@ -53,7 +55,9 @@ def findings(maintained: Files, *branches: Files) -> tuple[Finding, ...]:
     for branch in branches:
         after = _sound(branch)
         for path, document in after.items():
-            if workflow_files.is_workflow(path):
+            # a note about the whole listing is no action, so no workflow leads to it
+            about_all = isinstance(document, Broken) and not path.endswith(_ACTION_FILES)
+            if workflow_files.is_workflow(path) or about_all:
                 found.update(_of_file(path, document, before, after))
     return tuple(sorted(found, key=lambda one: (one.path, one.what, one.detail)))
 
@@ -114,10 +118,16 @@ def _features(path: str, files: Files) -> set[_Feature]:
     out: set[_Feature] = set()
     waiting, seen = [path], {path}
     while waiting:
-        document = files[waiting.pop()]
+        here = waiting.pop()
+        document = files[here]
         if isinstance(document, Broken):
-            out.add((What.BROKEN, document.reason))
+            # another blob is another content, however alike it fails
+            out.add(
+                (What.BROKEN, f"{here}: {document.reason}" + (f" ({document.blob})" if document.blob else ""))
+            )
             continue
+        if isinstance(document, str) and here == path:
+            out.add((What.BROKEN, "it is no mapping"))
         out.update(workflow_files.features(document))
         for use in workflow_files.uses(document):
             if not use.startswith("./"):
@@ -138,7 +148,7 @@ def _features(path: str, files: Files) -> set[_Feature]:
 
 def _action(folder: str, files: Files) -> str | None:
     """The path of the file that defines a local action."""
-    for name in ("action.yml", "action.yaml", "Dockerfile"):
+    for name in _ACTION_FILES:
         path = f"{folder}/{name}" if folder else name
         if path in files:
             return path

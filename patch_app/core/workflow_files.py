@@ -59,7 +59,7 @@ Feature: TypeAlias = tuple[What, str]
 
 def is_workflow(path: str) -> bool:
     """Whether GitHub takes the file as a workflow: directly in `.github/workflows`, YAML by its name."""
-    return re.fullmatch(r"(?:\./)?\.github/workflows/[^/]+\.ya?ml", path) is not None
+    return re.fullmatch(r"(?:\./)?\.github/workflows/[^/]+\.(?i:ya?ml)", path) is not None
 
 
 def features(document: Document) -> Iterator[Feature]:
