@@ -11,6 +11,7 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 import structlog
@@ -97,7 +98,7 @@ class Engine:
             if self._resting.get(attempt_id, now) <= now:
                 task = asyncio.create_task(self._look(attempt_id))
                 self._tasks[attempt_id] = task
-                task.add_done_callback(lambda _, ended=attempt_id: self._looked(ended))
+                task.add_done_callback(partial(self._looked, attempt_id))
 
     async def _look(self, attempt_id: str) -> None:
         if await self._guarded(lambda: self.advancer.advance(attempt_id)):
@@ -105,7 +106,7 @@ class Engine:
         else:
             self._resting[attempt_id] = self.clock() + timedelta(seconds=REST)
 
-    def _looked(self, attempt_id: str) -> None:
+    def _looked(self, attempt_id: str, _task: asyncio.Task[None]) -> None:
         del self._tasks[attempt_id]
         self._start()
 

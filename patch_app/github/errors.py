@@ -106,6 +106,8 @@ def from_response(response: httpx.Response, *, write: bool, now: float) -> GitHu
     where = f"{response.request.method} {response.request.url.path}: {message}"
     if (wait := rate_limit_wait(response, message, now)) is not None:
         return Later(where, wait)
+    if status == 501:  # not a thing that GitHub does: whoever answers can't, and won't later
+        return Bug(f"{where} ({status})")
     if status >= 500 or status == 408:
         kind = Unknown if write else Later
         return kind(f"{where} ({status})", _seconds(response.headers.get("retry-after")))

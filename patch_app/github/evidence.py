@@ -284,8 +284,10 @@ class _Reading:
             f"/repos/{self.name}/issues/{self.attempt.issue.number}/comments"
         ):
             author = comment.get("user") or {}
-            for command in commands.parse(comment.get("body") or "").commands:
-                if command.name is commands.Name.TRUST_WORKFLOWS and author.get("type") == "User":
+            for command in commands.parse(comment.get("body") or ""):
+                if not isinstance(command, commands.Command) or command.name is not commands.Name.TRUST_WORKFLOWS:
+                    continue
+                if author.get("type") == "User":
                     may = await reading.permission(self.client, self.name, author["login"])
                     out.append(Trust(person=author["login"], permission=may, commit=command.argument or ""))
         return tuple(out)

@@ -224,7 +224,8 @@ async def permission(client: Client, repository: str, login: str) -> str:
     basic = found.get("permission", "none")
     role = found.get("role_name")
     # a custom role has a name of its own: then the basic permission counts
-    return role if role in ("admin", "maintain", "write", "triage", "read") and basic != "none" else basic
+    known = role in ("admin", "maintain", "write", "triage", "read") and basic != "none"
+    return str(role if known else basic)
 
 
 async def checks(client: Client, repository: str, commit: str) -> tuple[Check, ...]:

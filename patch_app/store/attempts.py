@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Select, insert, select, update
+from sqlalchemy import Connection, Select, func, insert, select, update
 
 from patch_app.core.attempt import Attempt, Stage, Status
 from patch_app.core.attempt import status as status_of
@@ -160,3 +161,24 @@ def reschedule(connection: Connection, attempt_id: str, due: datetime | None) ->
 
 def _read(connection: Connection, query: Select[tuple[str]]) -> list[Attempt]:
     return [Attempt.model_validate_json(document) for document in connection.execute(query).scalars()]
+
+
+def pulse(connection: Connection, attempt_id: str | None) -> str:
+    """A short text that changes with what is remembered of one attempt, or of all."""
+    if attempt_id is None:
+        row = connection.execute(
+            select(func.count(), func.sum(attempts.c.version), func.max(attempts.c.updated))
+        )
+        return _digest(row.one())
+    of_one = select(attempts.c.version, attempts.c.updated).where(attempts.c.id == attempt_id)
+    return _digest(
+        (
+            *connection.execute(of_one).all(),
+            *connection.execute(select(func.count()).where(history.c.attempt == attempt_id)).all(),
+            *effect_rows.states(connection, attempt_id),
+        )
+    )
+
+
+def _digest(parts: object) -> str:
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]

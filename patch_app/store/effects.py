@@ -56,6 +56,12 @@ def of_attempt(connection: Connection, attempt_id: str) -> list[StoredEffect]:
     return [_effect(row) for row in rows]
 
 
+def states(connection: Connection, attempt_id: str) -> list[tuple[str, int]]:
+    """State and number of tries of each effect, in the order in which they were wished for."""
+    query = select(effects.c.state, effects.c.tries).where(effects.c.attempt == attempt_id)
+    return [(state, tries) for state, tries in connection.execute(query.order_by(effects.c.id))]
+
+
 def unfinished(connection: Connection, due_before: datetime) -> list[str]:
     """Ids of attempts, open or ended, with an effect that is pending or begun and due by then."""
     query = (

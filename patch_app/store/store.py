@@ -177,6 +177,10 @@ class Store:
         """What happened when, oldest first."""
         return await self._read(lambda c: attempts.lines(c, attempt_id))
 
+    async def pulse(self, attempt_id: str | None = None) -> str:
+        """A short text that changes with what is remembered of one attempt, or of all."""
+        return await self._read(lambda c: attempts.pulse(c, attempt_id))
+
     async def remember(self, attempt_id: str, at: datetime, line: str) -> None:
         """Add one line to an attempt's history, without a step. Raises StoreError for an unknown attempt."""
         await self._write(lambda c: attempts.remember(c, attempt_id, at, line))
