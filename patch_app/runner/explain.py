@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import re
-from typing import Optional, Tuple
+from typing import List, Tuple
 
-from .fetch import NO_BLOBS, Fetcher
+from . import commit as commits
+from .fetch import Fetcher, commit_objects
 from .git import Git, GitError
-from .history import SLACK
-from .records import History, Patch, UpstreamCommit, text
+from .records import History, Patch, UpstreamCommit
+from .treewalk import TreeWalk
 
 MAX_COMMITS = 20
-MAX_RANGE = 3000  # commits between base and target whose trees we are ready to fetch
+MAX_RANGE = 3000  # commits between base and target that we are ready to look into
+MAX_PATHS = 100
 NUMBER = re.compile(r"\s*\(#\d+\)\s*$")
 
 
 class Explainer:
-    """Looks into upstream's commits between base and target; fetches their trees the first time it has to."""
+    """Looks into upstream's commits between base and target. `repository` has those commits, not their trees."""
 
-    def __init__(self, fetcher: Fetcher, repository: Git, history: History, target: str) -> None:
-        self.fetcher = fetcher
-        self.repository = repository
+    def __init__(self, fetcher: Fetcher, repository: Git, history: History) -> None:
         self.history = history
-        self.target = target
-        self._ready: Optional[bool] = None
+        self.repository = repository
+        self._walk = TreeWalk(fetcher, repository, "upstream")
 
     def took(self, patch: Patch) -> Tuple[UpstreamCommit, ...]:
         """Commits by which upstream has the patch: by subject, else by the files it changes."""
@@ -34,29 +34,27 @@ class Explainer:
         return self.touched(tuple(change.path for change in patch.changes))
 
     def touched(self, paths: Tuple[bytes, ...]) -> Tuple[UpstreamCommit, ...]:
-        """Upstream's commits since the base that touched the paths, newest first, at most twenty."""
-        if not paths or not self._with_trees():
+        """Upstream's commits since the base that touched the paths, newest first, at most twenty.
+
+        A merge counts where it has another content than each of its parents.
+        """
+        if not paths or not 0 < len(self.history.upstream) <= MAX_RANGE:
             return ()
-        limits = [path.decode("utf-8", "surrogateescape") for path in paths[:100]]
-        out = self.repository.run(
-            "--literal-pathspecs", "log", "-z", "--no-show-signature", "--no-renames", "--encoding=UTF-8",
-            "--max-count=%d" % MAX_COMMITS, "--format=%H%x1f%s", "refs/carry/history", "--not", "refs/carry/stack",
-            "--", *limits,
-        )  # fmt: skip
-        known = {commit.sha for commit in self.history.upstream}
-        found = [UpstreamCommit(*text(entry).split("\x1f", 1)) for entry in out.split(b"\0") if entry]
-        return tuple(commit for commit in found if commit.sha in known)
-
-    def _with_trees(self) -> bool:
-        if self._ready is None:
-            self._ready = 0 < len(self.history.upstream) <= MAX_RANGE and self._fetch()
-        return self._ready
-
-    def _fetch(self) -> bool:
-        since = "--shallow-since=%d" % max(1, self.history.oldest - SLACK)
-        spec = "+%s:refs/carry/history" % self.target
         try:
-            self.fetcher.fetch(self.repository, "upstream", [spec], since, "--filter=" + NO_BLOBS)
+            return tuple(self._touched(paths[:MAX_PATHS]))
         except GitError:
-            return False  # the verdict stands without it
-        return True
+            return ()  # the verdict stands without it
+
+    def _touched(self, paths: Tuple[bytes, ...]) -> List[UpstreamCommit]:
+        shas = [commit.sha for commit in self.history.upstream]
+        raw = commit_objects(self.repository, shas)
+        parents = {sha: commits.parse(raw[sha]).all(b"parent") for sha in shas}
+        present = self.repository.objects()
+        known = {parent for found in parents.values() for parent in found if parent in present}
+        at = self._walk.look_up(sorted({*shas, *known}), paths)
+        found: List[UpstreamCommit] = []
+        for commit in self.history.upstream:
+            before = [at[parent] for parent in parents[commit.sha] if parent in at]
+            if before and all(at[commit.sha] != other for other in before):
+                found.append(commit)
+        return found[:MAX_COMMITS]

@@ -54,28 +54,39 @@ class Fetcher:
         if local:
             self.workspace.trace.add(max(0, pack_bytes(repository) - before))
 
-    def blobs(self, repository: Git, wanted: Dict[str, str]) -> None:
+    def blobs(self, repository: Git, wanted: Dict[str, str], all_from_fork: bool = False) -> None:
         """Fetches the blobs that are not at hand; `wanted` maps each id to the remote that has it.
 
-        One request a remote. What a remote refuses is left to Git's own lazy fetch, which asks the other too.
+        One request a remote. Where the fork is thought to have the release too, it is asked for all: one server
+        packs versions of a file as differences. What is refused here, Git's lazy fetch will ask for again.
         """
-        missing = set(wanted) - set(repository.objects())
+        missing = sorted(set(wanted) - set(repository.objects()))
+        if all_from_fork and missing and self._try(repository, "fork", missing):
+            return
         for remote in ("fork", "upstream"):
-            batch = sorted(name for name in missing if wanted[name] == remote)
+            batch = [name for name in missing if wanted[name] == remote]
             if batch:
-                try:
-                    self.objects(repository, remote, batch)
-                except GitError as error:
-                    if error.timed_out:
-                        raise
+                self._try(repository, remote, batch)
 
-    def objects(self, repository: Git, remote: str, names: Iterable[str]) -> None:
-        """Exactly these objects, in one request. `noop`: telling what we have would only make it larger."""
+    def _try(self, repository: Git, remote: str, batch: Sequence[str]) -> bool:
+        try:
+            self.objects(repository, remote, batch)
+        except GitError as error:
+            if error.timed_out:
+                raise
+            return False
+        return True
+
+    def objects(self, repository: Git, remote: str, names: Iterable[str], leave_out: str = NO_BLOBS) -> None:
+        """These objects in one request; what else would come with them is left out by the filter.
+
+        `noop`: telling what we have would only make it larger.
+        """
         self.fetch(
             repository,
             remote,
             (),
-            "--filter=" + NO_BLOBS,
+            "--filter=" + leave_out,
             "--stdin",
             stdin="".join(name + "\n" for name in names).encode(),
             config=("fetch.negotiationAlgorithm=noop",),

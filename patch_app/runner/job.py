@@ -95,7 +95,7 @@ class Runner:
         stack.check_merges(explorer, self.fetcher, repository, history, parts)
         self._fetch_blobs(repository, history, parts)
         self._enter("carry")
-        explainer = Explainer(self.fetcher, repository, history, request.target)
+        explainer = Explainer(self.fetcher, explorer.repository, history)
         carried = Carrier(repository, request, history, parts, explainer).carry(self.progress)
         tree = repository.line("rev-parse", "--verify", carried.tip + "^{tree}")
         self.facts = self.facts._replace(carried=carried, candidate_tree=tree)
@@ -119,7 +119,7 @@ class Runner:
         wanted = stack.wanted_blobs(repository, parts, history.base, self.request.target)
         for oid in stack.attribute_blobs(repository, self.request.target):
             wanted.setdefault(oid, "upstream")
-        self.fetcher.blobs(repository, wanted)
+        self.fetcher.blobs(repository, wanted, self.with_bundle and self.request.bundle_from == "target")
 
     def _bundle(
         self, explorer: Explorer, repository: Git, history: History, carried: Carried

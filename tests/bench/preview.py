@@ -29,7 +29,7 @@ from git_http import serving
 from patch_app.preview import run_preview
 
 FILES, HISTORY, BEHIND, LATENCY = 4500, 600, 245, 0.03
-WORDS = [w for w in "alpha beta gamma delta epsilon return value index buffer stream parse handle error result state".split()]
+WORDS = [w for w in ["alpha", "beta", "gamma", "delta", "epsilon", "return", "value", "index", "buffer", "stream", "parse", "handle", "error", "result", "state"]]
 
 
 def line(rng: random.Random) -> str:

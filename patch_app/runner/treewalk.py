@@ -1,0 +1,86 @@
+"""Looks up paths in many commits at once, level by level: one request a level, and only trees on those paths.
+
+For 245 commits this costs a small part of what all their trees would.
+"""
+
+from __future__ import annotations
+
+from typing import Dict, Iterable, List, Optional, Sequence, Set, Tuple
+
+from . import commit
+from .fetch import COMMITS_ONLY, Fetcher, commit_objects
+from .git import Git
+
+TREE_MODE = b"40000"
+Entries = Dict[bytes, Tuple[bytes, str]]
+
+
+def parse_tree(raw: bytes, width: int) -> Entries:
+    """Name to mode and id, out of a tree object; `width` is an id's length in bytes."""
+    found: Entries = {}
+    position = 0
+    while position < len(raw):
+        end = raw.index(b"\0", position)
+        mode, _, name = raw[position:end].partition(b" ")
+        found[name] = (mode, raw[end + 1 : end + 1 + width].hex())
+        position = end + 1 + width
+    return found
+
+
+class TreeWalk:
+    """Reads trees of one remote into a repository that has the commits alone."""
+
+    def __init__(self, fetcher: Fetcher, repository: Git, remote: str) -> None:
+        self.fetcher = fetcher
+        self.repository = repository
+        self.remote = remote
+        self._trees: Dict[str, Entries] = {}
+
+    def look_up(
+        self, commits: Sequence[str], paths: Iterable[bytes]
+    ) -> Dict[str, Dict[bytes, Optional[str]]]:
+        """For each commit the id at each path, None where there is nothing. Raises GitError."""
+        objects = commit_objects(self.repository, commits)
+        wanted = list(paths)
+        roots = {sha: commit.parse(objects[sha]).all(b"tree")[0] for sha in commits}
+        at: Dict[Tuple[str, bytes], Optional[str]] = {(tree, b""): tree for tree in roots.values()}
+        folders: List[bytes] = [b""]
+        while folders:
+            self._load(
+                {oid for oid in (at.get((tree, f)) for tree in set(roots.values()) for f in folders) if oid}
+            )
+            following: Set[bytes] = set()
+            for tree in set(roots.values()):
+                for folder in folders:
+                    following |= self._step(at, tree, folder, wanted)
+            folders = sorted(following)
+        return {sha: {path: at.get((tree, path)) for path in wanted} for sha, tree in roots.items()}
+
+    def _step(
+        self, at: Dict[Tuple[str, bytes], Optional[str]], tree: str, folder: bytes, paths: Sequence[bytes]
+    ) -> Set[bytes]:
+        """Takes one folder of one commit a level down; gives the folders that have to be read next."""
+        here = at.get((tree, folder))
+        entries = self._trees.get(here, {}) if here else {}
+        prefix = folder + b"/" if folder else b""
+        following: Set[bytes] = set()
+        for path in paths:
+            if not path.startswith(prefix):
+                continue
+            name, more, _ = path[len(prefix) :].partition(b"/")
+            mode, oid = entries.get(name, (b"", ""))
+            if more and mode == TREE_MODE:
+                at[tree, prefix + name] = oid
+                following.add(prefix + name)
+            elif not more and oid:
+                at[tree, path] = oid
+        return following
+
+    def _load(self, names: Set[str]) -> None:
+        missing = names - set(self._trees)
+        absent = sorted(missing - set(self.repository.objects()))
+        if absent:
+            self.fetcher.objects(self.repository, self.remote, absent, COMMITS_ONLY)
+        if missing:
+            for name, raw in commit_objects(self.repository, sorted(missing)).items():
+                self._trees[name] = parse_tree(raw, len(name) // 2)
