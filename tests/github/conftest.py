@@ -11,10 +11,10 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from git_server import GitServer
 from pydantic import SecretStr
 
 from patch_app.github.client import GitHubApp, GitHubSettings
+from tests.github.git_server import GitServer
 
 API = "http://127.0.0.1:1/api/v3"
 Handler = Callable[[httpx.Request], httpx.Response]

@@ -1,0 +1,153 @@
+"""The whole layer over real HTTP: tokens, REST, GraphQL, push, installation, deliveries, releases."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from pydantic import SecretStr
+
+from patch_app.core import names
+from patch_app.forge import Forge
+from patch_app.forge.apps import CreatedApp
+from patch_app.github.client import GitHubApp, GitHubSettings
+from patch_app.github.deliveries import deliveries_since, read_delivery, redeliver
+from patch_app.github.errors import RefMoved, Refused
+from patch_app.github.footprint import runner_commit, workflow_blob_id, workflow_file
+from patch_app.github.install import install_footprint
+from patch_app.github.receive_pack import ZERO, push
+from patch_app.github.setup import manifest
+from patch_app.upstream.poller import new_releases
+from patch_app.upstream.releases import read_releases, read_releases_rest, read_tags
+
+READ = {"contents": "read"}
+
+
+@dataclass
+class Place:
+    forge: Forge
+    app: CreatedApp
+    installation: int
+    repository_id: int
+    head: str
+
+    def github(self) -> GitHubApp:
+        return GitHubApp(
+            GitHubSettings(
+                issuer=str(self.app.id),
+                private_key=SecretStr(self.app.pem),
+                web_url=self.forge.url,
+                api_url=self.forge.api_url,
+            )
+        )
+
+
+@pytest.fixture
+def place(tmp_path) -> Iterator[Place]:
+    wanted = manifest("http://127.0.0.1:9")
+    with Forge(tmp_path / "forge").running() as forge:
+        forge.add_user("alice")
+        forge.add_user("maker")
+        forge.add_repository("maker/tool")
+        forge.commit("maker/tool", "main", {"file": "1\n"}, "one")
+        fork = forge.add_fork("maker/tool", "alice/tool")
+        head = forge.commit("alice/tool", "main", {"mine": "1\n"}, "mine")
+        app = forge.create_app(
+            owner="alice",
+            name="patch app",
+            webhook_url=None,
+            permissions=wanted["default_permissions"],
+            events=wanted["default_events"],
+        )
+        installation = forge.install(app, account="alice", repositories=["alice/tool"])
+        yield Place(forge, app, installation, fork.id, head)
+
+
+async def test_an_installation_is_put_up_merged_and_recognised(place):
+    async with place.github() as github:
+        where = {
+            "installation_id": place.installation,
+            "repository_id": place.repository_id,
+            "repository": "alice/tool",
+        }
+        done = await install_footprint(github, **where)
+        assert done.pull_request
+        assert await install_footprint(github, **where) == done
+        alice = place.forge.person("alice")
+        alice.api("PUT", f"/repos/alice/tool/pulls/{done.pull_request}/merge", {"merge_method": "rebase"})
+        assert (await install_footprint(github, **where)).up_to_date
+        client = await github.installation(place.installation, place.repository_id, READ)
+        found = await client.get(f"/repos/alice/tool/contents/{names.WORKFLOW_PATH}")
+        assert found["sha"] == workflow_blob_id(workflow_file(False))
+        ref = await client.get("/repos/alice/tool/git/matching-refs/patch-app/runner")
+        assert [row["object"]["sha"] for row in ref] == [runner_commit()[0]]
+        raw = await client.get_bytes(f"/repos/alice/tool/git/blobs/{found['sha']}")
+        assert raw == workflow_file(False)
+
+
+async def test_refs_are_pushed_from_their_expected_values_or_not_at_all(place):
+    async with place.github() as github:
+        writer = await github.installation(place.installation, place.repository_id, {"contents": "write"})
+        url, archive = github.git_url("alice/tool"), names.archive_ref("abc12345")
+        done = await push(github.http, url, await writer.token(), [(ZERO, place.head, archive)])
+        assert not done.already
+        commands = [(ZERO, place.head, names.candidate_ref("abc12345")), (ZERO, "a" * 40, archive)]
+        with pytest.raises(RefMoved):
+            await push(github.http, url, await writer.token(), commands)
+        refs = await writer.get("/repos/alice/tool/git/matching-refs/patch-app/")
+        assert [row["ref"] for row in refs] == [archive]
+        reader = await github.installation(place.installation, place.repository_id, READ)
+        with pytest.raises(Refused):
+            await push(github.http, url, await reader.token(), [(place.head, ZERO, archive)], sleep=_at_once)
+
+
+async def _at_once(seconds: float) -> None:
+    """No wait: the refusal is for good here."""
+
+
+async def test_a_read_token_cannot_write_and_a_revoked_one_is_replaced(place):
+    async with place.github() as github:
+        client = await github.installation(place.installation, place.repository_id, READ)
+        assert (await client.get("/repos/alice/tool"))["id"] == place.repository_id
+        with pytest.raises(Refused) as caught:
+            await client.post("/repos/alice/tool/git/refs", {"ref": "refs/heads/x", "sha": place.head})
+        assert caught.value.status == 403
+        await client.revoke()
+        assert (await client.get("/repos/alice/tool"))["id"] == place.repository_id
+
+
+async def test_releases_are_read_in_one_query_and_the_new_one_is_told_once(place):
+    place.forge.publish_release("maker/tool", "v1")
+    async with place.github() as github:
+        client = await github.installation(place.installation, place.repository_id, READ)
+        first, missing = await read_releases(client, ["maker/tool", "maker/gone"])
+        assert missing.problem
+        cursor = new_releases(None, first.releases).cursor
+        place.forge.publish_release("maker/tool", "v2")
+        (second,) = await read_releases(client, ["maker/tool"])
+        poll = new_releases(cursor, second.releases)
+        assert [release.tag for release in poll.events] == ["v2"]
+        assert poll.events[0].tag_commit is not None
+        assert new_releases(poll.cursor, second.releases).events == ()
+        rest = await read_releases_rest(client, "maker/tool")
+        assert {release.tag for release in rest.releases} == {"v1", "v2"}
+        assert {release.tag for release in (await read_tags(client, "maker/tool")).releases} == {"v1", "v2"}
+
+
+async def test_lost_deliveries_are_read_and_asked_for_again(place):
+    place.forge.set_webhook_url(place.app, "http://127.0.0.1:9/webhooks/github")
+    place.forge.commit("alice/tool", "main", {"mine": "2\n"}, "more")
+    place.forge.settle()
+    async with place.github() as github:
+        client = github.jwt_client()
+        found = [d for d in await deliveries_since(client, 0) if d.event == "push"]
+        assert [d.succeeded for d in found] == [False]
+        full = await read_delivery(client, found[0].id)
+        assert json.dumps(full.payload["ref"]) == '"refs/heads/main"'
+        await redeliver(client, found[0].id)
+        place.forge.settle()
+        again = [d for d in await deliveries_since(client, 0) if d.event == "push"]
+        assert len(again) == 2
+        assert {d.guid for d in again} == {found[0].guid}
