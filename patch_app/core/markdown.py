@@ -58,7 +58,11 @@ def code(text: str, limit: int = 1000) -> str:
     if shown and not re.search(r"[`|]", shown) and shown == shown.strip():
         return f"`{shown}`"
     # backticks can't be escaped within backticks, nor pipes within a table's
-    return "<code>" + re.sub(r"[^\w ]", lambda match: f"&#{ord(match[0])};", shown) + "</code>"
+    return (
+        "<code>"
+        + re.sub(r"[^\w ]|(?<![^\W_])_|_(?![^\W_])", lambda match: f"&#{ord(match[0])};", shown)
+        + "</code>"
+    )
 
 
 def fenced(text: str, language: str = "") -> str:

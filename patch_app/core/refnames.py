@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from typing import Final
 
-# refs/heads/<name> becomes a file name component by component: most file systems end at 255 bytes,
-# and an escaped byte takes three
+from patch_app.core import names
+
 MAX_LENGTH: Final = 200
+# escaped, a name is one component of a ref, hence of a file name: those end at 255 bytes, `.lock` included
+MAX_ESCAPED: Final = 240
 
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]")
 # text that looks like something else than it is: bidirectional controls, zero-width and other format
@@ -41,4 +43,6 @@ def problem(name: str) -> str | None:
         return "ends with a dot"
     if any(part.startswith(".") or part.endswith(".lock") for part in name.split("/")):
         return "has a part that starts with a dot or ends with `.lock`"
+    if len(names.escape(name)) > MAX_ESCAPED:
+        return "is too long to be a part of the App's branch names"
     return None

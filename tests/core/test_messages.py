@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from markdown_it import MarkdownIt
+
+from patch_app.core import messages
+from patch_app.core.attempt import Attempt, Stage
+from patch_app.core.configuration import Configuration
+from patch_app.core.markdown import BODY_LIMIT, CHECK_LIMIT, size
+from tests.core import goldens, samples
+from tests.core.test_markdown import assert_harmless, rendered
+
+
+@pytest.mark.parametrize("path", goldens.FILES)
+def test_file_kept_beside_the_code_is_what_the_code_makes(path: str) -> None:
+    kept = (goldens.ROOT / path).read_text(encoding="utf-8")
+    assert kept == goldens.FILES[path](), "run: python -m tests.core.goldens, and read what changed"
+
+
+def bodies(attempt: Attempt) -> list[str]:
+    out = [
+        messages.pull_request_body(attempt),
+        messages.gate_issue(attempt)[1],
+        messages.promoted_line(attempt),
+        messages.superseded_line(attempt, "v3@bob#1"),
+        *messages.check_run(attempt)[1:],
+    ]
+    if attempt.report and messages.conflicted(attempt.report):
+        out.append(messages.conflict_issue(attempt)[1])
+    return out
+
+
+@pytest.mark.parametrize("make", [samples.carried, samples.conflicted, samples.gated, samples.hostile])
+@pytest.mark.parametrize("run", [True, False])
+def test_nothing_that_strangers_wrote_pings_links_or_breaks_out(make: type[Attempt], run: bool) -> None:
+    attempt = make() if run else make().model_copy(update={"runs": ()})
+    for body in bodies(attempt):
+        seen = rendered(body)
+        assert_harmless(seen)
+        assert not {"img", "script", "h1"} & set(seen.tags)
+        assert seen.tags.count("table") == len(re.findall(r"(?m)^\| --- ", body))
+
+
+@pytest.mark.parametrize("make", [samples.huge, samples.huge_conflict])
+def test_the_largest_report_still_fits_into_what_github_takes(make: type[Attempt]) -> None:
+    attempt = make()
+    for body in bodies(attempt):
+        assert size(body) <= BODY_LIMIT - 500 or body == messages.check_run(attempt)[2]
+    title, summary, text = messages.check_run(attempt)
+    assert len(title) <= 255
+    assert size(summary) <= CHECK_LIMIT
+    assert size(text) <= CHECK_LIMIT
+    assert "more: all of them in [the run's summary]" in text
+
+
+def test_what_an_approval_does_is_never_cut() -> None:
+    assert "### To promote" in messages.pull_request_body(samples.huge())
+    assert "### To go on by hand" in messages.conflict_issue(samples.huge_conflict())[1]
+
+
+def test_a_long_range_diff_is_cut_before_the_table() -> None:
+    attempt = samples.carried()
+    assert attempt.report is not None
+    long = attempt.report.model_copy(update={"range_diff": "+x\n" * 19_000 + "+ü\n" * 3000})
+    body = messages.pull_request_body(attempt.model_copy(update={"report": long}))
+    assert size(body) <= BODY_LIMIT
+    assert "Fix the typo" in body
+    assert "This was cut" in body
+    assert "### To promote" in body
+
+
+def test_the_check_run_holds_the_ids_that_it_vouches_for() -> None:
+    for attempt in (samples.carried(), samples.hostile(), samples.huge()):
+        summary = messages.check_run(attempt)[1]
+        blocks = [t for t in MarkdownIt().parse(summary) if t.type == "fence" and t.info == "json"]
+        assert json.loads(blocks[0].content) == messages.check_run_ids(attempt)
+        assert messages.check_run_ids(attempt)["candidate"] == attempt.candidate
+
+
+def test_a_commit_is_linked_where_the_fork_s_page_is_known_and_whole_where_it_isn_t() -> None:
+    attempt = samples.carried()
+    sha = attempt.candidate or ""
+    assert f"](https://github.com/alice/tool/commit/{sha})" in messages.pull_request_body(attempt)
+    without = messages.pull_request_body(attempt.model_copy(update={"runs": ()}))
+    assert "](" not in without.replace("](https://github.com/alice/tool/runs/7)", "")
+    assert sha in without
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "title"),
+    [
+        (["clean"], "Carry 1 patch onto v2.0.0"),
+        (["clean", "adjusted", "empty"], "Carry 2 patches onto v2.0.0"),
+        (["already-upstream"], "Move main to v2.0.0: no patch of ours is left"),
+        ([], "Move main to v2.0.0: no patch of ours is left"),
+    ],
+)
+def test_the_title_counts_what_is_carried(verdicts: list[str], title: str) -> None:
+    patches = [samples.patch(n, verdict, f"p{n}") for n, verdict in enumerate(verdicts)]
+    attempt = samples.attempt(samples.report(patches))
+    assert messages.pull_request_title(attempt) == title
+    assert messages.pull_request_body(attempt)
+
+
+def test_how_to_approve_is_said_as_it_is_configured() -> None:
+    merge = Configuration.model_validate({"promotion": {"approve": "merge"}})
+    body = messages.pull_request_body(samples.carried().model_copy(update={"configuration": merge}))
+    assert "merge this pull request once it has an approving review" in body
+
+
+def test_a_long_stack_goes_on_by_a_range() -> None:
+    issue = messages.conflict_issue(samples.huge_conflict())[1]
+    assert f"{0x10000:x}".ljust(40, "0") + ".." in issue
+
+
+def test_an_attempt_without_a_conflict_has_no_conflict_issue() -> None:
+    with pytest.raises(ValueError, match="no conflict"):
+        messages.conflict_issue(samples.carried())
+
+
+def test_every_stage_has_a_check_run_that_github_takes() -> None:
+    for stage in Stage:
+        for attempt in (
+            samples.attempt(None, stage=stage),
+            samples.carried().model_copy(update={"stage": stage}),
+        ):
+            title, _, _ = messages.check_run(attempt)
+            assert title
+            status, conclusion = messages.check_conclusion(attempt)
+            assert (conclusion is None) == (status != "completed")
+
+
+def test_only_a_carried_stack_makes_a_green_check_run() -> None:
+    green = {
+        stage
+        for stage in Stage
+        if messages.check_conclusion(samples.attempt(None, stage=stage))[1] == "success"
+    }
+    assert green == {Stage.GATED, Stage.REVIEWING, Stage.APPROVED, Stage.PROMOTING, Stage.PROMOTED}
