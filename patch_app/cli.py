@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from patch_app.settings import Settings
 
 app = typer.Typer(
     name="patch-app",
@@ -13,6 +16,10 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+
+
+run = typer.Typer(help="Start something now.", no_args_is_help=True)
+app.add_typer(run, name="run")
 
 
 @app.callback()
@@ -56,6 +63,136 @@ def forge(
     from patch_app.forge.cli import serve_forge
 
     raise typer.Exit(serve_forge(port, data))
+
+
+@app.command()
+def demo(
+    exit_after: Annotated[bool, typer.Option("--exit", help="End after the story.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the final attempts as JSON.")] = False,
+) -> None:
+    """Watch two upstream releases go through the App, beside a local GitHub.
+
+    Exit status: 0 only if every step of the story really happened.
+    """
+    try:
+        from patch_app.demo.story import tell
+    except ModuleNotFoundError as error:
+        typer.echo(f"the demo needs one more package ({error.name}): install patch-app[demo]", err=True)
+        raise typer.Exit(2) from None
+
+    raise typer.Exit(tell(stay=not exit_after, as_json=json))
+
+
+@app.command()
+def serve() -> None:
+    """Run the server: webhooks, engine and pages. Settings come from the environment."""
+    from patch_app import serve as server
+    from patch_app.settings import SettingsError
+    from patch_app.store.errors import StoreError
+
+    try:
+        status = server.serve(_settings())
+    except (SettingsError, StoreError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
+    raise typer.Exit(status)
+
+
+@run.command()
+def release(
+    upstream: Annotated[str, typer.Option(help="The upstream, owner/name.")],
+    tag: Annotated[str, typer.Option(help="The release's tag.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say which stacks it concerns, start nothing.")
+    ] = False,
+    record_only: Annotated[
+        bool, typer.Option("--record-only", help="Record the event, start nothing.")
+    ] = False,
+) -> None:
+    """Tell the server of an upstream release, as the poller would."""
+    from rich.console import Console
+
+    from patch_app import operator
+
+    settings, console = _settings(), Console()
+    raise typer.Exit(
+        operator.run(
+            console,
+            lambda: operator.run_release(
+                settings, console, upstream=upstream, tag=tag, dry_run=dry_run, record_only=record_only
+            ),
+        )
+    )
+
+
+@app.command()
+def install(
+    repository: Annotated[str, typer.Argument(help="The fork, owner/name.")],
+    config: Annotated[Path | None, typer.Option(help="A patch-app.toml to bring along.")] = None,
+) -> None:
+    """Open a pull request that brings the App's workflow to a fork."""
+    from rich.console import Console
+
+    from patch_app import operator
+
+    settings, console = _settings(), Console()
+    raise typer.Exit(
+        operator.run(console, lambda: operator.install(settings, console, repository=repository, file=config))
+    )
+
+
+@app.command()
+def attempts(
+    attempt: Annotated[str | None, typer.Argument(help="One attempt, whole, as JSON.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
+) -> None:
+    """List attempts, newest first, or show one."""
+    from rich.console import Console
+
+    from patch_app import operator
+
+    settings, console = _settings(), Console()
+    raise typer.Exit(
+        operator.run(console, lambda: operator.attempts(settings, console, attempt=attempt, as_json=json))
+    )
+
+
+@app.command()
+def sync(attempt: Annotated[str, typer.Argument(help="The attempt's id.")]) -> None:
+    """Read the forge again for an attempt."""
+    _wish("sync", attempt)
+
+
+@app.command()
+def retry(attempt: Annotated[str, typer.Argument(help="The attempt's id.")]) -> None:
+    """Try again what GitHub refused in an attempt."""
+    _wish("retry", attempt)
+
+
+@app.command()
+def replay(attempt: Annotated[str, typer.Argument(help="The attempt's id.")]) -> None:
+    """Carry the same release again in a new attempt."""
+    _wish("replay", attempt)
+
+
+def _wish(kind: str, attempt: str) -> None:
+    from rich.console import Console
+
+    from patch_app import operator
+    from patch_app.core.events import Kind
+
+    settings, console = _settings(), Console()
+    raise typer.Exit(operator.run(console, lambda: operator.wish(settings, console, Kind(kind), attempt)))
+
+
+def _settings() -> Settings:
+    from patch_app.settings import SettingsError, load
+
+    try:
+        return load()
+    except SettingsError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
 
 
 def main() -> None:

@@ -152,10 +152,14 @@ class Advancer:
             await self._again(attempt, self.sync)
             return False
         if decision.replay:
-            await self.store.advance(AdvanceCommit(expected_version=None, attempt=successor(attempt, facts.now), due=facts.now))
+            await self.store.advance(
+                AdvanceCommit(expected_version=None, attempt=successor(attempt, facts.now), due=facts.now)
+            )
         return await self._store(attempt, decision.attempt, facts.now, wishes)
 
-    async def _store(self, before: Attempt, after: Attempt, now: datetime, wishes: Sequence[Effect] = ()) -> bool:
+    async def _store(
+        self, before: Attempt, after: Attempt, now: datetime, wishes: Sequence[Effect] = ()
+    ) -> bool:
         after = stamped(before, after, now)
         stored = await self.store.advance(
             AdvanceCommit(

@@ -80,7 +80,9 @@ class Intake:
         pause = float(PAUSES[min(row.tries, len(PAUSES) - 1)])
         if isinstance(error, Later) and error.retry_after is not None:
             pause = error.retry_after
-        log.warning("inbox row postponed", row=row.id, kind=row.kind.value, reason=error.message, seconds=pause)
+        log.warning(
+            "inbox row postponed", row=row.id, kind=row.kind.value, reason=error.message, seconds=pause
+        )
         await self.store.inbox_failed(row.id, error.message, self.clock() + timedelta(seconds=pause))
 
     async def _row(self, row: InboxRow) -> set[str]:
@@ -222,9 +224,7 @@ class Intake:
         """What GitHub refused is tried once more; a failed attempt is looked at again."""
         for stored in await self.store.effects(attempt_id):
             if stored.state is EffectState.REFUSED:
-                await self.store.effect_state(
-                    attempt_id, stored.key, EffectState.DROPPED, None, self.clock()
-                )
+                await self.store.effect_state(attempt_id, stored.key, EffectState.DROPPED, None, self.clock())
         return {attempt_id}
 
     async def _replay(self, attempt_id: str) -> set[str]:
@@ -237,7 +237,9 @@ class Intake:
             return {latest.id}
         new = successor(latest, self.clock())
         await self.store.advance(
-            AdvanceCommit(expected_version=None, attempt=new, due=self.clock(), history=[f"replays {latest.id}"])
+            AdvanceCommit(
+                expected_version=None, attempt=new, due=self.clock(), history=[f"replays {latest.id}"]
+            )
         )
         return {new.id, latest.id}
 

@@ -1,0 +1,205 @@
+"""What the person who runs the server asks for on the command line. Each gives an exit status.
+
+Works on the same database as a running server, which takes notice within a second. Refuses to start
+anything by itself: a wish is a row of the inbox.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+from rich.console import Console
+from rich.table import Table
+
+from patch_app.core import configuration, releases
+from patch_app.core.events import Kind, ReleaseEvent
+from patch_app.engine.assemble import github_settings, utc_now
+from patch_app.engine.forks import Forks
+from patch_app.engine.intake import Intake, Match
+from patch_app.github.client import GitHubApp
+from patch_app.github.errors import GitHubError, Refused
+from patch_app.github.install import install_footprint
+from patch_app.github.transport import segments
+from patch_app.settings import Settings, SettingsError
+from patch_app.store.errors import StoreError
+from patch_app.store.inbox import Incoming
+from patch_app.store.store import Store
+from patch_app.web.records import record, summary
+
+T = TypeVar("T")
+_REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}")
+
+
+class UsageError(Exception):
+    """What was asked for can't be asked for like this; the message says how."""
+
+
+def run(console: Console, work: Callable[[], Awaitable[int]]) -> int:
+    """Runs `work`; every expected trouble becomes one line and a status: 2 usage and settings, 1 failure."""
+    try:
+        return asyncio.run(_awaited(work))
+    except (UsageError, SettingsError) as error:
+        console.print(str(error), style="red", markup=False, highlight=False)
+        return 2
+    except (GitHubError, StoreError) as error:
+        console.print(str(error), style="red", markup=False, highlight=False)
+        return 1
+
+
+async def _awaited(work: Callable[[], Awaitable[T]]) -> T:
+    return await work()
+
+
+async def run_release(
+    settings: Settings, console: Console, *, upstream: str, tag: str, dry_run: bool, record_only: bool
+) -> int:
+    """`patch-app run release`: tell the server of a release. 1 where no fork is one of this upstream."""
+    _check_repository(upstream)
+    if why := releases.tag_problem(tag):
+        raise UsageError(f"{tag!r} is no tag to carry a stack onto: it {why}")
+    event = ReleaseEvent(upstream=upstream, tag=tag, source="cli", record_only=record_only)
+    if not record_only:
+        matches = await _matches(settings, event)
+        _show(console, event, matches)
+        if not any(isinstance(one.verdict, releases.Accepted | releases.NotYet) for one in matches):
+            return 1
+    if dry_run:
+        return 0
+    store = Store.open(settings.data_dir)
+    try:
+        now = utc_now()
+        row = Incoming(
+            kind=Kind.RELEASE,
+            key=f"{event.id}:cli{':record' if record_only else ''}",
+            payload=event.model_dump_json().encode(),
+            headers={},
+            received=now,
+        )
+        new = await store.inbox_add(row)
+    finally:
+        store.close()
+    console.print(f"event {event.id}: {'recorded' if new else 'known already'}", highlight=False)
+    return 0
+
+
+async def _matches(settings: Settings, event: ReleaseEvent) -> list[Match]:
+    """What would be started, found without touching the server's own database."""
+    with tempfile.TemporaryDirectory(prefix="patch-app-") as folder:
+        store = Store.open(Path(folder))
+        try:
+            async with GitHubApp(github_settings(settings)) as app:
+                forks = Forks(app=app, store=store, clock=utc_now)
+                await forks.refresh_all()
+                return await Intake(store=store, app=app, forks=forks, clock=utc_now).match(event)
+        finally:
+            store.close()
+
+
+def _show(console: Console, event: ReleaseEvent, matches: list[Match]) -> None:
+    if not matches:
+        console.print(
+            f"no fork that the App is installed on has {event.upstream} as its upstream: install the App on "
+            "the fork, or set [upstream] repository in its configuration",
+            style="red",
+            markup=False,
+            highlight=False,
+        )
+    for one in matches:
+        match one.verdict:
+            case releases.Accepted():
+                said = "takes it"
+            case releases.NotYet(until=until):
+                said = f"takes it at {until:%Y-%m-%d %H:%M} UTC"
+            case releases.Rejected(reason=reason):
+                said = f"doesn't: {reason}"
+        console.print(f"{one.fork.repository} {one.stack}: {said}", markup=False, highlight=False)
+
+
+async def install(settings: Settings, console: Console, *, repository: str, file: Path | None) -> int:
+    """`patch-app install`: bring the workflow to a fork as a pull request."""
+    _check_repository(repository)
+    content = None
+    if file is not None:
+        try:
+            content = file.read_bytes()
+            configuration.parse(content.decode())
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"{file}: {error}") from None
+        except configuration.ConfigurationError as error:
+            raise UsageError("\n".join(f"{file}: {problem}" for problem in error.problems)) from None
+    async with GitHubApp(github_settings(settings)) as app:
+        try:
+            found = await app.jwt_client().get(f"/repos/{segments(repository)}/installation")
+        except Refused as error:
+            if error.status == 404:
+                raise UsageError(
+                    f"the App is not installed on {repository}: install it there first"
+                ) from None
+            raise
+        reader = await app.installation(found["id"], None, {"metadata": "read"})
+        about = await reader.get(f"/repos/{segments(repository)}")
+        done = await install_footprint(
+            app,
+            installation_id=found["id"],
+            repository_id=about["id"],
+            repository=about["full_name"],
+            configuration=content,
+        )
+    if done.up_to_date:
+        console.print(f"{repository} has this version's workflow already", highlight=False)
+    else:
+        console.print(f"merge this pull request: {done.url}", markup=False, highlight=False)
+    return 0
+
+
+async def attempts(settings: Settings, console: Console, *, attempt: str | None, as_json: bool) -> int:
+    """`patch-app attempts [ID]`: what is recorded."""
+    store = Store.open(settings.data_dir)
+    try:
+        if attempt is not None:
+            found = await store.attempt(attempt)
+            if found is None:
+                raise UsageError(f"there is no attempt {attempt}")
+            whole = record(found, await store.history(attempt), await store.effects(attempt))
+            console.print_json(whole.model_dump_json())
+            return 0
+        listed = [summary(one) for one in await store.attempts()]
+    finally:
+        store.close()
+    if as_json:
+        console.print_json(json.dumps([one.model_dump(mode="json") for one in listed]))
+        return 0
+    table = Table("attempt", "fork", "stack", "release", "status", "stage", "message")
+    for one in listed:
+        row = (one.id, one.repository, one.stack, one.upstream.tag, one.status, one.stage, one.message)
+        table.add_row(*(str(cell).replace("[", r"\[") for cell in row))
+    console.print(table)
+    return 0
+
+
+async def wish(settings: Settings, console: Console, kind: Kind, attempt: str) -> int:
+    """`patch-app sync|retry|replay ID`: one row in the server's inbox."""
+    store = Store.open(settings.data_dir)
+    try:
+        if await store.attempt(attempt) is None:
+            raise UsageError(f"there is no attempt {attempt}; `patch-app attempts` lists them")
+        now = utc_now()
+        row = Incoming(
+            kind=kind, key=f"{attempt}:{now.isoformat()}", payload=attempt.encode(), headers={}, received=now
+        )
+        await store.inbox_add(row)
+    finally:
+        store.close()
+    console.print(f"{kind.value} of {attempt}: asked for", highlight=False)
+    return 0
+
+
+def _check_repository(text: str) -> None:
+    if not _REPOSITORY.fullmatch(text):
+        raise UsageError(f"{text!r} is no owner/name of a repository")
