@@ -30,10 +30,11 @@ ALLOWED: dict[str, set[str]] = {
     "preview_view": INNER,
     "preview": INNER | {"runner", "preview_view"},
     "forge": set(),
-    # puts the server's parts together
+    # what the commands do: the server's parts put together, an operator's commands
     "serve": OUTER,
-    "cli": OUTER | {"serve", "preview", "demo"},
-    "demo": OUTER | {"serve", "forge"},
+    "operator": OUTER | {"serve"},
+    "cli": OUTER | {"serve", "operator", "preview", "demo"},
+    "demo": OUTER | {"serve", "operator", "forge"},
 }
 # single edges beside these, each with its reason
 EXCEPTIONS = {
@@ -43,25 +44,23 @@ EXCEPTIONS = {
 # the runner runs on a fork with Python alone, core is rules without I/O
 THIRD_PARTY: dict[str, set[str]] = {"core": {"pydantic"}, "runner": set()}
 # standard library that does I/O or asks for time and chance has no place in rules
-NOT_IN_CORE = set(
-    [
-        "asyncio",
-        "http",
-        "multiprocessing",
-        "os",
-        "random",
-        "secrets",
-        "socket",
-        "sqlite3",
-        "ssl",
-        "subprocess",
-        "tempfile",
-        "threading",
-        "time",
-        "urllib",
-        "uuid",
-    ]
-)
+NOT_IN_CORE = {
+    "asyncio",
+    "http",
+    "multiprocessing",
+    "os",
+    "random",
+    "secrets",
+    "socket",
+    "sqlite3",
+    "ssl",
+    "subprocess",
+    "tempfile",
+    "threading",
+    "time",
+    "urllib",
+    "uuid",
+}
 
 
 def imported(source: str, module: str, *, package: bool = False) -> Iterator[str]:
