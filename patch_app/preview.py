@@ -1,7 +1,7 @@
 """`patch-app preview`: what would become of my patches on that release? The runner against any fork.
 
-Needs no App, server or configuration. It reads both repositories and writes to neither; what it makes lies in a
-temporary directory that is gone at the end.
+Needs no App, server or configuration. It reads both repositories and writes to neither; what it makes lies
+in a temporary directory that is gone at the end.
 """
 
 from __future__ import annotations
@@ -126,7 +126,8 @@ def resolve(workspace: Workspace, branch: str, onto: str, upstream_given: bool) 
     """The commits that the names stand for. A tag of upstream is looked up in upstream alone.
 
     Raises:
-        Problem: with stage `request` for a name that isn't there, `fetch` where a repository can't be reached.
+        Problem: with stage `request` for a name that isn't there, `fetch` where a repository can't be
+        reached.
     """
     fetcher = Fetcher(workspace)
     for object_format in ("sha1", "sha256"):
@@ -187,7 +188,7 @@ def exit_status(report: Mapping[str, Any]) -> Exit:
             assert_never(status)
 
 
-def run_preview(
+def run_preview(  # noqa: PLR0917 - the first seven are the command's own
     fork: str,
     branch: str,
     onto: str,
@@ -201,14 +202,16 @@ def run_preview(
 ) -> int:
     """Carries `branch` of `fork` onto `onto`, shows what became of each patch, and gives the exit status.
 
-    `console` gets the outcome: a table, or with `json_output` the report alone. `progress` (standard error) gets
-    what happens meanwhile. Never raises but for a mistake in the console.
+    `console` gets the outcome: a table, or with `json_output` the report alone. `progress` (standard error)
+    gets what happens meanwhile. Never raises but for a mistake in the console.
     """
     progress = progress or Console(stderr=True)
     given = dict(os.environ if environment is None else environment)
     try:
         with progress.status("Looking at the repositories") as spinner:
-            report = _report(fork, branch, onto, upstream, checks, spinner, given)
+            report = _report(
+                fork, branch, onto, upstream, commands=checks, spinner=spinner, environment=given
+            )
     except KeyboardInterrupt:
         progress.print("Stopped.")
         return Exit.INTERRUPTED
@@ -228,6 +231,7 @@ def _report(
     branch: str,
     onto: str,
     upstream: str | None,
+    *,
     commands: Sequence[str],
     spinner: Spinner,
     environment: Mapping[str, str],

@@ -1,4 +1,5 @@
-"""Shows a report in a terminal. Text out of a repository is shown as text: no control character, no markup."""
+"""Shows a report in a terminal. Text out of a repository is shown as text: no control character, no
+markup."""
 
 from __future__ import annotations
 

@@ -87,7 +87,8 @@ class UpstreamCommit(Part):
 
 
 class Patch(Part):
-    """One patch and what became of it. `new` is there exactly where the candidate (or partial) has a commit for it."""
+    """One patch and what became of it. `new` is there exactly where the candidate (or partial) has a commit
+    for it."""
 
     old: Oid
     new: Oid | None
@@ -169,7 +170,8 @@ class Bundle(Part):
 
 
 class Check(Part):
-    """A check that was run on the candidate; `exit` is negative for a signal, `log_tail` head and tail of its log."""
+    """A check that was run on the candidate; `exit` is negative for a signal, `log_tail` head and tail of
+    its log."""
 
     name: Short
     exit: int

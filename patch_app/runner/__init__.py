@@ -1,1 +1,2 @@
-"""What runs on the fork's Actions runner. Standard library only, Python 3.9+, git 2.38+; imports nothing of ours."""
+"""What runs on the fork's Actions runner. Standard library only, Python 3.9+, git 2.38+; imports nothing of
+ours."""

@@ -101,7 +101,7 @@ def _carry(
         facts = report.Facts(attempt=attempt, run=run)
         job = Job(report.build(facts, problem), None, None)
     else:
-        job = Runner(workspace, parsed, run, progress).run()
+        job = Runner(workspace, parsed, run=run, progress=progress).run()
     ref = deliver.inbox_ref(attempt, run_attempt(environment))
     date = parsed.date if parsed else int(time.time())
     job, inbox = hand_over(
@@ -119,7 +119,8 @@ def _carry(
 
 
 def hand_over(workspace: Workspace, job: Job, ref: str, date: int, object_format: str) -> Tuple[Job, str]:
-    """Pushes what there is; where the bundle is refused, the report alone, as an error. Raises on a second refusal."""
+    """Pushes what there is; where the bundle is refused, the report alone, as an error. Raises on a second
+    refusal."""
     try:
         inbox = deliver.deliver(
             workspace, job.report, job.bundle, ref=ref, date=date, object_format=object_format

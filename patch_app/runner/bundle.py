@@ -1,4 +1,5 @@
-"""Writes and reads the bundle that a candidate travels in: a header of one ref, and a pack that is whole in itself.
+"""Writes and reads the bundle that a candidate travels in: a header of one ref, and a pack that is whole in
+itself.
 
 The pack has no deltas against objects outside it, so that it can be read without a repository.
 """
@@ -35,7 +36,7 @@ class Bundle(NamedTuple):
 
 
 def create(
-    repository: Git, directory: str, ref: str, tip: str, prerequisite: str, edges: Sequence[str] = ()
+    repository: Git, directory: str, ref: str, tip: str, *, prerequisite: str, edges: Sequence[str] = ()
 ) -> Bundle:
     """A bundle of what `tip` has and `prerequisite` hasn't. Raises GitError.
 

@@ -118,7 +118,9 @@ class Carrier:
         """The conflict, described on a merge done again with words instead of ids in its markers."""
         parent_tree, patch_tree = self.merger.parent_tree(patch), self.merger.tree_of(patch.old)
         named = self.merger.apply(patch_tree, parent_tree, tree, ("carried", "patch"))
-        found = conflict.describe(self.repository, patch, parent_tree, patch_tree, tree, named)
+        found = conflict.describe(
+            self.repository, patch, parent=parent_tree, patch_tree=patch_tree, carried=tree, merged=named
+        )
         paths = tuple(dict.fromkeys(path for path, _ in named.stages))
         note = None
         if self._alone(patch, target_tree):
@@ -157,7 +159,8 @@ class Carrier:
         return commit.write(self.repository, raw)
 
     def account(self, carried: Carried) -> None:
-        """Every commit of the stack is a patch with one verdict, an installed one or a merge. Raises Problem."""
+        """Every commit of the stack is a patch with one verdict, an installed one or a merge. Raises
+        Problem."""
         seen: Dict[str, int] = {}
         installed = carried.installed.commits if carried.installed else ()
         for sha in (

@@ -82,7 +82,8 @@ def unpack(
 
 
 def run_loud(check: Check, tree: str) -> checks.Outcome:
-    """Runs the check and shows its output. Workflow commands in it are switched off by a word it can't guess."""
+    """Runs the check and shows its output. Workflow commands in it are switched off by a word it can't
+    guess."""
     word = secrets.token_hex(16)
     out: BinaryIO = sys.stdout.buffer
     print_line("::stop-commands::" + word)

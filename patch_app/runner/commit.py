@@ -1,7 +1,8 @@
 """Commit objects, read and written as bytes.
 
-`git commit-tree` would re-encode a Latin-1 message, drop a dot of a name and refuse an empty one; so a carried
-commit is made of the old one's bytes. Signatures can't stay valid and are left out, which the note says.
+`git commit-tree` would re-encode a Latin-1 message, drop a dot of a name and refuse an empty one; so a
+carried commit is made of the old one's bytes. Signatures can't stay valid and are left out, which the note
+says.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ def parse(raw: bytes) -> Headers:
 
 
 def decoded(raw: bytes, encoding: Optional[bytes]) -> str:
-    """Text in the encoding that the commit names; UTF-8 where it names none or one that Python doesn't know."""
+    """Text in the encoding that the commit names; UTF-8 where it names none or one that Python doesn't
+    know."""
     try:
         return raw.decode((encoding or b"utf-8").decode("ascii"))
     except (LookupError, UnicodeError, ValueError):
@@ -72,16 +74,16 @@ def has_trailer(raw: bytes, trailer: str) -> bool:
 
 
 def carried(raw: bytes, tree: str, parent: str, date: int) -> Tuple[bytes, Optional[str]]:
-    """Bytes of the new commit: author, encoding, other headers and message as they are. And a note, if any."""
+    """Bytes of the new commit: author, encoding, other headers and message as they are. And a note, if
+    any."""
     commit = parse(raw)
     dropped = sorted({key.decode("ascii") for key, _ in commit.headers if key in SIGNED})
     lines = [b"tree " + tree.encode(), b"parent " + parent.encode()]
     for key, value in commit.headers:
         if key in (b"tree", b"parent") or key in SIGNED:
             continue
-        if key == b"committer":
-            value = COMMITTER + b" %d +0000" % date
-        lines.append(key + b" " + value)
+        kept = COMMITTER + b" %d +0000" % date if key == b"committer" else value
+        lines.append(key + b" " + kept)
     note = "the signature (%s) can't stay valid and was left out" % ", ".join(dropped) if dropped else None
     return b"\n".join(lines) + b"\n\n" + commit.message, note
 

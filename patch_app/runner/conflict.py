@@ -1,4 +1,5 @@
-"""Describes a conflict so that a person can see what happened: files, kinds, stages, hunks. Resolves nothing."""
+"""Describes a conflict so that a person can see what happened: files, kinds, stages, hunks. Resolves
+nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ MAX_FILES = 200
 
 
 def describe(
-    repository: Git, patch: Patch, parent: str, patch_tree: str, carried: str, merged: Merge
+    repository: Git, patch: Patch, *, parent: str, patch_tree: str, carried: str, merged: Merge
 ) -> Conflict:
     """The conflict of `parent`..`patch_tree` on `carried`. `merged` is the unclean merge. Raises GitError."""
     by_path: Dict[bytes, List[Stage]] = {}

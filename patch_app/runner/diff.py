@@ -1,4 +1,5 @@
-"""Reads Git's diffs: raw entries, and the removed and added lines of each, byte for byte. Compares nothing."""
+"""Reads Git's diffs: raw entries, and the removed and added lines of each, byte for byte. Compares
+nothing."""
 
 from __future__ import annotations
 
@@ -66,7 +67,8 @@ def raw(
 
 
 def lines(repository: Git, old: str, new: str) -> Optional[List[Tuple[Change, Lines]]]:
-    """Each difference with its lines, renames found. None where the output can't be matched to its entries."""
+    """Each difference with its lines, renames found. None where the output can't be matched to its
+    entries."""
     out = repository.run("diff-tree", "-r", "-z", "--raw", "-p", "-U0", "-M", "--text", *PLAIN, old, new)
     if not out:
         return []
@@ -81,7 +83,8 @@ def lines(repository: Git, old: str, new: str) -> Optional[List[Tuple[Change, Li
 
 
 def split_sections(body: bytes) -> List[Lines]:
-    """The files of a patch. Hunks are read by their counts, so a line that looks like a header can't mislead."""
+    """The files of a patch. Hunks are read by their counts, so a line that looks like a header can't
+    mislead."""
     found: List[Tuple[List[bytes], List[bytes]]] = []
     rows = body.split(b"\n")
     position = 0

@@ -18,7 +18,8 @@ NUMBER = re.compile(r"\s*\(#\d+\)\s*$")
 
 
 class Explainer:
-    """Looks into upstream's commits between base and target. `repository` has those commits, not their trees."""
+    """Looks into upstream's commits between base and target. `repository` has those commits, not their
+    trees."""
 
     def __init__(self, fetcher: Fetcher, repository: Git, history: History) -> None:
         self.history = history

@@ -1,16 +1,17 @@
 """All fetching: shallow and without blobs, then the wanted blobs in one batch. Refuses to write to a remote.
 
 Git fetches an object that is still missing by itself (the remotes are promisors), one round trip each time:
-that is the safety net, not the way. Measured on a real fork, 80 blobs took 15.9 s one by one, 0.54 s in a batch.
+that is the safety net, not the way. Measured on a real fork, 80 blobs took 15.9 s one by one, 0.54 s in a
+batch.
 """
 
 from __future__ import annotations
 
 import os
-from typing import Dict, Iterable, List, Optional, Sequence, Set
+from typing import Dict, Iterable, List, Sequence, Set
 
 from .git import Git, GitError
-from .records import Problem
+from .records import History, Problem, Request
 from .workspace import Workspace
 
 COMMITS_ONLY = "tree:0"
@@ -57,8 +58,9 @@ class Fetcher:
     def blobs(self, repository: Git, wanted: Dict[str, str], all_from_fork: bool = False) -> None:
         """Fetches the blobs that are not at hand; `wanted` maps each id to the remote that has it.
 
-        One request a remote. Where the fork is thought to have the release too, it is asked for all: one server
-        packs versions of a file as differences. What is refused here, Git's lazy fetch will ask for again.
+        One request a remote. Where the fork is thought to have the release too, it is asked for all: one
+        server packs versions of a file as differences. What is refused here, Git's lazy fetch will ask for
+        again.
         """
         missing = sorted(set(wanted) - set(repository.objects()))
         if all_from_fork and missing and self._try(repository, "fork", missing):
@@ -115,9 +117,7 @@ def commit_objects(repository: Git, names: Iterable[str]) -> Dict[str, bytes]:
     return found
 
 
-def fetch_trees(
-    fetcher: Fetcher, repository: Git, head: str, depth: int, target: str, base: Optional[str]
-) -> None:
+def fetch_trees(fetcher: Fetcher, repository: Git, request: Request, history: History) -> None:
     """Commits and trees of the stack (its own depth) and of the target (depth 1), no blobs.
 
     Two fetches, since a common depth for both costs seven times as much on a real fork.
@@ -126,13 +126,16 @@ def fetch_trees(
         Problem: with stage `fetch` where a remote can't be reached or lacks the commit.
     """
     options = ("--filter=" + NO_BLOBS,)
+    depth, base = "--depth=%d" % history.depth, history.base
     workspace = fetcher.workspace
     try:
-        fetcher.fetch(repository, "fork", ["+%s:refs/carry/stack" % head], "--depth=%d" % depth, *options)
+        fetcher.fetch(repository, "fork", ["+%s:refs/carry/stack" % request.stack], depth, *options)
     except GitError as error:
         raise unreachable(error, "the stack", workspace.fork_url) from error
     try:
-        fetcher.fetch(repository, "upstream", ["+%s:refs/carry/target" % target], "--depth=1", *options)
+        fetcher.fetch(
+            repository, "upstream", ["+%s:refs/carry/target" % request.target], "--depth=1", *options
+        )
     except GitError as error:
         raise unreachable(error, "the target", workspace.upstream_url) from error
     if base is not None and base not in repository.objects():

@@ -36,6 +36,7 @@ class Runner:
         self,
         workspace: Workspace,
         request: Request,
+        *,
         run: Optional[Dict[str, int]] = None,
         progress: Progress = silent,
         clock: Clock = time.monotonic,
@@ -110,9 +111,7 @@ class Runner:
     def _fetch(self, explorer: Explorer, history: History) -> Git:
         repository = self.workspace.repository("carry", explorer.format)
         self.repository = repository
-        fetch_trees(
-            self.fetcher, repository, self.request.stack, history.depth, self.request.target, history.base
-        )
+        fetch_trees(self.fetcher, repository, self.request, history)
         return repository
 
     def _fetch_blobs(self, repository: Git, history: History, parts: stack.Stack) -> None:
@@ -133,7 +132,14 @@ class Runner:
         if carried.tip == prerequisite:
             return None
         ref = report.candidate_ref(request.attempt)
-        return bundle.create(repository, self.workspace.path("bundle"), ref, carried.tip, prerequisite, edges)
+        return bundle.create(
+            repository,
+            self.workspace.path("bundle"),
+            ref,
+            carried.tip,
+            prerequisite=prerequisite,
+            edges=edges,
+        )
 
 
 def as_problem(error: Exception, stage: str, scrub: Callable[[str], str]) -> Problem:

@@ -1,6 +1,7 @@
 """Counts what goes over the network. It reads Git's own curl trace from a pipe and keeps only the sums.
 
-For a transport without HTTP there is no such trace; there the growth of the pack directory is counted by fetch.py.
+For a transport without HTTP there is no such trace; there the growth of the pack directory is counted by
+fetch.py.
 """
 
 from __future__ import annotations

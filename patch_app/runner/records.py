@@ -29,7 +29,8 @@ class Problem(Exception):  # noqa: N818 - it is an outcome more often than an er
 
 
 class Change(NamedTuple):
-    """One path of a raw diff. Modes are octal strings, ids are hex; `source` and `path` differ for a rename."""
+    """One path of a raw diff. Modes are octal strings, ids are hex; `source` and `path` differ for a
+    rename."""
 
     old_mode: str
     new_mode: str
@@ -128,7 +129,8 @@ class Request(NamedTuple):
 
 
 class History(NamedTuple):
-    """Where the stack starts. `stack` is in the order of carrying and still holds merges and installed commits.
+    """Where the stack starts. `stack` is in the order of carrying and still holds merges and installed
+    commits.
 
     `parents` are those of each stack commit. `depth` is how many generations below the head must be fetched.
     `upstream` are the commits between base and target, newest first, with their subjects; `behind` counts
@@ -153,7 +155,8 @@ class Installed(NamedTuple):
 
 
 class Carried(NamedTuple):
-    """The end of a carry: an outcome for every patch, the tip of what was carried, and the conflict, if any."""
+    """The end of a carry: an outcome for every patch, the tip of what was carried, and the conflict, if
+    any."""
 
     outcomes: Tuple[Outcome, ...]
     tip: str
@@ -163,7 +166,8 @@ class Carried(NamedTuple):
 
 
 def text(raw: bytes) -> str:
-    """Bytes of a repository as text that any JSON parser takes; what isn't UTF-8 is escaped, never dropped."""
+    """Bytes of a repository as text that any JSON parser takes; what isn't UTF-8 is escaped, never
+    dropped."""
     return raw.decode("utf-8", "backslashreplace")
 
 

@@ -1,4 +1,5 @@
-"""Builds the report, schema 1. A report is made for every ending, a failure too; nothing unscrubbed gets in."""
+"""Builds the report, schema 1. A report is made for every ending, a failure too; nothing unscrubbed gets
+in."""
 
 from __future__ import annotations
 

@@ -90,16 +90,17 @@ def _refused(repository: Git, sha: str, why: str) -> Problem:
     subject, _ = commit.subject_and_author(commit_objects(repository, [sha])[sha])
     return Problem(
         "stack",
-        "The merge commit %s (%s) %s, and a rebase would lose that. Make those changes a commit of their own, "
-        "for example by rebasing the branch by hand once, and try again." % (sha[:12], subject[:100], why),
+        "The merge commit %s (%s) %s, and a rebase would lose that. Make those changes a commit of their "
+        "own, for example by rebasing the branch by hand once, and try again."
+        % (sha[:12], subject[:100], why),
     )
 
 
 def wanted_blobs(repository: Git, stack: Stack, base: Optional[str], target: str) -> Dict[str, str]:
     """Blobs that the carry will read, and which remote has each.
 
-    The patches' own blobs; the target's at the same paths; where the target deleted such a path, the new files of
-    the same name, since that is where Git looks first for a rename.
+    The patches' own blobs; the target's at the same paths; where the target deleted such a path, the new
+    files of the same name, since that is where Git looks first for a rename.
     """
     wanted: Dict[str, str] = {}
     touched = set()

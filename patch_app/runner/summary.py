@@ -1,4 +1,5 @@
-"""The job summary: what became of each patch, for a person. Text out of a repository is escaped and bounded."""
+"""The job summary: what became of each patch, for a person. Text out of a repository is escaped and
+bounded."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ SENTENCES = {
 
 
 def escape(value: Optional[str], limit: int = 200) -> str:
-    """Foreign text as plain Markdown text on one line: no link, mention, tag or cell border comes out of it."""
+    """Foreign text as plain Markdown text on one line: no link, mention, tag or cell border comes out of
+    it."""
     flat = " ".join("".join(char if char.isprintable() else " " for char in value or "").split())
     flat = flat if len(flat) <= limit else flat[: limit - 1] + "…"
     return "".join(

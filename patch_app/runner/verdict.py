@@ -22,7 +22,8 @@ def same_entry(one: Change, other: Change) -> bool:
 
 
 def judge(repository: Git, parent: str, patch: str, before: str, after: str) -> Judged:
-    """`clean` or `adjusted` with a note, for `parent`..`patch` carried as `before`..`after`. Raises GitError."""
+    """`clean` or `adjusted` with a note, for `parent`..`patch` carried as `before`..`after`. Raises
+    GitError."""
     old = diff.raw(repository, parent, patch, renames=False)
     new = diff.raw(repository, before, after, renames=False)
     if len(old) == len(new):

@@ -24,6 +24,7 @@ class Workspace:
         self,
         fork_url: str,
         upstream_url: str,
+        *,
         protocols: Sequence[str] = ("https", "http"),
         token: Optional[str] = None,
         extra_config: str = "",

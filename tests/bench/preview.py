@@ -2,9 +2,10 @@
 
     python tests/bench/preview.py
 
-Builds an upstream of some thousands of files and a fork that is six patches ahead and 245 commits behind, serves
-both over smart HTTP with added latency, and prints in one run: bytes received by `preview` (base unknown), the
-packed size of the objects that it needs, their ratio (bar: at most 3), and a full clone with a rebase.
+Builds an upstream of some thousands of files and a fork that is six patches ahead and 245 commits behind,
+serves both over smart HTTP with added latency, and prints in one run: bytes received by `preview` (base
+unknown), the packed size of the objects that it needs, their ratio (bar: at most 3), and a full clone with a
+rebase.
 Not a test: nothing here is asserted but the trees.
 """
 
@@ -29,25 +30,41 @@ from git_http import serving
 from patch_app.preview import run_preview
 
 FILES, HISTORY, BEHIND, LATENCY = 4500, 600, 245, 0.03
-WORDS = [w for w in ["alpha", "beta", "gamma", "delta", "epsilon", "return", "value", "index", "buffer", "stream", "parse", "handle", "error", "result", "state"]]
+NOUNS = "alpha beta gamma delta epsilon value index buffer stream handle error result state"
+WORDS = NOUNS.split()
 
 
 def line(rng: random.Random) -> str:
-    return " " * 4 * rng.randint(0, 3) + " ".join(rng.choice(WORDS) + str(rng.randint(0, 9999)) for _ in range(rng.randint(2, 8)))
+    return " " * 4 * rng.randint(0, 3) + " ".join(
+        rng.choice(WORDS) + str(rng.randint(0, 9999)) for _ in range(rng.randint(2, 8))
+    )
 
 
 def environment(number: int) -> dict[str, str]:
     date = f"{1_600_000_000 + number * 3600} +0000"
     return {
-        "PATH": os.environ["PATH"], "HOME": "/nonexistent", "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null",
-        "GIT_AUTHOR_NAME": "Somebody", "GIT_AUTHOR_EMAIL": "s@example.org", "GIT_COMMITTER_NAME": "Somebody",
-        "GIT_COMMITTER_EMAIL": "s@example.org", "GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date, "LC_ALL": "C",
-    }  # fmt: skip
+        "PATH": os.environ["PATH"],
+        "HOME": "/nonexistent",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": "/dev/null",
+        "GIT_AUTHOR_NAME": "Somebody",
+        "GIT_AUTHOR_EMAIL": "s@example.org",
+        "GIT_COMMITTER_NAME": "Somebody",
+        "GIT_COMMITTER_EMAIL": "s@example.org",
+        "GIT_AUTHOR_DATE": date,
+        "GIT_COMMITTER_DATE": date,
+        "LC_ALL": "C",
+    }
 
 
 def git(where: Path, *arguments: str, stdin: bytes = b"", number: int = 0) -> bytes:
     return subprocess.run(
-        ["git", *arguments], cwd=where, env=environment(number), input=stdin, stdout=subprocess.PIPE, check=True
+        ["git", *arguments],
+        cwd=where,
+        env=environment(number),
+        input=stdin,
+        stdout=subprocess.PIPE,
+        check=True,
     ).stdout
 
 
@@ -60,7 +77,9 @@ class Stream:
         self.files: dict[str, list[str]] = {}
         self.clock = 1_600_000_000
 
-    def commit(self, branch: str, message: str, changed: dict[str, list[str] | None], start: str = "") -> None:
+    def commit(
+        self, branch: str, message: str, changed: dict[str, list[str] | None], start: str = ""
+    ) -> None:
         self.clock += 3600
         who = f"Somebody <s@example.org> {self.clock} +0000"
         self.out.write(f"commit refs/heads/{branch}\nauthor {who}\ncommitter {who}\n".encode())
@@ -82,7 +101,8 @@ class Stream:
 
 
 def build(root: Path) -> tuple[Path, Path]:
-    """`upstream.git` with tag v2, and `fork.git` whose main is six patches on an untagged commit of upstream."""
+    """`upstream.git` with tag v2, and `fork.git` whose main is six patches on an untagged commit of
+    upstream."""
     rng = random.Random(7)
     stream = Stream(rng)
     for number in range(FILES):
@@ -127,8 +147,8 @@ def build(root: Path) -> tuple[Path, Path]:
 def needed(root: Path, upstream: Path, fork: Path) -> tuple[int, int]:
     """Count and packed size of what a carry can't do without.
 
-    Commits of the stack, its base and the target; their trees on the way to a touched path; the blobs that the
-    merges read: the patches' own and the target's at the same paths.
+    Commits of the stack, its base and the target; their trees on the way to a touched path; the blobs that
+    the merges read: the patches' own and the target's at the same paths.
     """
     both = root / "both.git"
     git(root, "clone", "-q", "--bare", str(upstream), str(both))
@@ -139,9 +159,14 @@ def needed(root: Path, upstream: Path, fork: Path) -> tuple[int, int]:
     paths = set(git(both, "diff", "--name-only", base, "fork").decode().split())
     names = {base, target, *stack}
     for commit in [base, target, *stack]:
-        folders = {"", *(str(parent) for path in paths for parent in Path(path).parents if str(parent) != ".")}
+        folders = {
+            "",
+            *(str(parent) for path in paths for parent in Path(path).parents if str(parent) != "."),
+        }
         wanted = [f"{commit}:{item}" for item in [*sorted(folders), *sorted(paths)]]
-        out = git(both, "cat-file", "--batch-check=%(objectname) %(objecttype)", stdin="\n".join(wanted).encode())
+        out = git(
+            both, "cat-file", "--batch-check=%(objectname) %(objecttype)", stdin="\n".join(wanted).encode()
+        )
         names |= {row.split()[0] for row in out.decode().splitlines() if not row.endswith("missing")}
     pack = git(both, "pack-objects", "-q", "--stdout", stdin="\n".join(sorted(names)).encode())
     return len(names), len(pack)
@@ -168,21 +193,31 @@ def main() -> int:
             out = io.StringIO()
             began = time.monotonic()
             status = run_preview(
-                fork_url, "main", "v2", upstream_url, [], True, Console(file=out), progress=Console(file=io.StringIO())
+                fork_url,
+                "main",
+                "v2",
+                upstream_url,
+                [],
+                True,
+                Console(file=out),
+                progress=Console(file=io.StringIO()),
             )
             seconds = time.monotonic() - began
             report = json.loads(out.getvalue())
             sent_bodies, requests = server.sent, server.requests
             naive_bytes, naive_seconds, tree = naive(root, fork_url, upstream_url, server)
     network = report["network"]
-    print(f"history: {FILES} files, {HISTORY + BEHIND + 1} commits; stack 6 ahead, {report['stack']['behind']} behind")
+    behind, times = report["stack"]["behind"], naive_bytes / size
+    print(f"history: {FILES} files, {HISTORY + BEHIND + 1} commits; stack 6 ahead, {behind} behind")
     print(f"preview: exit {status}, {report['status']}, {[patch['verdict'] for patch in report['patches']]}")
     print(f"  received {network['received_bytes']:>12,} bytes by the runner's own count (headers too)")
-    print(f"           {sent_bodies:>12,} bytes of bodies by the server's, {requests} requests; {seconds:.2f} s")
+    print(
+        f"           {sent_bodies:>12,} bytes of bodies by the server's, {requests} requests; {seconds:.2f} s"
+    )
     print(f"  stages   {report['seconds']}")
     print(f"needed:    {size:>12,} bytes pack of {count} objects")
     print(f"ratio:     {network['received_bytes'] / size:12.2f}   (bar: 3)")
-    print(f"naive:     {naive_bytes:>12,} bytes, {naive_seconds:.2f} s, {naive_bytes / size:.0f} times what is needed")
+    print(f"naive:     {naive_bytes:>12,} bytes, {naive_seconds:.2f} s, {times:.0f} times what is needed")
     same = report["candidate"] is not None and report["candidate"]["tree"] == tree
     print(f"trees:     {'the same' if same else 'DIFFERENT'} as the rebase's")
     return 0 if same else 1

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 
 class GitServer(ThreadingHTTPServer):
-    """Serves every repository below `root`. `latency` seconds are added to each request, and to each connection
-    twice. While `hold` is set, requests wait for `go_on`, and `held` tells that one does."""
+    """Serves every repository below `root`. `latency` seconds are added to each request, and to each
+    connection twice. While `hold` is set, requests wait for `go_on`, and `held` tells that one does."""
 
     daemon_threads = True
     request_queue_size = 64
@@ -132,7 +132,7 @@ class Handler(BaseHTTPRequestHandler):
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True  # the client was killed
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *args: object) -> None:
         """Silent."""
 
 

@@ -86,7 +86,8 @@ class World:
         self.tmp = tmp_path
         config = tmp_path / "gitconfig"
         config.write_text(
-            "[user]\n\tname = Upstream Person\n\temail = upstream@example.org\n[init]\n\tdefaultBranch = main\n"
+            "[user]\n\tname = Upstream Person\n\temail = upstream@example.org\n"
+            "[init]\n\tdefaultBranch = main\n"
             "[core]\n\thooksPath = /dev/null\n[commit]\n\tgpgSign = false\n[gc]\n\tauto = 0\n"
             "[advice]\n\tdetachedHead = false\n[merge]\n\tconflictStyle = merge\n"
         )

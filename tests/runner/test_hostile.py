@@ -1,4 +1,5 @@
-"""Repositories that mean harm, and machines that fail: nothing of theirs runs, and there is always a report."""
+"""Repositories that mean harm, and machines that fail: nothing of theirs runs, and there is always a
+report."""
 
 from __future__ import annotations
 
@@ -35,8 +36,9 @@ def test_no_hook_filter_driver_or_textconv_of_a_repository_runs(world: World) ->
     world.upstream.commit("second", {"a.txt": numbered(l20="theirs")})
     for repo in (world.upstream, world.fork):
         for key in (
-            "filter.evil.smudge", "filter.evil.clean", "merge.evil.driver", "diff.evil.textconv", "diff.evil.command",
-            "diff.external", "core.fsmonitor", "core.sshCommand", "core.pager", "uploadpack.packObjectsHook",
+            "filter.evil.smudge", "filter.evil.clean", "merge.evil.driver", "diff.evil.textconv",
+            "diff.evil.command", "diff.external", "core.fsmonitor", "core.sshCommand", "core.pager",
+            "uploadpack.packObjectsHook",
         ):  # fmt: skip
             repo.git("config", key, program)
         for hook in (
@@ -99,7 +101,8 @@ def test_an_attribute_file_on_a_path_that_leads_out_is_never_written(world: Worl
 
 @pytest.mark.parametrize(
     "name",
-    ["-x", "--upload-pack=touch x", "a b", "a..b", "a\x1b[31m", "a\nb", "a:b", "@{-1}", "@", "a.lock", "/a", "a//b", ".a", "", "a^b"],
+    ["-x", "--upload-pack=touch x", "a b", "a..b", "a\x1b[31m", "a\nb", "a:b", "@{-1}", "@", "a.lock", "/a",
+     "a//b", ".a", "", "a^b"],
 )  # fmt: skip
 def test_a_name_that_git_would_misread_is_refused(name: str) -> None:
     with pytest.raises(Problem):

@@ -1,4 +1,5 @@
-"""Both jobs as Actions starts them: a process, its environment, a fork over smart HTTP that asks for a token."""
+"""Both jobs as Actions starts them: a process, its environment, a fork over smart HTTP that asks for a
+token."""
 
 from __future__ import annotations
 

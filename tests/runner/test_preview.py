@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from patch_app.cli import app
 from patch_app.core.report import Report, Status
 from patch_app.preview import repository_url, run_preview, setting
+from patch_app.runner.git import CONFIG
 from patch_app.runner.records import Problem
 
 
@@ -190,8 +191,6 @@ def test_a_server_that_knows_no_filters_still_works(ready: World, monkeypatch: p
 
 
 def _config_without_upload_pack() -> str:
-    from patch_app.runner.git import CONFIG
-
     return CONFIG.replace("allowFilter = true", "allowFilter = false").replace(
         "InWant = true", "InWant = false"
     )
@@ -213,8 +212,8 @@ def test_a_sha256_repository(tmp_path: Path) -> None:
 def test_the_command_passes_everything_on(ready: World) -> None:
     done = CliRunner().invoke(
         app,
-        ["preview", str(ready.fork.path), "--branch", "main", "--onto", "v2", "--upstream", str(ready.upstream.path),
-         "--check", "true", "--json"],
+        ["preview", str(ready.fork.path), "--branch", "main", "--onto", "v2", "--upstream",
+         str(ready.upstream.path), "--check", "true", "--json"],
     )  # fmt: skip
     assert done.exit_code == 0
     assert json.loads(done.stdout)["checks"][0]["name"] == "check 1"
