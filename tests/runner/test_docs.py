@@ -1,0 +1,30 @@
+"""The reference says what there is: a key, verdict or status without a line in the docs is a failure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from patch_app.core.report import Report, Status, Verdict
+from patch_app.preview import Exit
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def rows(name: str) -> set[str]:
+    text = (DOCS / name).read_text()
+    return {line.split("|")[1].strip().strip("`") for line in text.splitlines() if line.startswith("| ")}
+
+
+def test_every_key_of_the_report_is_described() -> None:
+    keys = {field.alias or name for name, field in Report.model_fields.items()}
+    assert keys <= rows("reference/report.md")
+    text = (DOCS / "reference/report.md").read_text()
+    assert all(f"`{status}`" in text for status in Status)
+
+
+def test_every_verdict_is_explained() -> None:
+    assert {str(verdict) for verdict in Verdict} == rows("concepts/verdicts.md") - {"verdict", "---"}
+
+
+def test_every_exit_status_is_in_the_reference() -> None:
+    assert {str(int(status)) for status in Exit} <= rows("reference/preview.md")
