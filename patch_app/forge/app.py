@@ -51,7 +51,7 @@ from patch_app.forge.rest import (
 )
 from patch_app.forge.state import Json
 
-# Importing a module registers its routes; the order is that of matching.
+# Importing a module registers its routes.
 REST_MODULES = (
     *(rest_apps, rest_actions, rest_runs, rest_checks, rest_pulls, rest_issues, rest_releases),
     *(rest_git, rest_commits, rest_repos, rest_setup),
@@ -97,6 +97,25 @@ def _parsed(data: bytes) -> Json:
         raise ApiError(400, "Problems parsing JSON") from error
     if not isinstance(body, dict):
         raise ApiError(422, "Invalid request.\n\nFor 'properties', nil is not an object.")
+    return body
+
+
+# What version 2026-03-10 takes away (GitHub's OpenAPI description, x-github-breaking-changes).
+_GONE = frozenset({"merge_commit_sha", "assignee", "has_downloads"})
+
+
+def adapted(body: Any, version: str) -> Any:
+    """An answer in the form of an API version; handlers write the oldest."""
+    if version < "2026-03-10":
+        return body
+    if isinstance(body, list):
+        return [adapted(row, version) for row in body]
+    if isinstance(body, dict):
+        rows = {k: adapted(v, version) for k, v in body.items() if k not in _GONE}
+        pull = rows.get("pull_request")
+        if isinstance(pull, dict) and "merged_at" in pull and pull["merged_at"] is None:
+            del pull["merged_at"]  # of an issue: not nullable any more, but not required
+        return rows
     return body
 
 
@@ -159,7 +178,7 @@ def _rest(core: Core, request: Request, path: str, data: bytes) -> Response:
     except ApiError as error:
         reply = Reply(status=error.status, body=error.body())
     headers |= dict(reply.headers)
-    answer = _json(reply.status, reply.body, headers)
+    answer = _json(reply.status, adapted(reply.body, version), headers)
     fresh = True
     if request.method == "GET" and reply.status == 200 and isinstance(answer.body, bytes):
         etag = f'W/"{hashlib.sha256(answer.body).hexdigest()}"'

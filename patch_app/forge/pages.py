@@ -120,7 +120,8 @@ def _install(core: Core, request: Request, slug: str, data: bytes) -> Response:
             return HTMLResponse(
                 f"<h1>Install {html.escape(app.name)}</h1><form method=post>"
                 "<label>Account <input name=account></label> "
-                "<label>Repository (empty: all) <input name=repository></label> <button>Install</button></form>"
+                "<label>Repository (empty: all) <input name=repository></label> "
+                "<button>Install</button></form>"
             )
         fields = parse_qs(data.decode("utf-8", "replace"))
         by = _owner(core, request, None)

@@ -184,14 +184,14 @@ def route(
 
 
 def find(method: str, path: str) -> tuple[Route, dict[str, str]]:
-    """The route of a request. Errors: ApiError 501 naming the request when there is none."""
-    for candidate in ROUTES:
-        if candidate.method != method:
-            continue
-        found = candidate.regex.match(path)
-        if found:
-            return candidate, {k: unquote(v) for k, v in found.groupdict().items()}
-    raise unsupported(f"{method} {path}")
+    """The route of a request; fixed text wins over parameters. Errors: ApiError 501 naming the request."""
+    fits = [(r, found) for r in ROUTES if r.method == method and (found := r.regex.match(path))]
+    if not fits and path.endswith("/"):
+        return find(method, path.rstrip("/"))
+    if not fits:
+        raise unsupported(f"{method} {path}")
+    rule, found = max(fits, key=lambda row: len(re.sub(r"\{[^}]*\}", "", row[0].pattern)))
+    return rule, {k: unquote(v) for k, v in found.groupdict().items()}
 
 
 def check_shape(rule: Route, query: Mapping[str, str], body: Json) -> None:

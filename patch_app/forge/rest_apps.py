@@ -270,7 +270,9 @@ def rate_limit(ctx: Ctx) -> Reply:
     now = int(ctx.core.now().timestamp())
     row = {"limit": 5000, "used": 0, "remaining": 5000, "reset": (now // 3600 + 1) * 3600}
     names = ("core", "graphql", "search")
-    return Reply(body={"resources": dict.fromkeys(names, row), "rate": row})
+    body: Json = {"resources": dict.fromkeys(names, row)}
+    # 2026-03-10 took the doubled `rate` away
+    return Reply(body=body if ctx.version >= "2026-03-10" else body | {"rate": row})
 
 
 def _self(ctx: Ctx, caller: Caller) -> Json:
@@ -298,4 +300,4 @@ def one_user(ctx: Ctx, username: str) -> Reply:
 @route("GET", "/meta")
 def meta(ctx: Ctx) -> Reply:
     """GET /meta."""
-    return Reply(body={"verifiable_password_authentication": True, "installed_version": "local"})
+    return Reply(body={"verifiable_password_authentication": True})

@@ -231,6 +231,12 @@ def get_ref(ctx: Ctx, repo: Repository, ref: str) -> Reply:
     return Reply(body=_ref(ctx, repo, name))
 
 
+@route("GET", "/repos/{owner}/{repo}/git/matching-refs", need=READ)
+def all_refs(ctx: Ctx, repo: Repository) -> Reply:
+    """GET .../git/matching-refs/ : all there are."""
+    return matching_refs(ctx, repo, ref="")
+
+
 @route("GET", "/repos/{owner}/{repo}/git/matching-refs/{ref:path}", need=READ)
 def matching_refs(ctx: Ctx, repo: Repository, ref: str) -> Reply:
     """GET .../git/matching-refs/{ref}: every namespace, by prefix of the name."""

@@ -1,0 +1,55 @@
+"""GitHub's own descriptions, from npm, in a cache folder outside the repository. Never committed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+VERSIONS = {"@octokit/openapi": "23.0.2", "@octokit/graphql-schema": "15.26.1"}
+
+
+def _cache_dir() -> Path:
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(root) / "patch-app" / "npm"
+
+
+@cache
+def package(name: str) -> Path:
+    """The package's folder, installed when needed. Skips where npm is missing, but fails in CI."""
+    version = VERSIONS[name]
+    prefix = _cache_dir() / f"{name.replace('/', '-').lstrip('@')}-{version}"
+    folder = prefix / "node_modules" / name
+    if (folder / "package.json").exists():
+        return folder
+    if shutil.which("npm") is None:
+        reason = f"npm is not installed, so {name} can't be fetched"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    prefix.mkdir(parents=True, exist_ok=True)
+    command = ["npm", "install", "--prefix", str(prefix), "--no-audit", "--no-fund", "--ignore-scripts"]
+    done = subprocess.run([*command, f"{name}@{version}"], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        reason = f"npm could not install {name}: {done.stderr[-500:]}"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return folder
+
+
+@cache
+def openapi() -> dict[str, Any]:
+    file = package("@octokit/openapi") / "generated" / "api.github.com.json"
+    data: dict[str, Any] = json.loads(file.read_text())
+    return data
+
+
+def graphql_schema() -> str:
+    return (package("@octokit/graphql-schema") / "schema.graphql").read_text()
