@@ -39,6 +39,7 @@ NOT_YET: Final[Mapping[str, str]] = {
 _OFF: Final = frozenset({"", "0", "false", "no", "off"})
 
 MIN_TOKEN: Final = 16
+MIN_SECONDS: Final = 0.1
 _TOKEN = re.compile(r"[!-~]+")
 
 
@@ -110,10 +111,13 @@ class Settings(BaseSettings):
     )
 
     poll_seconds: float = Field(
-        300, ge=0.1, le=86_400, description="Seconds between two looks at upstream releases."
+        300, ge=0, le=86_400, description="Seconds between two looks at upstream releases; `0`: never."
     )
     sync_seconds: float = Field(
-        60, ge=0.1, le=86_400, description="Seconds between two looks at an open attempt that nothing woke."
+        60,
+        ge=MIN_SECONDS,
+        le=86_400,
+        description="Seconds between two looks at an open attempt that nothing woke.",
     )
     log_format: LogFormat = Field(
         LogFormat.AUTO, description="`json`, `console`, or `auto`: console on a terminal, else JSON."
@@ -130,6 +134,13 @@ class Settings(BaseSettings):
                     f"must be {MIN_TOKEN} or more characters of printable ASCII without spaces; "
                     "make one with: openssl rand -hex 32"
                 )
+        return value
+
+    @field_validator("poll_seconds")
+    @classmethod
+    def _not_all_the_time(cls, value: float) -> float:
+        if 0 < value < MIN_SECONDS:
+            raise ValueError(f"must be 0 (never) or at least {MIN_SECONDS}")
         return value
 
     @field_validator("log_format", "log_level", mode="before")

@@ -109,7 +109,8 @@ def test_api_belongs_to_the_github(monkeypatch: pytest.MonkeyPatch, web: str, ap
         ("GITHUB_URL", "github.com", "GITHUB_URL: must be a URL"),
         ("GITHUB_URL", "http://github.example.org", "GITHUB_URL: must begin with https://"),
         ("GITHUB_API_URL", "https://user:hunter2@x.org", "GITHUB_API_URL: .*without user name"),
-        ("POLL_SECONDS", "0", "POLL_SECONDS: .*greater than or equal to 0.1"),
+        ("POLL_SECONDS", "0.01", "POLL_SECONDS: must be 0 .* or at least 0.1"),
+        ("SYNC_SECONDS", "0", "SYNC_SECONDS: .*greater than or equal to 0.1"),
         ("LOG_FORMAT", "xml", "LOG_FORMAT: .*'auto', 'json' or 'console'"),
     ],
 )
