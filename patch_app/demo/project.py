@@ -120,23 +120,36 @@ def build(forge: Forge) -> None:
 
 
 def _patches() -> list[tuple[str, dict[str, str | bytes | None]]]:
-    quiet = _KETTLE.replace('echo "wheee"', 'echo "wheee" >&2').replace('echo "pouring"', 'echo "pouring gently"')
+    quiet = _KETTLE.replace('echo "wheee"', 'echo "wheee" >&2').replace(
+        'echo "pouring"', 'echo "pouring gently"'
+    )
     tea = quiet.replace("TEMPERATURE=100", "TEMPERATURE=80")
     return [
         ("Add a recipe for green tea", {"recipes/green-tea.md": "# Green tea\n\n80 degrees, two minutes.\n"}),
         ("Whistle on standard error and pour gently", {"kettle.sh": quiet}),
         ("Mend a typo in the README", {"README.md": _README.replace("watter", "water")}),
         ("Heat to 80 degrees: green tea turns bitter above", {"kettle.sh": tea}),
-        ("Check the recipes on every push", {".github/workflows/ci.yml": _CI + "          ls recipes/*.md\n"}),
+        (
+            "Check the recipes on every push",
+            {".github/workflows/ci.yml": _CI + "          ls recipes/*.md\n"},
+        ),
     ]
 
 
 def release_first(forge: Forge) -> None:
     """v1.1.0: upstream mends the same typo, takes half of the second patch, and adds a feature."""
     kettle = _KETTLE.replace('echo "wheee"', 'echo "wheee" >&2')
-    forge.commit(UPSTREAM, "main", {"README.md": _README.replace("watter", "water")}, "Spell water right", by=MAINTAINER)
+    forge.commit(
+        UPSTREAM,
+        "main",
+        {"README.md": _README.replace("watter", "water")},
+        "Spell water right",
+        by=MAINTAINER,
+    )
     forge.commit(UPSTREAM, "main", {"kettle.sh": kettle}, "Whistle where errors go (#12)", by=MAINTAINER)
-    forge.commit(UPSTREAM, "main", {"descale.sh": "#!/bin/sh\necho descaling\n"}, "Descale (#14)", by=MAINTAINER)
+    forge.commit(
+        UPSTREAM, "main", {"descale.sh": "#!/bin/sh\necho descaling\n"}, "Descale (#14)", by=MAINTAINER
+    )
     forge.publish_release(UPSTREAM, FIRST)
 
 
@@ -145,5 +158,7 @@ def release_second(forge: Forge) -> None:
     kettle = _KETTLE.replace('echo "wheee"', 'echo "wheee" >&2').replace(
         "TEMPERATURE=100", 'TEMPERATURE="${KETTLE_TEMPERATURE:-100}"'
     )
-    forge.commit(UPSTREAM, "main", {"kettle.sh": kettle}, "Let people set the temperature (#17)", by=MAINTAINER)
+    forge.commit(
+        UPSTREAM, "main", {"kettle.sh": kettle}, "Let people set the temperature (#17)", by=MAINTAINER
+    )
     forge.publish_release(UPSTREAM, SECOND)

@@ -50,6 +50,7 @@ class Poller:
             )
             for reading in await read_releases_anyhow(client, upstreams):
                 await self._take(reading)
+            log.info("polled", upstreams=upstreams)
 
     async def _take(self, reading: Reading) -> None:
         if reading.problem is not None:
