@@ -7,9 +7,11 @@ is ever written to it: a commit's subject could else forge the notice that names
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from types import FrameType
+from typing import Dict, List, Mapping, Optional, Tuple
 
 from . import check_job, deliver, report, request, summary
 from .job import Job, Runner, as_problem
@@ -102,6 +104,8 @@ def _carry(
         job = Job(report.build(facts, problem), None, None)
     else:
         job = Runner(workspace, parsed, run=run, progress=progress).run()
+    if job.bundle is None:
+        workspace.free()
     ref = deliver.inbox_ref(attempt, run_attempt(environment))
     date = parsed.date if parsed else int(time.time())
     job, inbox = hand_over(
@@ -199,8 +203,17 @@ def append(path: Optional[str], content: str) -> None:
         )
 
 
-def start() -> Any:
+def stopped(number: int, frame: Optional[FrameType]) -> None:
+    """Turns the first signal of a cancelled run into a failure like any other, so that it is reported."""
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, signal.SIG_IGN)
+    raise Problem("stopped", "The run was stopped from outside before it was done.")
+
+
+def start() -> int:
     """What `python3 -m` calls."""
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, stopped)
     return main(sys.argv[1:], dict(os.environ))
 
 

@@ -109,6 +109,12 @@ class Workspace:
             file.write(config % (quoted(self.fork_url), quoted(self.upstream_url)))
         return repository
 
+    def free(self) -> None:
+        """Removes the scratch repositories: after a full disk there must be room for the report."""
+        for name in os.listdir(self.root):
+            if name.endswith(".git"):
+                shutil.rmtree(self.path(name), ignore_errors=True)
+
     def git_version(self) -> str:
         """Version of the git that is used, as `git version` says it. Raises Problem below 2.38."""
         whole = Git(self.root, self.environment, self.scrub).line("version").replace("git version ", "", 1)

@@ -261,6 +261,22 @@ def test_killed_in_the_middle_leaves_nothing_half_done(fork: Fork) -> None:
     assert fork.run("carry", fork.request())[0] == 0
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_cancelled_run_still_leaves_a_report(fork: Fork, number: signal.Signals) -> None:
+    fork.server.hold.set()
+    with fork.start("carry", fork.environment(fork.request())) as process:
+        assert fork.server.held.wait(30)
+        process.send_signal(number)
+        fork.server.hold.clear()
+        fork.server.go_on.set()
+        out, _ = process.communicate(timeout=30)
+    assert "Traceback" not in out
+    assert process.returncode == 1
+    report = fork.inbox()
+    assert report.error is not None
+    assert report.error.stage == "stopped"
+
+
 CHECK = {"name": "hello", "run": "sh run.sh; git log -1 --format=%s; env | sort", "timeout": 30}
 
 
