@@ -62,6 +62,25 @@ cat >"$FORGE_DIR/received"
 """
 
 
+# One file instead of a `git config` for each line.
+REPOSITORY_CONFIG = """[core]
+\thooksPath = "{hooks}"
+\talternateRefsCommand = true
+\tlogAllRefUpdates = false
+[gc]
+\tauto = 0
+[http]
+\treceivepack = true
+[receive]
+\tadvertiseAtomic = true
+\tautogc = false
+\thideRefs = refs/pull
+[uploadpack]
+\tallowAnySHA1InWant = true
+\tallowFilter = true
+"""
+
+
 def install_hooks(data_dir: Path) -> Path:
     """Write the hooks that all repositories share; the folder for core.hooksPath."""
     folder = data_dir / "hooks"
@@ -78,20 +97,8 @@ def create_repository(core: Core, repo: Repository) -> Git:
     git = Git(core.path_of(repo))
     git.path.parent.mkdir(parents=True, exist_ok=True)
     git.run("init", "-q", "--bare", f"--initial-branch={repo.default_branch}")
-    settings = {
-        "core.hooksPath": str(core.data_dir / "hooks"),
-        "core.alternateRefsCommand": "true",
-        "core.logAllRefUpdates": "false",
-        "gc.auto": "0",
-        "http.receivepack": "true",
-        "receive.advertiseAtomic": "true",
-        "receive.autogc": "false",
-        "receive.hideRefs": "refs/pull",
-        "uploadpack.allowAnySHA1InWant": "true",
-        "uploadpack.allowFilter": "true",
-    }
-    for key, value in settings.items():
-        git.run("config", key, value)
+    with (git.path / "config").open("a") as file:
+        file.write(REPOSITORY_CONFIG.format(hooks=core.data_dir / "hooks"))
     return git
 
 

@@ -5,11 +5,23 @@ Its job: REST calls and Git addresses for tests and the demo. It refuses to do a
 
 from __future__ import annotations
 
+import ssl
+from functools import cache
 from typing import Any
 
 import httpx
 
 from patch_app.forge.core import Core
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Never used on loopback, but httpx makes one a client, which takes longer than the request."""
+    return ssl.create_default_context()
+
+
+def _client() -> httpx.Client:
+    return httpx.Client(timeout=30, trust_env=False, verify=_tls())
 
 
 class RefusedError(Exception):
@@ -46,7 +58,7 @@ class Person:
             "Accept": "application/vnd.github+json",
             "X-GitHub-Api-Version": "2026-03-10",
         }
-        with httpx.Client(timeout=30, trust_env=False) as client:
+        with _client() as client:
             return client.request(
                 method, self._core.api_url + path, json=json, params=params, headers=headers
             )
@@ -62,7 +74,7 @@ class Person:
     def graphql(self, query: str, variables: dict[str, Any] | None = None) -> Any:
         """One GraphQL request: the whole answer with `data` and `errors`."""
         headers = {"Authorization": f"Bearer {self.token}"}
-        with httpx.Client(timeout=30, trust_env=False) as client:
+        with _client() as client:
             url = f"{self._core.url}/api/graphql"
             return client.post(
                 url, json={"query": query, "variables": variables or {}}, headers=headers

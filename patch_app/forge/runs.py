@@ -20,7 +20,7 @@ from patch_app.forge.actions_api import (
     StepResult,
     WorkflowRun,
 )
-from patch_app.forge.auth import JOB_PERMISSIONS, LEVELS, digest, new_app_token
+from patch_app.forge.auth import JOB_PERMISSIONS, LEVELS, Caller, digest, new_app_token, require
 from patch_app.forge.core import ACTIONS_APP, Core
 from patch_app.forge.state import CheckRun, CheckSuite, Job, Json, Repository, Run, Token, Workflow
 from patch_app.forge.views import html_of, stamp
@@ -157,6 +157,20 @@ def emit_check(core: Core, repo: Repository, check: CheckRun, action: str, sende
     suite = views_runs.check_suite(core, repo, repo.suites[check.suite_id])
     payload: Json = {"action": action, "check_run": row | {"check_suite": suite}}
     core.webhooks.emit("check_run", repo, sender, payload)
+
+
+def press(core: Core, repo: Repository, check: CheckRun, identifier: str, by: str) -> None:
+    """A person presses a button: docs, check_run event, `requested_action` reaches the check's App alone."""
+    if identifier not in {str(a["identifier"]) for a in check.actions}:
+        raise KeyError(identifier)
+    require(core.state, Caller(kind="person", login=by), repo, ("checks", "write"), role="write")
+    suite = views_runs.check_suite(core, repo, repo.suites[check.suite_id])
+    payload: Json = {
+        "action": "requested_action",
+        "check_run": views_runs.check_run(core, repo, check) | {"check_suite": suite},
+        "requested_action": {"identifier": identifier},
+    }
+    core.webhooks.emit("check_run", repo, by, payload, app_id=check.app_id)
 
 
 class Sink(RunSink):

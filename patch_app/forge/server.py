@@ -305,6 +305,15 @@ class Forge:
         with self.core.transaction() as state:
             state.apps[app if isinstance(app, int) else app.id].webhook_url = url
 
+    def press(self, full_name: str, check_id: int, identifier: str, *, by: str) -> None:
+        """Press a button of a check run: `requested_action`, to the App that made it.
+
+        Errors: KeyError for a check or button that isn't there, ApiError 403 without write.
+        """
+        with self.core.transaction():
+            repo = self.repository(full_name)
+            runs.press(self.core, repo, repo.checks[check_id], identifier, by)
+
     # -- reading -------------------------------------------------------------------------------------------
 
     def dump(self, full_name: str) -> str:

@@ -60,8 +60,10 @@ class Webhooks:
 
     # -- sending -------------------------------------------------------------------------------------------
 
-    def emit(self, event: str, repo: Repository, sender: str, payload: Json) -> None:
-        """Queue an event of a repository for every App that is installed there and subscribed."""
+    def emit(
+        self, event: str, repo: Repository, sender: str, payload: Json, *, app_id: int | None = None
+    ) -> None:
+        """Queue an event of a repository for every App (or that one) that is installed and subscribed."""
         core = self._core
         base = {"repository": views.repository(core, repo), "sender": views.user(core, sender)}
         if core.account(repo.owner).type == "Organization":
@@ -70,6 +72,8 @@ class Webhooks:
             if row.account.lower() != repo.owner.lower() or row.suspended_at is not None:
                 continue
             if row.repositories is not None and repo.id not in row.repositories:
+                continue
+            if app_id not in {None, row.app_id}:
                 continue
             self.emit_to(row, event, payload | base, repo)
 

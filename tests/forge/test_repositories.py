@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from patch_app.forge import ForgeOptions
+from patch_app.forge.rest import ApiError
 from tests.forge.conftest import WORKFLOW, R, Receiver, World, clone
 
 UPDATE = "mutation($i: UpdateRefsInput!) { updateRefs(input: $i) { clientMutationId } }"
@@ -294,3 +295,15 @@ def test_a_run_is_read_back_with_jobs_checks_and_annotations(world: World, recei
     told = [e for e in receiver.events() if e.startswith("workflow_run")]
     stages = ("requested", "in_progress", "completed", "requested")
     assert told == [f"workflow_run.{stage}" for stage in stages]
+
+
+def test_a_button_of_a_check_reaches_its_app_alone(world: World, receiver: Receiver) -> None:
+    button = {"label": "Retry", "description": "Try again", "identifier": "retry"}
+    sent = {"name": "c", "head_sha": world.head(), "actions": [button]}
+    check = world.request(world.token(), "POST", f"{R}/check-runs", sent).json()["id"]
+    world.forge.press("alice/tool", check, "retry", by="bob")
+    world.forge.settle()
+    assert receiver.events() == ["check_run.created", "check_run.requested_action"]
+    world.forge.add_user("eve")
+    with pytest.raises(ApiError, match="push access"):
+        world.forge.press("alice/tool", check, "retry", by="eve")
