@@ -125,7 +125,10 @@ class Carrier:
         note = None
         if self._alone(patch, target_tree):
             note = "applied to the release alone it changes nothing: it may have been taken upstream"
-        commits = self.explainer.touched(paths or tuple(change.path for change in patch.changes))
+        # Git may show a path under another name (`x~patch` beside a directory `x`), which upstream never had
+        commits = self.explainer.touched(paths) or self.explainer.touched(
+            tuple(c.path for c in patch.changes)
+        )
         return Outcome(patch, CONFLICTED, note=note, upstream_commits=commits), found, tree
 
     def _attributes_after(self, patch: Patch, before: str, after: str) -> None:

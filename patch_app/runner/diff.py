@@ -74,12 +74,19 @@ def lines(repository: Git, old: str, new: str) -> Optional[List[Tuple[Change, Li
         return []
     head, separator, body = out.partition(b"\0\0")
     changes = parse_raw(head + b"\0")
-    if not separator or any(change.status == "T" for change in changes):
-        return None
     sections = split_sections(body)
-    if len(sections) != len(changes):
+    if not separator or len(sections) != sum(2 if change.status == "T" else 1 for change in changes):
         return None
-    return list(zip(changes, sections))  # noqa: B905 - Python 3.9 has no `strict`, and the lengths were compared
+    found = []
+    position = 0
+    for change in changes:
+        # a change of kind is shown as a deletion and an addition
+        taken = sections[position : position + (2 if change.status == "T" else 1)]
+        position += len(taken)
+        removed = tuple(row for part in taken for row in part.removed)
+        added = tuple(row for part in taken for row in part.added)
+        found.append((change, Lines(removed, added)))
+    return found
 
 
 def split_sections(body: bytes) -> List[Lines]:

@@ -33,7 +33,7 @@ def judge(repository: Git, parent: str, patch: str, before: str, after: str) -> 
     old_lines = diff.lines(repository, parent, patch)
     new_lines = diff.lines(repository, before, after)
     if old_lines is None or new_lines is None:
-        return ADJUSTED, "a path changed its kind; its lines could not be compared"
+        return ADJUSTED, "lines: they could not be compared"
     return compare(old_lines, new_lines)
 
 
