@@ -119,7 +119,7 @@ def _from_this_machine(request: Request) -> bool:
         return False
     # a foreign name that resolves to this machine (DNS rebinding) shows in the Host header
     host = _HOST.fullmatch(request.headers.get("host", ""))
-    return host is not None and is_loopback(host[1].strip("[]"))
+    return host is not None and is_loopback(host[1].strip("[]").lower())
 
 
 def _cross_site(request: Request) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import json
@@ -227,12 +228,10 @@ async def test_chunked_without_a_length(world: World, serve: Serve) -> None:
     async with serve(site) as running, httpx.AsyncClient(base_url=running.url) as client:
         answer = await client.post(PATH, content=small(), headers=headers())
         assert answer.status_code == 202
-        try:
+        # the server may hang up before all is sent
+        with contextlib.suppress(httpx.WriteError):
             answer = await client.post(PATH, content=chunks(11, 10_000), headers=headers(key="d-2"))
             assert answer.status_code == 413
-        except httpx.WriteError:
-            # the server has hung up already; it did not keep it
-            pass
     assert [row.key for row in await world.store.inbox_pending(10)] == ["d-1"]
 
 
