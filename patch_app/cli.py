@@ -1,4 +1,4 @@
-"""The command line, `patch-app`. Parses arguments and calls; the work is done elsewhere, imported when needed."""
+"""The command line, `patch-app`. Parses arguments and calls; the work is done elsewhere."""
 
 from __future__ import annotations
 

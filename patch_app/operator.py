@@ -127,7 +127,7 @@ async def install(settings: Settings, console: Console, *, repository: str, file
     content = None
     if file is not None:
         try:
-            content = file.read_bytes()
+            content = await asyncio.to_thread(file.read_bytes)
             configuration.parse(content.decode())
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"{file}: {error}") from None

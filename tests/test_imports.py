@@ -34,6 +34,7 @@ ALLOWED: dict[str, set[str]] = {
     "serve": OUTER,
     "operator": OUTER | {"serve"},
     "cli": OUTER | {"serve", "operator", "preview", "demo"},
+    "__main__": {"cli"},
     "demo": OUTER | {"serve", "operator", "forge"},
 }
 # single edges beside these, each with its reason

@@ -33,7 +33,9 @@ def asked(attempt: Attempt, facts: Facts) -> bool:
     """Somebody asked for the promotion: an approval, or a merge where the fork promotes on merge."""
     pull_request = facts.pull_request
     merged = pull_request is not None and pull_request.merged
-    return merged or (attempt.configuration.promotion.approve is Approve.REVIEW and bool(approvals(attempt, facts)))
+    return merged or (
+        attempt.configuration.promotion.approve is Approve.REVIEW and bool(approvals(attempt, facts))
+    )
 
 
 def missing(attempt: Attempt, facts: Facts) -> list[str]:
@@ -54,7 +56,8 @@ def _missing_approvals(attempt: Attempt, facts: Facts) -> Iterable[str]:
     needed = max(1, rules.approvals)
     have = len(approvals(attempt, facts))
     if have < needed:
-        yield f"{needed - have} approving review(s) on {(attempt.candidate or '')[:12]} by people with write permission"
+        candidate = (attempt.candidate or "")[:12]
+        yield f"{needed - have} approving review(s) on {candidate} by people with write permission"
     for review in facts.reviews:
         if review.state == "CHANGES_REQUESTED" and review.permission in MAY_WRITE and not review.bot:
             yield f"@{review.person} asked for changes"

@@ -148,6 +148,7 @@ class Attempt(Model):
 
     @property
     def open(self) -> bool:
+        """Whether it has not ended."""
         return self.stage not in ENDED
 
 

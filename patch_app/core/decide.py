@@ -27,7 +27,9 @@ def decide(attempt: Attempt, facts: Facts) -> Decision:
     attempt = plan.with_outcomes(attempt, facts)
     if facts.gone is not None:
         return plan.blocked(attempt, facts.gone) if attempt.open else Decision(attempt=attempt)
-    stage = attempt.resume if attempt.stage in (Stage.BLOCKED, Stage.HELD) and attempt.resume else attempt.stage
+    stage = (
+        attempt.resume if attempt.stage in (Stage.BLOCKED, Stage.HELD) and attempt.resume else attempt.stage
+    )
     standing = attempt.model_copy(update={"stage": stage})
     decision = _guarded(standing, facts) or _step(standing, facts)
     # a blocked attempt that is still blocked must not look changed
@@ -76,14 +78,17 @@ def _guarded(attempt: Attempt, facts: Facts) -> Decision | None:
     if not attempt.open or attempt.stage is Stage.PREFLIGHT:
         return None
     stack = facts.ref(names.head(attempt.stack))
-    if attempt.stage in (Stage.APPROVED, Stage.PROMOTING) and (stack == attempt.candidate or facts.has_candidate):
+    if attempt.stage in (Stage.APPROVED, Stage.PROMOTING) and (
+        stack == attempt.candidate or facts.has_candidate
+    ):
         return _promoted(attempt)  # our own echo, perhaps with somebody's commits on top already
     if attempt.stage not in (Stage.APPROVED, Stage.PROMOTING) and _superseded(attempt, facts):
         return plan.to(attempt, Stage.SUPERSEDED, message="a newer attempt has taken over")
     if facts.target is not None and facts.target != attempt.target:
         return plan.held(
             attempt,
-            f"the tag {attempt.tag} was moved in {attempt.upstream}: it was {_short(attempt.target)} when this "
+            f"the tag {attempt.tag} was moved in {attempt.upstream}: "
+            f"it was {_short(attempt.target)} when this "
             f"attempt began and is {_short(facts.target)} now; nothing is promoted until a person has looked",
         )
     if stack != attempt.stack_head:
@@ -96,7 +101,9 @@ def _superseded(attempt: Attempt, facts: Facts) -> bool:
     if merged or (attempt.candidate is not None and approval.approvals(attempt, facts)):
         return False
     before = (Stage.PREFLIGHT, Stage.BLOCKED, Stage.FAILED, Stage.ABANDONED, Stage.SUPERSEDED)
-    return any(one.newer and (one.stage not in before or one.event == attempt.event) for one in facts.siblings)
+    return any(
+        one.newer and (one.stage not in before or one.event == attempt.event) for one in facts.siblings
+    )
 
 
 def _stack_moved(attempt: Attempt, facts: Facts, stack: str) -> Decision:
@@ -104,15 +111,20 @@ def _stack_moved(attempt: Attempt, facts: Facts, stack: str) -> Decision:
         return plan.blocked(attempt, f"the maintained branch {attempt.stack} is gone")
     if facts.contained:
         return plan.to(
-            attempt, Stage.CONTAINED, message=f"{attempt.stack} contains {attempt.tag} now, without this attempt"
+            attempt,
+            Stage.CONTAINED,
+            message=f"{attempt.stack} contains {attempt.tag} now, without this attempt",
         )
     if facts.descends:
-        return plan.replaced(attempt, f"{attempt.stack} has new commits: they are carried on top, approvals start again")
+        return plan.replaced(
+            attempt, f"{attempt.stack} has new commits: they are carried on top, approvals start again"
+        )
     if facts.descends is None:
         return Decision(attempt=attempt)
     return plan.held(
         attempt,
-        f"{attempt.stack} was rewritten while this attempt was open ({_short(attempt.stack_head)} is no longer in it): "
+        f"{attempt.stack} was rewritten while this attempt was open "
+        f"({_short(attempt.stack_head)} is no longer in it): "
         "a person decides; replay the attempt to carry the branch as it is now",
     )
 
@@ -129,7 +141,9 @@ def _dispatched(attempt: Attempt, facts: Facts) -> Decision:
     if effect.state is EffectState.REFUSED:
         return plan.blocked(attempt, f"GitHub refused to start the run: {effect.outcome.get('message', '')}")
     if (facts.now - attempt.updated).total_seconds() > PATIENCE:
-        return plan.blocked(attempt, "the run was asked for but GitHub shows none; look at the fork's Actions page")
+        return plan.blocked(
+            attempt, "the run was asked for but GitHub shows none; look at the fork's Actions page"
+        )
     return Decision(attempt=attempt)
 
 
@@ -186,7 +200,9 @@ def _relay(attempt: Attempt, facts: Facts) -> Decision:
     changes = plan.relay_changes(attempt, facts)
     for change in changes:
         if change.before not in (names.ZERO, attempt.written.get(change.ref)):
-            return plan.blocked(attempt, f"somebody else wrote {change.ref}: delete that ref, then this attempt goes on")
+            return plan.blocked(
+                attempt, f"somebody else wrote {change.ref}: delete that ref, then this attempt goes on"
+            )
     if not changes:
         clean = attempt.report is not None and attempt.report.candidate is not None
         return plan.to(attempt, Stage.CARRIED if clean else Stage.CONFLICT)
@@ -232,7 +248,9 @@ def _gated(attempt: Attempt, facts: Facts) -> Decision:
         wish = plan.pull_request(attempt)
         done = plan.same(facts, wish)
         if done is not None and done.state is EffectState.REFUSED:
-            return plan.blocked(attempt, f"GitHub refused the pull request: {done.outcome.get('message', '')}")
+            return plan.blocked(
+                attempt, f"GitHub refused the pull request: {done.outcome.get('message', '')}"
+            )
         return Decision(attempt=attempt, effects=(wish, *plan.check_run(attempt, facts)))
     return plan.to(attempt, Stage.REVIEWING)
 
@@ -242,7 +260,8 @@ def _branches(attempt: Attempt, facts: Facts) -> Decision | None:
     foreign = plan.foreign_branch(attempt, facts)
     if foreign is not None:
         return plan.blocked(
-            attempt, f"the branch {foreign} exists and isn't ours: rename or delete it, then this attempt goes on"
+            attempt,
+            f"the branch {foreign} exists and isn't ours: rename or delete it, then this attempt goes on",
         )
     changes = plan.branch_changes(attempt, facts)
     if not changes:
@@ -250,12 +269,16 @@ def _branches(attempt: Attempt, facts: Facts) -> Decision | None:
     return _moving(attempt, facts, "branches", changes)
 
 
-def _moving(attempt: Attempt, facts: Facts, purpose: plan.Purpose, changes: tuple[RefChange, ...]) -> Decision:
+def _moving(
+    attempt: Attempt, facts: Facts, purpose: plan.Purpose, changes: tuple[RefChange, ...]
+) -> Decision:
     """Wishes for the refs' move; where GitHub refused the same move before, says so instead."""
     wish = plan.update(facts, purpose, changes)
     before = plan.last(facts, "update_refs", purpose)
     if before is not None and before.state is EffectState.REFUSED and not _moved_meanwhile(before, changes):
-        return plan.blocked(attempt, f"GitHub refused to move {_refs(changes)}: {before.outcome.get('message', '')}")
+        return plan.blocked(
+            attempt, f"GitHub refused to move {_refs(changes)}: {before.outcome.get('message', '')}"
+        )
     return Decision(attempt=attempt, effects=(wish,))
 
 
@@ -274,7 +297,7 @@ def _conflict(attempt: Attempt, facts: Facts) -> Decision:
     if pushed is not None:
         return plan.held(
             attempt,
-            f"somebody pushed {_short(pushed)} to the maintenance branch: it is theirs now and stays as it is; "
+            f"somebody pushed {_short(pushed)} to the maintenance branch: it is theirs now and stays; "
             f"move {attempt.stack} yourself when you are done",
         )
     branches = _branches(attempt, facts)
@@ -298,14 +321,16 @@ def _reviewing(attempt: Attempt, facts: Facts) -> Decision:
     if pushed is not None and not pull_request.merged:
         return plan.held(
             attempt,
-            f"somebody pushed {_short(pushed)} to the maintenance branch: nothing is promoted while it isn't the "
-            f"candidate {_short(attempt.candidate)}",
+            f"somebody pushed {_short(pushed)} to the maintenance branch: nothing is promoted while it isn't "
+            f"the candidate {_short(attempt.candidate)}",
         )
     missing = approval.missing(attempt, facts)
     attempt = attempt.model_copy(update={"message": plan.waiting_line(missing)})
     if not missing and approval.asked(attempt, facts):
         return plan.to(attempt, Stage.APPROVED)
-    return Decision(attempt=attempt, effects=(*plan.pull_request_edit(attempt, facts), *plan.check_run(attempt, facts)))
+    return Decision(
+        attempt=attempt, effects=(*plan.pull_request_edit(attempt, facts), *plan.check_run(attempt, facts))
+    )
 
 
 def _promoting(attempt: Attempt, facts: Facts) -> Decision:
@@ -351,4 +376,3 @@ def _short(commit: str | None) -> str:
 
 def _refs(changes: tuple[RefChange, ...]) -> str:
     return ", ".join(change.ref.removeprefix("refs/heads/") for change in changes)
-

@@ -131,7 +131,8 @@ class PutCheckRun(Wish):
     external_id: str
     status: Literal["queued", "in_progress", "completed"]
     conclusion: (
-        Literal["success", "failure", "neutral", "cancelled", "action_required", "timed_out", "skipped"] | None
+        Literal["success", "failure", "neutral", "cancelled", "action_required", "timed_out", "skipped"]
+        | None
     ) = None
     title: str
     summary: str

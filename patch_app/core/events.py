@@ -36,4 +36,5 @@ class ReleaseEvent(Model):
 
     @property
     def id(self) -> str:
+        """The same for the same upstream and tag."""
         return names.event_id(self.upstream, self.tag)

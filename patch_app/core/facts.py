@@ -24,7 +24,7 @@ class Workflow(Model):
 
     # blob id of the file on the default branch, None: no such file
     blob: str | None
-    # GitHub's workflow state: active, disabled_fork, disabled_inactivity, disabled_manually; None: not registered
+    # GitHub's word: active, disabled_fork, disabled_inactivity, disabled_manually; None: not registered
     state: str | None
     # value of refs/patch-app/runner
     runner: str | None

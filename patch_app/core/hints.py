@@ -43,7 +43,9 @@ def hints(event: str, payload: Mapping[str, Any]) -> Hints:
     return Hints(
         repository_id=repository_id if isinstance(repository_id, int) else None,
         attempt=named[1] if named else None,
-        installation_id=installation_id if event in _INSTALLATION and isinstance(installation_id, int) else None,
+        installation_id=installation_id
+        if event in _INSTALLATION and isinstance(installation_id, int)
+        else None,
         fork_changed=event == "repository" or (event == "push" and _to_default_branch(payload, repository)),
         release=_release(payload, repository) if event == "release" else None,
     )

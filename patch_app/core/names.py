@@ -79,18 +79,22 @@ def candidate_tag(stack: str, tag: str, prefix: str = DEFAULT_PREFIX) -> str:
 
 
 def head(branch: str) -> str:
+    """Full name of a branch."""
     return f"refs/heads/{branch}"
 
 
 def candidate_ref(attempt: str) -> str:
+    """What was carried, brought by the App."""
     return f"{NAMESPACE}/candidates/{attempt}"
 
 
 def archive_ref(attempt: str) -> str:
+    """The stack's head before the carry."""
     return f"{NAMESPACE}/archive/{attempt}"
 
 
 def target_ref(attempt: str) -> str:
+    """The target, where GitHub lets us pin it on the fork."""
     return f"{NAMESPACE}/targets/{attempt}"
 
 

@@ -59,13 +59,17 @@ def held(attempt: Attempt, message: str) -> Decision:
 
 
 def _aside(attempt: Attempt, stage: Stage, message: str) -> Decision:
-    return Decision(attempt=attempt.model_copy(update={"stage": stage, "resume": attempt.stage, "message": message}))
+    return Decision(
+        attempt=attempt.model_copy(update={"stage": stage, "resume": attempt.stage, "message": message})
+    )
 
 
 def failed(attempt: Attempt, error: str) -> Decision:
     """Ends with a reason. A re-run of its own workflow run takes it up again."""
     return Decision(
-        attempt=attempt.model_copy(update={"stage": Stage.FAILED, "resume": None, "message": error, "error": error})
+        attempt=attempt.model_copy(
+            update={"stage": Stage.FAILED, "resume": None, "message": error, "error": error}
+        )
     )
 
 
@@ -176,7 +180,8 @@ def _branches(attempt: Attempt) -> dict[str, str]:
     prefix = attempt.configuration.branches.prefix
     return {
         names.head(names.base_branch(attempt.tag, prefix)): attempt.target or names.ZERO,
-        names.head(names.maintenance_branch(attempt.stack, attempt.tag, prefix)): attempt.candidate or names.ZERO,
+        names.head(names.maintenance_branch(attempt.stack, attempt.tag, prefix)): attempt.candidate
+        or names.ZERO,
     }
 
 
@@ -219,11 +224,16 @@ def promotion(attempt: Attempt, facts: Facts) -> tuple[RefChange, ...]:
     candidate = attempt.candidate or names.ZERO
     changes = [
         RefChange(
-            ref=names.head(attempt.stack), before=attempt.stack_head or names.ZERO, after=candidate, force=True
+            ref=names.head(attempt.stack),
+            before=attempt.stack_head or names.ZERO,
+            after=candidate,
+            force=True,
         )
     ]
     if facts.ref(tag) != candidate:
-        changes.append(RefChange(ref=tag, before=facts.ref(tag), after=candidate, force=facts.ref(tag) != names.ZERO))
+        changes.append(
+            RefChange(ref=tag, before=facts.ref(tag), after=candidate, force=facts.ref(tag) != names.ZERO)
+        )
     changes += [
         RefChange(ref=ref, before=facts.ref(ref), after=names.ZERO)
         for ref in _branches(attempt)
@@ -258,7 +268,9 @@ def pull_request_edit(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:
         return ()
     title, body = messages.pull_request_title(attempt), messages.pull_request_body(attempt)
     before = [
-        one.effect for one in facts.effects.values() if isinstance(one.effect, OpenPullRequest | EditPullRequest)
+        one.effect
+        for one in facts.effects.values()
+        if isinstance(one.effect, OpenPullRequest | EditPullRequest)
     ]
     if before and (before[-1].title, before[-1].body) == (title, body):
         return ()
@@ -323,7 +335,9 @@ def waiting_line(missing: list[str]) -> str:
     return "waits for: " + "; ".join(missing) if missing else ""
 
 
-def _close(attempt: Attempt, facts: Facts, subject: Literal["issue", "pull_request"], line: str) -> tuple[Effect, ...]:
+def _close(
+    attempt: Attempt, facts: Facts, subject: Literal["issue", "pull_request"], line: str
+) -> tuple[Effect, ...]:
     link = attempt.pull_request if subject == "pull_request" else attempt.issue
     if link is None:
         return ()

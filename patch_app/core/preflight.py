@@ -17,7 +17,10 @@ def step(attempt: Attempt, facts: Facts) -> Decision:
     known = facts.preflight
     if known is None:
         return Decision(attempt=attempt)
-    if any(one.newer and one.stage is not Stage.PREFLIGHT and one.event == attempt.event for one in facts.siblings):
+    if any(
+        one.newer and one.stage is not Stage.PREFLIGHT and one.event == attempt.event
+        for one in facts.siblings
+    ):
         return plan.to(attempt, Stage.SUPERSEDED, message="a newer attempt has taken over")
     problem = next(iter(problems(attempt, known, facts)), None)
     if problem is not None:
@@ -50,7 +53,7 @@ def dispatch(attempt: Attempt, facts: Facts) -> Decision:
     """Wishes for the run that a dispatched attempt has not got yet."""
     try:
         text = request.request(attempt, facts.upstream_git_url)
-    except request.RequestTooLarge as error:
+    except request.RequestTooLargeError as error:
         return plan.blocked(attempt, str(error))
     wish = Dispatch(
         workflow=names.WORKFLOW_PATH.rsplit("/", 1)[-1],
@@ -68,9 +71,12 @@ def problems(attempt: Attempt, known: Preflight, facts: Facts) -> Iterable[str]:
     if known.configuration is None:
         yield f"{names.CONFIGURATION_PATH} has an error: {'; '.join(known.configuration_problems)}"
     elif attempt.stack not in {one.branch for one in stacks(known.configuration, known.default_branch)}:
-        yield f"{attempt.stack} is no longer a stack in {names.CONFIGURATION_PATH}: add it there or abandon this attempt"
+        yield f"{attempt.stack} is no longer a stack in {names.CONFIGURATION_PATH}: add it there again"
     if facts.ref(names.head(attempt.stack)) == names.ZERO:
-        yield f"the maintained branch {attempt.stack} does not exist: create it or name another in {names.CONFIGURATION_PATH}"
+        yield (
+            f"the maintained branch {attempt.stack} does not exist: create it, "
+            f"or name another in {names.CONFIGURATION_PATH}"
+        )
     yield from _workflow(known)
     if known.target is None:
         yield f"{attempt.upstream} has no tag {attempt.tag}: it was deleted, or never pushed"

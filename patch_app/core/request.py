@@ -14,14 +14,14 @@ from patch_app.core.attempt import Attempt
 INPUTS_LIMIT = 65_535
 
 
-class RequestTooLarge(ValueError):
+class RequestTooLargeError(ValueError):
     """The configured checks are longer than GitHub takes as input of a run (65,535 characters)."""
 
 
 def request(attempt: Attempt, upstream_git_url: str) -> str:
     """The input `request` as JSON text, schema 1. Needs `target` and `stack_head` to be known.
 
-    Raises RequestTooLarge where GitHub would refuse the dispatch.
+    Raises RequestTooLargeError where GitHub would refuse the dispatch.
     """
     if attempt.target is None or attempt.stack_head is None:
         raise ValueError("a request needs the target and the stack's head")
@@ -50,5 +50,7 @@ def request(attempt: Attempt, upstream_git_url: str) -> str:
         separators=(",", ":"),
     )
     if len(text) > INPUTS_LIMIT - len(attempt.id):
-        raise RequestTooLarge(f"the run's request has {len(text)} characters; shorten the checks' commands")
+        raise RequestTooLargeError(
+            f"the run's request has {len(text)} characters; shorten the checks' commands"
+        )
     return text

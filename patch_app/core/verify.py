@@ -20,7 +20,8 @@ def run_problem(attempt: Attempt, run: RunFact) -> str | None:
     if run.name != names.run_name(attempt.id):
         return f"run {run.id} is named for another attempt"
     if run.workflow_blob != attempt.workflow_blob:
-        return f"run {run.id} used a changed workflow file ({run.workflow_blob}, ours is {attempt.workflow_blob})"
+        ours = attempt.workflow_blob
+        return f"run {run.id} used a changed workflow file ({run.workflow_blob}, ours is {ours})"
     return None
 
 
@@ -53,7 +54,8 @@ def _patches_problem(report: Report, facts: Facts) -> str | None:
             return f"the report has no verdict for {len(missing)} patch(es), the first is {min(missing)[:12]}"
         foreign = (set(old) | installed) - set(facts.stack_commits)
         if foreign:
-            return f"the report is about {len(foreign)} commit(s) that are not in the stack, the first is {min(foreign)[:12]}"
+            first = min(foreign)[:12]
+            return f"the report has {len(foreign)} commit(s) that are not in the stack, the first is {first}"
     if facts.base_is_upstream is False:
         return f"the report's base {report.base} is no commit of the upstream repository"
     return None
@@ -62,8 +64,10 @@ def _patches_problem(report: Report, facts: Facts) -> str | None:
 def _result_problem(attempt: Attempt, report: Report) -> str | None:
     carried = all(patch.verdict in SETTLED for patch in report.patches)
     if (report.candidate is not None) != carried:
-        return "the report has a candidate although a patch is missing from it" if report.candidate else (
-            "the report says that every patch was carried but names no candidate"
+        return (
+            "the report has a candidate although a patch is missing from it"
+            if report.candidate
+            else ("the report says that every patch was carried but names no candidate")
         )
     expected = Status.CLEAN if carried else Status.CONFLICT
     if report.status is not expected:

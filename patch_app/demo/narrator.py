@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from rich.console import Console
 from rich.markup import escape
@@ -43,7 +43,7 @@ class Narrator:
             soft_wrap=True,
         )
 
-    def table(self, headers: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    def table(self, headers: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
         """Rows of text."""
         table = Table(*headers, box=None, pad_edge=True, header_style="dim")
         for row in rows:

@@ -116,7 +116,7 @@ class Engine:
             await work()
         except (GitHubError, StoreError) as error:
             log.error("will be tried again", reason=str(error), kind=type(error).__name__)
-        except Exception:  # noqa: BLE001 - one attempt's surprise must not stop the others
+        except Exception:
             log.exception("unexpected")
         else:
             return True

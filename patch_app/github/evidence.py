@@ -5,6 +5,7 @@ Reads with a token that can only read. Concludes nothing; what can't be read is 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -139,14 +140,18 @@ class _Reading:
                 names.head(names.maintenance_branch(attempt.stack, attempt.tag, prefix)),
                 f"refs/tags/{names.candidate_tag(attempt.stack, attempt.tag, prefix)}",
             ]
-        return {ref: await reading.ref(self.client, self.name, ref) for ref in wanted}
+        values = await asyncio.gather(*(reading.ref(self.client, self.name, ref) for ref in wanted))
+        return dict(zip(wanted, values, strict=True))
 
     # Preflight ----------------------------------------------------------------------------------
 
     async def _preflight(self, refs: dict[str, str]) -> Preflight:
         attempt, branch = self.attempt, self.repository["default_branch"]
-        config, blob, problems = await read_configuration(self.client, self.name, branch)
-        target = await reading.peeled_tag(self.client, attempt.upstream, attempt.tag)
+        (config, blob, problems), target, workflow = await asyncio.gather(
+            read_configuration(self.client, self.name, branch),
+            reading.peeled_tag(self.client, attempt.upstream, attempt.tag),
+            self._workflow(branch),
+        )
         head = refs[names.head(attempt.stack)]
         compared = None
         if target and head != names.ZERO:
@@ -154,7 +159,7 @@ class _Reading:
         return Preflight(
             default_branch=branch,
             archived=bool(self.repository.get("archived")),
-            workflow=await self._workflow(branch),
+            workflow=workflow,
             configuration=config,
             configuration_blob=blob,
             configuration_problems=problems,
@@ -285,7 +290,10 @@ class _Reading:
         ):
             author = comment.get("user") or {}
             for command in commands.parse(comment.get("body") or ""):
-                if not isinstance(command, commands.Command) or command.name is not commands.Name.TRUST_WORKFLOWS:
+                if (
+                    not isinstance(command, commands.Command)
+                    or command.name is not commands.Name.TRUST_WORKFLOWS
+                ):
                     continue
                 if author.get("type") == "User":
                     may = await reading.permission(self.client, self.name, author["login"])
@@ -300,13 +308,18 @@ class _Reading:
         runs: tuple[RunFact, ...] = ()
         if attempt.configuration.check:
             runs = await reading.runs(self.client, self.name, names.run_name(attempt.id), self._known_runs())
-        pull_request = await reading.pull_request(self.client, self.name, number)
+        pull_request, reviews, checks, rules = await asyncio.gather(
+            reading.pull_request(self.client, self.name, number),
+            reading.reviews(self.client, self.name, number),
+            reading.checks(self.client, self.name, attempt.candidate),
+            reading.rules(self.client, self.name, attempt.stack),
+        )
         return {
             "runs": runs,
             "pull_request": pull_request,
-            "reviews": await reading.reviews(self.client, self.name, number),
-            "checks": await reading.checks(self.client, self.name, attempt.candidate),
-            "rules": await reading.rules(self.client, self.name, attempt.stack),
+            "reviews": reviews,
+            "checks": checks,
+            "rules": rules,
         }
 
 

@@ -129,7 +129,7 @@ class World:
     now: datetime = START
     refs: dict[str, str] = field(default_factory=lambda: {"refs/heads/main": HEAD})
     tag: str = TARGET
-    configuration: Configuration = Configuration()
+    configuration: Configuration = field(default_factory=Configuration)
     conflict: bool = False
     shares_objects: bool = False
     workflow_blob: str | None = BLOB
@@ -144,7 +144,7 @@ class World:
     pull_request: PullRequest | None = None
     reviews: tuple[Review, ...] = ()
     checks: tuple[Check, ...] = ()
-    rules: Rules = Rules()
+    rules: Rules = field(default_factory=Rules)
     refuse: dict[str, str] = field(default_factory=dict)
     effects: dict[str, Performed] = field(default_factory=dict)
     moves: list[tuple[str, str, str, tuple[Approval, ...]]] = field(default_factory=list)
@@ -181,10 +181,16 @@ class World:
     def facts(self) -> Facts:
         head = self.refs.get("refs/heads/main", names.ZERO)
         claim = self.claim or (
-            report(self.attempt.id, conflict=self.conflict, run_attempt=self.run_attempt) if self.run else None
+            report(self.attempt.id, conflict=self.conflict, run_attempt=self.run_attempt)
+            if self.run
+            else None
         )
         inbox = (
-            (Inbox(ref=f"{names.inbox_prefix(self.attempt.id)}{self.run_attempt}", commit=INBOX, report=claim),)
+            (
+                Inbox(
+                    ref=f"{names.inbox_prefix(self.attempt.id)}{self.run_attempt}", commit=INBOX, report=claim
+                ),
+            )
             if claim and self.run == "completed"
             else ()
         )
