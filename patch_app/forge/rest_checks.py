@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from patch_app.forge import runs, views, views_runs
+from patch_app.forge import runs, views, views_git, views_runs
 from patch_app.forge.core import ACTIONS_APP
 from patch_app.forge.rest import ApiError, Ctx, Reply, invalid, not_found, number_of, route, text_of
 from patch_app.forge.rest_commits import resolve
@@ -272,6 +272,7 @@ def create_status(ctx: Ctx, repo: Repository, sha: str) -> Reply:
         "description": row.description,
         "target_url": row.target_url,
         "branches": [],
+        "commit": views_git.commit(core, repo, core.git(repo).commit(sha)),
         "created_at": shown["created_at"],
         "updated_at": shown["updated_at"],
     }

@@ -86,7 +86,7 @@ def announce(
 ) -> None:
     """An `issues` event; pull requests have their own."""
     if row.pull is None:
-        payload: Json = {"action": action, "issue": views_issues.issue(core, repo, row), **(more or {})}
+        payload: Json = {"action": action, "issue": views_issues.hook_issue(core, repo, row), **(more or {})}
         core.webhooks.emit("issues", repo, sender, payload)
 
 
@@ -231,7 +231,7 @@ def _announce_comment(ctx: Ctx, repo: Repository, row: Issue, one: Comment, acti
     core = ctx.core
     payload: Json = {
         "action": action,
-        "issue": views_issues.issue(core, repo, row),
+        "issue": views_issues.hook_issue(core, repo, row),
         "comment": views_issues.comment(core, repo, row, one),
         **more,
     }

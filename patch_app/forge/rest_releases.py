@@ -36,7 +36,9 @@ def release(core: Core, repo: Repository, row: Release) -> Json:
         "draft": row.draft,
         "prerelease": row.prerelease,
         "created_at": stamp(row.created_at),
+        "updated_at": stamp(row.published_at or row.created_at),
         "published_at": stamp_or_none(row.published_at),
+        "immutable": False,
         "author": user(core, row.author),
         "assets": [],
     }

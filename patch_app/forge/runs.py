@@ -153,10 +153,17 @@ def _emit_job(core: Core, repo: Repository, run: Run, job: Job, action: str) -> 
 
 def emit_check(core: Core, repo: Repository, check: CheckRun, action: str, sender: str) -> None:
     """A `check_run` event, with its suite inside."""
-    row = views_runs.check_run(core, repo, check)
-    suite = views_runs.check_suite(core, repo, repo.suites[check.suite_id])
-    payload: Json = {"action": action, "check_run": row | {"check_suite": suite}}
-    core.webhooks.emit("check_run", repo, sender, payload)
+    core.webhooks.emit("check_run", repo, sender, _check_payload(core, repo, check, action))
+
+
+# What the suite inside a check_run event lacks beside that of the API.
+_NOT_INSIDE = ("check_runs_url", "head_commit", "latest_check_runs_count")
+
+
+def _check_payload(core: Core, repo: Repository, check: CheckRun, action: str) -> Json:
+    whole = views_runs.check_suite(core, repo, repo.suites[check.suite_id])
+    suite = {k: v for k, v in whole.items() if k not in _NOT_INSIDE}
+    return {"action": action, "check_run": views_runs.check_run(core, repo, check) | {"check_suite": suite}}
 
 
 def press(core: Core, repo: Repository, check: CheckRun, identifier: str, by: str) -> None:
@@ -164,12 +171,8 @@ def press(core: Core, repo: Repository, check: CheckRun, identifier: str, by: st
     if identifier not in {str(a["identifier"]) for a in check.actions}:
         raise KeyError(identifier)
     require(core.state, Caller(kind="person", login=by), repo, ("checks", "write"), role="write")
-    suite = views_runs.check_suite(core, repo, repo.suites[check.suite_id])
-    payload: Json = {
-        "action": "requested_action",
-        "check_run": views_runs.check_run(core, repo, check) | {"check_suite": suite},
-        "requested_action": {"identifier": identifier},
-    }
+    payload = _check_payload(core, repo, check, "requested_action")
+    payload["requested_action"] = {"identifier": identifier}
     core.webhooks.emit("check_run", repo, by, payload, app_id=check.app_id)
 
 
@@ -308,7 +311,8 @@ class Sink(RunSink):
                     self._complete(repo, run, job, Conclusion.CANCELLED)
             run.status, run.conclusion, run.updated_at = "completed", conclusion.value, core.now()
             _emit_run(core, repo, run, "completed")
-            suite = views_runs.check_suite(core, repo, repo.suites[run.suite_id])
+            whole = views_runs.check_suite(core, repo, repo.suites[run.suite_id])
+            suite = {k: v for k, v in whole.items() if k != "repository"}
             core.webhooks.emit(
                 "check_suite", repo, ACTIONS_BOT, {"action": "completed", "check_suite": suite}
             )

@@ -109,6 +109,11 @@ def issue(core: Core, repo: Repository, row: Issue) -> Json:
     return body
 
 
+def hook_issue(core: Core, repo: Repository, row: Issue) -> Json:
+    """An issue as webhooks have it."""
+    return {k: v for k, v in issue(core, repo, row).items() if k not in {"closed_by", "state_reason"}}
+
+
 def comment(core: Core, repo: Repository, parent: Issue, row: Comment) -> Json:
     """issue-comment."""
     api = api_of(core, repo)

@@ -24,6 +24,7 @@ PERMISSIONS = {
     "statuses": "write",
     "workflows": "write",
 }
+WEBHOOK_URL: str | None = None
 EVENTS = ["push", "release", "pull_request", "check_run", "issues", "workflow_run"]
 WORKFLOW = """name: carry
 run-name: "patch_app ${{ inputs.attempt }}"
@@ -85,7 +86,7 @@ def tour(forge: Forge, script: Script, version: str) -> list[Exchange]:
         forge.collaborator("alice/tool", "bob", "write")
         forge.commit("alice/tool", "main", {".github/workflows/carry.yml": WORKFLOW}, "Workflow")
         app = forge.create_app(
-            owner="alice", name="Carrier", webhook_url=None, permissions=PERMISSIONS, events=EVENTS
+            owner="alice", name="Carrier", webhook_url=WEBHOOK_URL, permissions=PERMISSIONS, events=EVENTS
         )
         number = forge.install(app, account="alice", repositories=["alice/tool"])
         key = app_jwt(app.id, app.pem)
