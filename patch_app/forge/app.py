@@ -136,7 +136,7 @@ def _handle(core: Core, rule: Route, parts: dict[str, str], ctx: Ctx) -> Reply:
                     "url": url,
                     "documentation_url": "https://docs.github.com",
                 }
-                return Reply(status=301, body=body, headers={"Location": url})
+                return Reply(status=301 if ctx.method == "GET" else 307, body=body, headers={"Location": url})
             if rule.need is not None or ctx.caller.kind != "app":
                 auth.require(state, ctx.caller, repo, rule.need, role=rule.role, public=rule.public)
             check_shape(rule, ctx.query, ctx.json)

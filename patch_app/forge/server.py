@@ -17,7 +17,7 @@ import uvicorn
 
 from patch_app.forge import apps, git_backend, repos, rules, runs, snapshot
 from patch_app.forge.actions import ActionsRunner
-from patch_app.forge.actions_api import ActionsBackend
+from patch_app.forge.actions_api import ActionsBackend, Conclusion
 from patch_app.forge.app import build
 from patch_app.forge.apps import AppRequest, CreatedApp
 from patch_app.forge.auth import Caller, digest, new_personal_token
@@ -57,7 +57,8 @@ class Forge:
         self.webhooks = Webhooks(self.core)
         self.core.webhooks = self.webhooks
         self.core.actions = actions or ActionsRunner(folder / "actions")
-        self.core.actions.attach(runs.Sink(self.core))
+        self._sink = runs.Sink(self.core)
+        self.core.actions.attach(self._sink)
         git_backend.install_hooks(folder)
         self._people: dict[str, Person] = {}
         for login, kind, number in (
@@ -98,6 +99,7 @@ class Forge:
         keeper = snapshot.Keeper(self.core, self._snapshot)
         thread.start()
         server.ready.wait(30)
+        self._resume()
         self.webhooks.start()
         keeper.start()
         try:
@@ -109,6 +111,16 @@ class Forge:
             thread.join()
             listener.close()
             keeper.stop()
+
+    def _resume(self) -> None:
+        """What the last stop cut off: runs lost their runner, waiting webhooks were never sent."""
+        with self.core.transaction() as state:
+            for delivery in state.deliveries.values():
+                if delivery.status in {"pending", "released"}:
+                    delivery.status = "failed to connect to host"
+            for repo in state.repositories.values():
+                for run in [r for r in repo.runs.values() if r.status != "completed"]:
+                    self._sink.run_completed(run.id, Conclusion.CANCELLED)
 
     def settle(self, timeout: float = 120) -> None:
         """Wait until no run and no delivery is under way (held ones don't count). Errors: TimeoutError."""

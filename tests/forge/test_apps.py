@@ -181,3 +181,20 @@ def test_a_restart_keeps_everything_but_the_port(tmp_path: Path) -> None:
     with Forge(tmp_path, actions=Script()).running() as forge:
         assert forge.dump("alice/tool") == before
         assert forge.person("alice").api("GET", "/repos/alice/tool/issues/1")["title"] == "Kept"
+
+
+def test_a_restart_in_the_middle_of_a_run_cancels_it(tmp_path: Path) -> None:
+    script = Script()
+    workflow = "on: workflow_dispatch\njobs:\n  a:\n    runs-on: x\n    steps: [{run: 'true'}]\n"
+    with Forge(tmp_path, actions=script).running() as forge:
+        alice = forge.add_user("alice")
+        forge.add_repository("alice/tool")
+        forge.commit("alice/tool", "main", {".github/workflows/w.yml": workflow}, "W")
+        sent = {"ref": "main"}
+        run = alice.api("POST", f"{R}/actions/workflows/w.yml/dispatches", sent)["workflow_run_id"]
+        token = script.start_job(run).token
+    with Forge(tmp_path, actions=Script()).running() as forge:
+        row = forge.person("alice").api("GET", f"{R}/actions/runs/{run}")
+        assert (row["status"], row["conclusion"]) == ("completed", "cancelled")
+        world = World(forge, script, alice, alice, None, 0)  # type: ignore[arg-type]
+        assert world.request(token, "GET", R).status_code == 401

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -134,3 +135,15 @@ def test_a_report_without_side_bands_gets_its_reasons_too() -> None:
     changed = with_reasons(report, {"refs/heads/a": "because"})
     assert b"ng refs/heads/a because\n" in changed
     assert with_reasons(b"no packets", {}) == b"no packets"
+
+
+def test_a_large_push_to_a_private_repository(world: World, tmp_path: Path) -> None:
+    world.forge.add_repository("alice/secret", private=True)
+    world.forge.commit("alice/secret", "main", {"s": "s"}, "Secret")
+    work = clone(world, tmp_path / "w", world.alice.token, "alice/secret")
+    (work.folder / "big").write_bytes(os.urandom(3_000_000))
+    work.git("add", "big")
+    work.git("commit", "-q", "-m", "Big")
+    work.git("push", "-q", "origin", "HEAD:main")
+    other = clone(world, tmp_path / "o", world.alice.token, "alice/secret")
+    assert (other.folder / "big").stat().st_size == 3_000_000
