@@ -325,7 +325,8 @@ def _reviewing(attempt: Attempt, facts: Facts) -> Decision:
             f"the candidate {_short(attempt.candidate)}",
         )
     missing = approval.missing(attempt, facts)
-    attempt = attempt.model_copy(update={"message": plan.waiting_line(missing)})
+    waits = plan.waiting_line(missing) or "approved: merging the pull request promotes it"
+    attempt = attempt.model_copy(update={"message": waits})
     if not missing and approval.asked(attempt, facts):
         return plan.to(attempt, Stage.APPROVED)
     return Decision(

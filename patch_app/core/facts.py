@@ -77,6 +77,7 @@ class RunFact(Model):
     # blob id of the workflow file at head_sha
     workflow_blob: str | None = None
     jobs: tuple[Job, ...] = ()
+    artifacts: tuple[str, ...] = ()
     # inbox commits that annotations of this run's own jobs name
     vouches: tuple[str, ...] = ()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Literal
 
 from patch_app.core import approval, messages, names, verify
-from patch_app.core.attempt import Attempt, Link, Run, Stage
+from patch_app.core.attempt import Attempt, Check, Link, Run, Stage
 from patch_app.core.effects import (
     Close,
     EditPullRequest,
@@ -131,11 +131,24 @@ def with_outcomes(attempt: Attempt, facts: Facts) -> Attempt:
 
 
 def gathered(attempt: Attempt, facts: Facts) -> Attempt:
-    """The attempt with the candidate's checks and approvals as they are now."""
+    """The attempt with its checks, approvals and artifacts as they are now."""
+    configured = tuple(
+        Check(
+            name=f"check {name}",
+            app="github-actions",
+            status=job.status,
+            conclusion=job.conclusion,
+            url=job.url,
+            workflow=names.WORKFLOW_PATH,
+        )
+        for name, job in sorted(approval.configured_jobs(attempt, facts).items())
+    )
+    artifacts = {name for run in facts.runs for name in run.artifacts}
     return attempt.model_copy(
         update={
-            "checks": approval.gathered_checks(facts, facts.app_slug),
+            "checks": (*configured, *approval.gathered_checks(facts, facts.app_slug)),
             "approvals": approval.approvals(attempt, facts),
+            "artifacts": tuple(sorted({*attempt.artifacts, *artifacts})),
         }
     )
 

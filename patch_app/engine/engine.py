@@ -30,6 +30,8 @@ AT_ONCE: Final = 8
 HEARTBEAT: Final = 1.0
 # seconds until an attempt whose look ended in a surprise is looked at again
 REST: Final = 30.0
+# seconds that looks under way get at a stop
+GRACE: Final = 5.0
 
 log = structlog.get_logger("engine")
 
@@ -58,7 +60,7 @@ class Engine:
         self._woken.set()
 
     def stop(self) -> None:
-        """No new step is begun; steps under way end by themselves."""
+        """No new look is begun; those under way get some seconds."""
         self._stopping = True
         self._woken.set()
 
@@ -77,7 +79,13 @@ class Engine:
         finally:
             for task in others:
                 task.cancel()
-            await asyncio.gather(*others, *self._tasks.values(), return_exceptions=True)
+            under_way = list(self._tasks.values())
+            if under_way:
+                # what is cut off is begun again at the next start, as after a crash
+                _, late = await asyncio.wait(under_way, timeout=GRACE)
+                for task in late:
+                    task.cancel()
+            await asyncio.gather(*others, *under_way, return_exceptions=True)
 
     async def _turn(self) -> None:
         wanted = await self.intake.take() or set()

@@ -132,6 +132,10 @@ async def _run(client: Client, repository: str, run: dict[str, Any], name: str) 
         if job["name"] == "carry" and job["status"] == "completed":
             notes = await client.get_all(f"/repos/{repository}/check-runs/{job['id']}/annotations")
             vouches += [note["message"].strip() for note in notes if note.get("title") == ANNOTATION]
+    artifacts = []
+    if run["status"] == "completed":
+        path = f"/repos/{repository}/actions/runs/{run['id']}/artifacts"
+        artifacts = await client.get_all(path, key="artifacts")
     return RunFact(
         id=run["id"],
         attempt=run.get("run_attempt", 1),
@@ -153,6 +157,7 @@ async def _run(client: Client, repository: str, run: dict[str, Any], name: str) 
             )
             for job in jobs
         ),
+        artifacts=tuple(artifact["name"] for artifact in artifacts),
         vouches=tuple(vouches),
     )
 
