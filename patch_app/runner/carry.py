@@ -68,7 +68,6 @@ class Carrier:
             outcomes.append(outcome)
             if outcome.verdict in CARRIED and outcome.new is not None:
                 tip = outcome.new
-                self._attributes_after(patch, tree, after)
                 tree = after
         progress("carry", len(self.stack.patches), len(self.stack.patches))
         installed: Optional[Installed] = None
@@ -84,7 +83,7 @@ class Carrier:
         self, patch: Patch, tip: str, tree: str, target_tree: str
     ) -> Tuple[Outcome, Optional[Conflict], str]:
         """One patch on what is carried so far: its outcome, the conflict if any, the tree after it."""
-        parent_tree, patch_tree = self.merger.parent_tree(patch), self.merger.tree_of(patch.old)
+        parent_tree, patch_tree = self.merger.parent_tree(patch), self.merger.patch_tree(patch)
         if patch_tree == parent_tree:
             return Outcome(patch, EMPTY, note="it changed nothing to begin with"), None, tree
         merged = self.merger.apply(patch_tree, parent_tree, tree)
@@ -94,7 +93,12 @@ class Carrier:
             return self._nothing_left(patch, tree, target_tree), None, tree
         raw, note = commit.carried(patch.raw, merged.tree, tip, self.request.date)
         new = commit.write(self.repository, raw)
-        word, why = verdict.judge(self.repository, parent_tree, patch_tree, tree, merged.tree)
+        changes = diff.raw(self.repository, tree, merged.tree, renames=False)
+        word, why = verdict.judge(
+            self.repository, (parent_tree, patch_tree), (tree, merged.tree), patch.changes, changes
+        )
+        if any(change.path.rsplit(b"/", 1)[-1] == NAME for change in changes):
+            self.attributes.use(merged.tree)
         return (
             Outcome(patch, word, new, "; ".join(part for part in (why, note) if part) or None),
             None,
@@ -103,9 +107,7 @@ class Carrier:
 
     def _alone(self, patch: Patch, target_tree: str) -> bool:
         """Whether the patch, applied to the target alone, changes nothing."""
-        merged = self.merger.apply(
-            self.merger.tree_of(patch.old), self.merger.parent_tree(patch), target_tree
-        )
+        merged = self.merger.apply(self.merger.patch_tree(patch), self.merger.parent_tree(patch), target_tree)
         return merged.clean and merged.tree == target_tree
 
     def _nothing_left(self, patch: Patch, tree: str, target_tree: str) -> Outcome:
@@ -116,7 +118,7 @@ class Carrier:
 
     def _conflicted(self, patch: Patch, tree: str, target_tree: str) -> Tuple[Outcome, Conflict, str]:
         """The conflict, described on a merge done again with words instead of ids in its markers."""
-        parent_tree, patch_tree = self.merger.parent_tree(patch), self.merger.tree_of(patch.old)
+        parent_tree, patch_tree = self.merger.parent_tree(patch), self.merger.patch_tree(patch)
         named = self.merger.apply(patch_tree, parent_tree, tree, ("carried", "patch"))
         found = conflict.describe(
             self.repository, patch, parent=parent_tree, patch_tree=patch_tree, carried=tree, merged=named
@@ -130,13 +132,6 @@ class Carrier:
             tuple(c.path for c in patch.changes)
         )
         return Outcome(patch, CONFLICTED, note=note, upstream_commits=commits), found, tree
-
-    def _attributes_after(self, patch: Patch, before: str, after: str) -> None:
-        if any(
-            change.path.rsplit(b"/", 1)[-1] == NAME
-            for change in diff.raw(self.repository, before, after, False)
-        ):
-            self.attributes.use(after)
 
     def _install(self, tip: str) -> str:
         """The App's own commits as one commit on top, with its files as the stack's head has them."""

@@ -19,6 +19,7 @@ class Merger:
 
     def __init__(self, repository: Git) -> None:
         self.repository = repository
+        self._trees: Dict[str, str] = {}
         self._synthetic: Dict[Tuple[str, Tuple[str, ...]], str] = {}
 
     def commit_of(self, tree: str, *parents: str) -> str:
@@ -31,7 +32,12 @@ class Merger:
 
     def tree_of(self, name: str) -> str:
         """Tree id of a commit at hand. Raises GitError."""
-        return self.repository.line("rev-parse", "--verify", "--quiet", "--end-of-options", name + "^{tree}")
+        if name not in self._trees:
+            whole = name + "^{tree}"
+            self._trees[name] = self.repository.line(
+                "rev-parse", "--verify", "--quiet", "--end-of-options", whole
+            )
+        return self._trees[name]
 
     def empty_tree(self) -> str:
         """Id of the empty tree, stored so that it can be read."""
@@ -40,6 +46,10 @@ class Merger:
     def parent_tree(self, patch: Patch) -> str:
         """Tree that the patch was made on; the empty one for a root commit."""
         return self.tree_of(patch.parent) if patch.parent else self.empty_tree()
+
+    def patch_tree(self, patch: Patch) -> str:
+        """Tree that the patch made."""
+        return self._trees.setdefault(patch.old, commit.tree(patch.raw))
 
     def apply(
         self, patch_tree: str, parent_tree: str, onto_tree: str, names: Optional[Tuple[str, str]] = None

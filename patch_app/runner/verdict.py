@@ -6,7 +6,7 @@ A patch id ignores white space and includes context, so it says nothing here.
 from __future__ import annotations
 
 from collections import Counter
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 from . import diff
 from .diff import Lines
@@ -21,17 +21,24 @@ def same_entry(one: Change, other: Change) -> bool:
     return one[:4] == other[:4] and one.path == other.path
 
 
-def judge(repository: Git, parent: str, patch: str, before: str, after: str) -> Judged:
-    """`clean` or `adjusted` with a note, for `parent`..`patch` carried as `before`..`after`. Raises
-    GitError."""
-    old = diff.raw(repository, parent, patch, renames=False)
-    new = diff.raw(repository, before, after, renames=False)
+def judge(
+    repository: Git,
+    patch: Tuple[str, str],
+    carried: Tuple[str, str],
+    old: Sequence[Change],
+    new: Sequence[Change],
+) -> Judged:
+    """`clean` or `adjusted` with a note. Raises GitError.
+
+    `patch` and `carried` are the trees before and after, `old` and `new` their raw differences without
+    renames.
+    """
     if len(old) == len(new):
         pairs = list(zip(old, new))  # noqa: B905 - Python 3.9 has no `strict`
         if all(same_entry(*pair) for pair in pairs):
             return CLEAN, None
-    old_lines = diff.lines(repository, parent, patch)
-    new_lines = diff.lines(repository, before, after)
+    old_lines = diff.lines(repository, *patch)
+    new_lines = diff.lines(repository, *carried)
     if old_lines is None or new_lines is None:
         return ADJUSTED, "lines: they could not be compared"
     return compare(old_lines, new_lines)
