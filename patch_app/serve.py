@@ -29,8 +29,9 @@ log = structlog.get_logger("server")
 
 def serve(settings: Settings) -> int:
     """Run until SIGINT or SIGTERM; the exit status. Raises SettingsError, StoreError."""
-    logs.configure(settings.log_format, settings.log_level, settings.secrets())
-    assemble.github_settings(settings)  # what is missing is said before anything is opened
+    # what is missing is said before anything is opened; a key from a file is a secret too
+    secrets = (*settings.secrets(), assemble.github_settings(settings).private_key)
+    logs.configure(settings.log_format, settings.log_level, secrets)
     bound = listen(settings.host, settings.port)
     try:
         store = Store.open(settings.data_dir)

@@ -30,6 +30,10 @@ AT_ONCE: Final = 8
 HEARTBEAT: Final = 1.0
 # seconds until an attempt whose look ended in a surprise is looked at again
 REST: Final = 30.0
+# seconds between two times that old inbox rows are forgotten, and how long they are kept: GitHub can
+# redeliver for 3 days, and a redelivery must still be known as one
+PRUNE_EVERY: Final = 86_400.0
+KEPT: Final = timedelta(days=30)
 # seconds that looks under way get at a stop
 GRACE: Final = 5.0
 
@@ -66,7 +70,7 @@ class Engine:
 
     async def run(self) -> None:
         """Until stopped. What goes wrong in one part is logged and tried again; nothing is dropped."""
-        others = [asyncio.create_task(self._know_forks())]
+        others = [asyncio.create_task(self._know_forks()), asyncio.create_task(self._prune_forever())]
         if self.poll > 0:
             others.append(asyncio.create_task(self._poll_forever()))
         try:
@@ -133,6 +137,14 @@ class Engine:
     async def _know_forks(self) -> None:
         await self._guarded(self.forks.refresh_all)
         self._woken.set()
+
+    async def _prune_forever(self) -> None:
+        while not self._stopping:
+            await self._guarded(self._prune)
+            await asyncio.sleep(PRUNE_EVERY)
+
+    async def _prune(self) -> None:
+        await self.store.inbox_prune(self.clock() - KEPT)
 
     async def _poll_forever(self) -> None:
         while not self._stopping:
