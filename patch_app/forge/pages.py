@@ -35,6 +35,12 @@ def serve(core: Core, request: Request, path: str, data: bytes) -> Response | No
     logs = _LOGS.match(path)
     if logs and request.method == "GET":
         return _log(core, logs[1])
+    install = _INSTALL.match(path)
+    if install and request.method in {"GET", "POST"}:
+        try:
+            return _install(core, request, install[1], data)
+        except ApiError as error:
+            return JSONResponse(error.body(), status_code=error.status)
     form = _FORM.match(path)
     if form is None:
         return None
