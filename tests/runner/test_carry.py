@@ -239,8 +239,13 @@ def test_the_base_is_on_a_branch_that_the_release_never_had(world: World) -> Non
 def test_a_long_stack_is_found_whole(world: World, ahead: int) -> None:
     world.upstream.commit("first", {"a.txt": numbered()})
     fork = world.fork_now()
-    for number in range(ahead):
-        fork.git("commit", "-q", "--allow-empty", "-m", f"empty {number}")
+    who = f"Fork Person <f@example.org> {type(fork).clock + 30} +0000"
+    stream = "".join(
+        f"commit refs/heads/main\ncommitter {who}\ndata 1\n{number % 10}\n"
+        + ("from refs/heads/main^0\n" if number == 0 else "")
+        for number in range(ahead)
+    )
+    fork.git("fast-import", "--quiet", stdin=stream.encode())
     fork.commit("ours", {"c.txt": "c\n"})
     world.upstream.commit("second", {"b.txt": "b\n"})
     report = world.carry()
