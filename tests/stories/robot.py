@@ -1,0 +1,306 @@
+"""A backend for runs that executes the real runner without act, or what a test wants instead.
+
+Jobs, tokens, annotations and outputs are those that Actions would give; only the workflow file's shell
+steps are left out. A test may put anything in place of the carry: what a hostile runner would do.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import patch_app.runner
+from patch_app.core import names
+from patch_app.forge.actions_api import Annotation, AnnotationLevel, Conclusion, RunSink, WorkflowRun
+
+START = (
+    "import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); "
+    'runpy.run_module("patch_app_runner", run_name="__main__", alter_sys=True)'
+)
+NOTICE = "::notice title=patch-app-inbox::"
+GIT_ENV = {
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_AUTHOR_NAME": "Mallory",
+    "GIT_AUTHOR_EMAIL": "mallory@example.invalid",
+    "GIT_COMMITTER_NAME": "Mallory",
+    "GIT_COMMITTER_EMAIL": "mallory@example.invalid",
+}
+
+
+class Scratch:
+    """A Git repository of somebody's own, to make commits in and to push from."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True)
+        self.git("init", "-q")
+
+    def git(self, *args: str, stdin: bytes | None = None) -> str:
+        done = subprocess.run(
+            ["git", *args],
+            cwd=self.folder,
+            env={**os.environ, **GIT_ENV},
+            input=stdin,
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"git {args[0]}: {done.stderr.decode()}"
+        return done.stdout.decode(errors="replace").strip()
+
+    def commit(self, files: Mapping[str, bytes], message: str = "report") -> str:
+        """A commit without parents."""
+        lines = [
+            f"100644 blob {self.git('hash-object', '-w', '--stdin', stdin=content)}\t{path}\n"
+            for path, content in sorted(files.items())
+        ]
+        tree = self.git("mktree", stdin="".join(lines).encode())
+        return self.git("commit-tree", tree, "-m", message)
+
+    def files(self, commit: str) -> dict[str, bytes]:
+        """The files at the root of a commit."""
+        found = self.git("ls-tree", "--name-only", commit).splitlines()
+        return {name: self.blob(commit, name) for name in found}
+
+    def blob(self, commit: str, path: str) -> bytes:
+        return subprocess.run(
+            ["git", "cat-file", "blob", f"{commit}:{path}"], cwd=self.folder, capture_output=True, check=True
+        ).stdout
+
+
+@dataclass
+class CarryJob:
+    """The carry job of one run, as somebody inside of it sees it."""
+
+    robot: Robot
+    run: WorkflowRun
+    inputs: dict[str, str]
+    token: str
+    folder: Path
+    notes: list[str] = field(default_factory=list)
+    outputs: dict[str, str] = field(default_factory=dict)
+    log: str = ""
+    exit: int = 0
+
+    @property
+    def attempt(self) -> str:
+        return self.inputs["attempt"]
+
+    @property
+    def request(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.inputs["request"])
+        return found
+
+    @property
+    def ref(self) -> str:
+        return f"{names.inbox_prefix(self.attempt)}{self.run.run_attempt}"
+
+    @property
+    def url(self) -> str:
+        host = self.run.server_url.removeprefix("http://")
+        return f"http://x-access-token:{self.token}@{host}/{self.run.repository}.git"
+
+    def carry(self) -> str | None:
+        """The real runner; the inbox commit that it pushed."""
+        output = self.folder / "output"
+        self.exit, self.log = self.robot.start(
+            "carry", self.run, self.inputs, self.folder, PATCH_APP_TOKEN=self.token, GITHUB_OUTPUT=str(output)
+        )
+        said = [line.removeprefix(NOTICE) for line in self.log.splitlines() if line.startswith(NOTICE)]
+        self.notes += said
+        if output.exists():
+            self.outputs = dict(line.split("=", 1) for line in output.read_text().splitlines())
+        return said[-1] if said else None
+
+    def scratch(self) -> Scratch:
+        """A repository with what this run has pushed so far, where it has."""
+        return Scratch(self.folder / f"scratch-{len(list(self.folder.glob('scratch-*')))}")
+
+    def rewrite(self, change: Callable[[Scratch, dict[str, Any], dict[str, bytes]], None]) -> None:
+        """Carry, then replace what was handed over by what `change` makes of report and files."""
+        real = self.carry()
+        assert real is not None, self.log
+        scratch = self.scratch()
+        scratch.git("fetch", "-q", self.url, self.ref)
+        files = scratch.files(real)
+        report = json.loads(files["report.json"])
+        change(scratch, report, files)
+        files["report.json"] = json.dumps(report).encode()
+        forged = scratch.commit(files)
+        scratch.git("push", "-q", "--force", self.url, f"{forged}:{self.ref}")
+        self.notes[:] = [forged]
+        self.outputs["checks"] = "[]"
+
+
+Carry = Callable[[CarryJob], None]
+
+
+class Robot:
+    """Each run in a thread of its own. `carry`: what the carry job does; set it before the run starts."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.program = folder / "program"
+        (self.program / "patch_app_runner").mkdir(parents=True)
+        for file in Path(patch_app.runner.__file__).parent.glob("*.py"):
+            shutil.copy(file, self.program / "patch_app_runner")
+        self.carry: Carry = lambda job: void(job.carry())
+        # clear: runs wait before their first job, and count as at rest
+        self.go = threading.Event()
+        self.go.set()
+        self.problems: list[BaseException] = []
+        self.logs: list[str] = []
+        self._changed = threading.Condition()
+        self._busy = 0
+        self._threads: list[threading.Thread] = []
+        self._closing = False
+
+    # the protocol of an ActionsBackend
+
+    def attach(self, sink: RunSink) -> None:
+        self.sink = sink
+
+    def dispatch(
+        self,
+        run: WorkflowRun,
+        workflow_text: str,
+        inputs: dict[str, str],
+        event: str,
+        payload: dict[str, Any],
+    ) -> None:
+        del workflow_text, event, payload
+        thread = threading.Thread(target=self._work, args=(run, inputs), daemon=True)
+        with self._changed:
+            self._busy += 1
+            self._threads.append(thread)
+        thread.start()
+
+    def cancel(self, run_id: int) -> None:
+        raise NotImplementedError(run_id)
+
+    def wait_idle(self, timeout: float) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: self._busy == 0 or not self.go.is_set(), timeout)
+
+    def hold(self) -> None:
+        """Runs that start from now on wait for `resume`."""
+        self.go.clear()
+
+    def resume(self) -> None:
+        with self._changed:
+            self.go.set()
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        self._closing = True
+        self.resume()
+        for thread in self._threads:
+            thread.join(60)
+
+    # what happens in a run
+
+    def _work(self, run: WorkflowRun, inputs: dict[str, str]) -> None:
+        try:
+            self.go.wait()
+            if not self._closing:
+                self._run(run, inputs)
+        except BaseException as error:  # noqa: BLE001 - shown by the world at the test's end
+            self.problems.append(error)
+            self.sink.run_completed(run.id, Conclusion.FAILURE)
+        finally:
+            with self._changed:
+                self._busy -= 1
+                self._changed.notify_all()
+
+    def _run(self, run: WorkflowRun, inputs: dict[str, str]) -> None:
+        self.sink.run_started(run.id)
+        if run.path != names.WORKFLOW_PATH:
+            self.sink.run_completed(run.id, Conclusion.SUCCESS)
+            return
+        started = self.sink.job_started(
+            run.id, job_key="carry", name="carry", permissions={"contents": "write"}
+        )
+        with tempfile.TemporaryDirectory(dir=self.folder) as folder:
+            job = CarryJob(robot=self, run=run, inputs=inputs, token=started.token, folder=Path(folder))
+            self.carry(job)
+            ended = _conclusion(job.exit)
+            self.logs.append(job.log)
+            self.sink.job_completed(
+                run.id,
+                job_id=started.id,
+                conclusion=ended,
+                annotations=[_note(message) for message in job.notes],
+                log=job.log,
+            )
+            checks = json.loads(job.outputs.get("checks", "[]")) if job.exit == 0 else []
+            for check in checks:
+                ended = self._check(job, check["name"], ended)
+        if not checks:
+            self.sink.job_skipped(run.id, job_key="check", name="check")
+        self.sink.run_completed(run.id, ended)
+
+    def _check(self, job: CarryJob, name: str, so_far: Conclusion) -> Conclusion:
+        started = self.sink.job_started(job.run.id, job_key="check", name=f"check {name}", permissions={})
+        status, log = self.start(
+            "check",
+            job.run,
+            job.inputs,
+            job.folder,
+            PATCH_APP_INBOX=job.outputs["inbox"],
+            PATCH_APP_CHECK=name,
+            PATCH_APP_TOKEN="",
+        )
+        self.logs.append(log)
+        ended = _conclusion(status)
+        self.sink.job_completed(job.run.id, job_id=started.id, conclusion=ended, log=log)
+        return ended if so_far is Conclusion.SUCCESS else so_far
+
+    def start(
+        self, mode: str, run: WorkflowRun, inputs: dict[str, str], folder: Path, **more: str
+    ) -> tuple[int, str]:
+        """The runner as the workflow file starts it: exit status and output."""
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "RUNNER_TEMP": str(folder),
+            "PATCH_APP_ATTEMPT": inputs["attempt"],
+            "PATCH_APP_REQUEST": inputs["request"],
+            "GITHUB_RUN_ID": str(run.id),
+            "GITHUB_RUN_ATTEMPT": str(run.run_attempt),
+            "GITHUB_SERVER_URL": run.server_url,
+            "GITHUB_REPOSITORY": run.repository,
+            "GITHUB_STEP_SUMMARY": str(folder / "summary.md"),
+            **more,
+        }
+        done = subprocess.run(
+            [sys.executable, "-I", "-B", "-c", START, str(self.program), mode],
+            env=environment,
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        return done.returncode, done.stdout
+
+
+def void(_: object) -> None:
+    """For lambdas that give nothing."""
+
+
+def _conclusion(status: int) -> Conclusion:
+    return Conclusion.FAILURE if status else Conclusion.SUCCESS
+
+
+def _note(message: str) -> Annotation:
+    return Annotation(level=AnnotationLevel.NOTICE, title="patch-app-inbox", message=message)
