@@ -198,3 +198,15 @@ def test_a_restart_in_the_middle_of_a_run_cancels_it(tmp_path: Path) -> None:
         assert (row["status"], row["conclusion"]) == ("completed", "cancelled")
         world = World(forge, script, alice, alice, None, 0)  # type: ignore[arg-type]
         assert world.request(token, "GET", R).status_code == 401
+
+
+def test_a_person_installs_the_app_on_its_page_but_not_for_others(world: World, receiver: Receiver) -> None:
+    page = f"{world.forge.url}/apps/carrier/installations/new"
+    with httpx.Client(trust_env=False, headers={"Authorization": f"Bearer {world.bob.token}"}) as client:
+        assert client.get(page).status_code == 200
+        assert client.post(page, data={"account": "acme"}).status_code == 403
+        world.forge.add_repository("bob/own")
+        assert client.post(page, data={"account": "bob", "repository": "own"}).status_code == 302
+        assert client.post(page, data={"account": "bob"}).status_code == 422
+    world.forge.settle()
+    assert receiver.events() == ["installation.created"]
