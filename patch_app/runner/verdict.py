@@ -106,10 +106,10 @@ def line_differences(name: str, lines: Lines, other: Lines) -> List[str]:
     ):
         one, two = Counter(mine), Counter(theirs)
         less, more = sum((one - two).values()), sum((two - one).values())
-        if less or more:
-            found.append(
-                "lines: in %s %d %s lines of the patch are missing and %d are new" % (name, less, word, more)
-            )
+        if less:
+            found.append("lines: %s: %d of the patch's %d %s lines not carried" % (name, less, len(mine), word))
+        if more:
+            found.append("lines: %s: %d lines %s beyond the patch's" % (name, more, word))
     return found
 
 
