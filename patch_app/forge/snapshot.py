@@ -59,8 +59,10 @@ class Keeper:
     def _work(self) -> None:
         while True:
             self._core.dirty.wait()
-            last = self._stop.wait(DEBOUNCE)
+            self._stop.wait(DEBOUNCE)
             self._core.dirty.clear()
+            # asked after clearing: a stop that comes in between would be lost with its wake-up
+            last = self._stop.is_set()
             with self._core.lock:
                 save(self._path, self._core.state)
             if last:
