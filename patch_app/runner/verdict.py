@@ -107,7 +107,7 @@ def line_differences(name: str, lines: Lines, other: Lines) -> List[str]:
         one, two = Counter(mine), Counter(theirs)
         less, more = sum((one - two).values()), sum((two - one).values())
         if less:
-            found.append("lines: %s: %d of the patch's %d %s lines not carried" % (name, less, len(mine), word))
+            found.append("lines: %s: %d of %d %s lines not carried" % (name, less, len(mine), word))
         if more:
             found.append("lines: %s: %d lines %s beyond the patch's" % (name, more, word))
     return found
