@@ -7,10 +7,8 @@ attempt gets to see. Refuses to move a ref from any other value than the one in 
 from __future__ import annotations
 
 import hashlib
-
 from dataclasses import dataclass, field
 from typing import Any, Final, assert_never
-
 
 from patch_app.core.attempt import Attempt
 from patch_app.core.effects import (
@@ -35,6 +33,8 @@ from patch_app.github.transport import segment
 # what GitHub can't be asked to compare: a second one would be a second run, issue or comment
 MARKED: Final = frozenset({"dispatch", "open_issue", "close", "comment", "put_check_run"})
 BUNDLE_BOUND: Final = 200 * 1024 * 1024
+# "create a workflow dispatch event": answers 200 with the run's id instead of 204
+RUN_DETAILS: Final = "return_run_details"
 
 _UPDATE_REFS: Final = """
 mutation($repository: ID!, $updates: [RefUpdate!]!) {
@@ -125,10 +125,16 @@ class Performer:
             if found is not None:
                 return Outcome(done=True, answer=found)
         repository = await client.get(f"/repos/{attempt.repository}")
-        answer = await client.post(
-            f"/repos/{attempt.repository}/actions/workflows/{segment(effect.workflow)}/dispatches",
-            {"ref": repository["default_branch"], "inputs": effect.inputs},
-        )
+        path = f"/repos/{attempt.repository}/actions/workflows/{segment(effect.workflow)}/dispatches"
+        body = {"ref": repository["default_branch"], "inputs": effect.inputs}
+        try:
+            answer = await client.post(path, {**body, RUN_DETAILS: True})
+        except Refused as error:
+            # GitHub Enterprise Server 3.19 knows no such key, and version 2026-03-10 needs none: a
+            # refused request has started nothing
+            if error.status != 422 or RUN_DETAILS not in error.message:
+                raise
+            answer = await client.post(path, body)
         if isinstance(answer, dict) and answer.get("workflow_run_id"):
             return Outcome(done=True, answer={"run_id": answer["workflow_run_id"], "url": answer["html_url"]})
         # older servers answer 204: the run is then found by its name

@@ -1,21 +1,26 @@
-"""One HTTP request to GitHub: time-outs, redirects on the same host only, bounded answers, typed errors.
+"""One request to GitHub through githubkit: time-outs, redirects, bounded answers, typed errors.
 
 It knows nothing of tokens but that a header holds one, and refuses to send that header to any other
-host than the API's. It never tries again by itself.
+host than the API's. It never tries again by itself. What githubkit is used for, and what not:
+docs/decisions/github-client.md.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, Final
 from urllib.parse import quote
 
 import httpx
+from githubkit import GitHub, UnauthAuthStrategy
+from githubkit.exception import RequestError
 
 from patch_app.github.errors import Bug, Later, TooMany, from_response, from_transport
 
+# Not 2026-03-10, githubkit's own: it has no `merge_commit_sha`, and older servers answer 400 to it.
 API_VERSION: Final = "2022-11-28"
 USER_AGENT: Final = "patch-app"
 JSON_ACCEPT: Final = "application/vnd.github+json"
@@ -38,11 +43,43 @@ def segments(text: str) -> str:
     return quote(text, safe="/")
 
 
-class Transport:
-    """The HTTP client of one process towards one API. Use in `async with`.
+class Kit(GitHub[UnauthAuthStrategy]):
+    """githubkit on one HTTP client that lives as long as the process, whichever task asks.
 
-    httpx is used directly: githubkit keeps its client in a ContextVar, so tasks that were not started
-    inside its `async with` open a connection for every request (docs/decisions/github-client.md).
+    githubkit 0.16 keeps the client of its `async with` in a ContextVar: a task that was started
+    elsewhere (a web request) doesn't see it and would open a client, so a connection, per request.
+    All of githubkit's requests take their client from `get_async_client`, so that is what changes.
+    """
+
+    def __init__(self, api_url: str, client: httpx.AsyncClient) -> None:
+        super().__init__(base_url=api_url, http_cache=False, auto_retry=False, follow_redirects=False)
+        self._client = client
+
+    @asynccontextmanager
+    async def get_async_client(self) -> AsyncGenerator[httpx.AsyncClient, None]:
+        """The client that was given, left open afterwards."""
+        yield self._client
+
+    async def stream(
+        self, method: str, url: httpx.URL, *, json: Any, headers: dict[str, str]
+    ) -> httpx.Response:
+        """The answer, whatever its status, with its body still unread. The caller closes it.
+
+        Raises httpx.TransportError. This is the call under `arequest` and the typed methods: those
+        read the bodies of errors whole and judge rate limits by the machine's clock.
+        """
+        try:
+            return await self._arequest(method, url, json=json, headers=headers, stream=True)
+        except RequestError as error:
+            cause: Exception = error.exc
+        raise cause
+
+
+class Transport:
+    """The HTTP client of one process towards one API. Close it with `aclose`.
+
+    `transport`: what httpx sends by, for tests. `timeout`: seconds without a byte, either way.
+    `now`: unix seconds, for rate limits that name a time.
     """
 
     def __init__(
@@ -66,6 +103,7 @@ class Transport:
             limits=httpx.Limits(max_connections=50, max_keepalive_connections=10),
             headers={"User-Agent": USER_AGENT, "X-GitHub-Api-Version": api_version},
         )
+        self.kit = Kit(self.api_url, self.http)
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -102,8 +140,8 @@ class Transport:
         if authorization:
             headers["Authorization"] = authorization
         for _ in range(REDIRECTS + 1):
-            request = self.http.build_request(method, url, json=body, headers=headers)
-            response = await self._once(request, write=write, bound=bound)
+            told = f"{method} {url.path}"
+            response = await self._once(method, url, body, headers, write=write, bound=bound)
             if response.status_code not in (301, 302, 303, 307, 308):
                 break
             url = url.join(response.headers.get("location", ""))
@@ -111,7 +149,7 @@ class Transport:
                 # Raw content of some kinds lives on a storage host behind a signed URL.
                 headers.pop("Authorization", None)
                 if method != "GET" or not _safe(url):
-                    raise Bug(f"{method} {request.url.path} was redirected to {url.host}")
+                    raise Bug(f"{told} was redirected to {url.host}")
         else:
             raise Later(f"{method} {path} is redirected without end")
         if response.status_code >= 400:
@@ -120,15 +158,17 @@ class Transport:
             raise Bug(f"{method} {path}: unexpected status {response.status_code}")
         return response
 
-    async def _once(self, request: httpx.Request, *, write: bool, bound: int) -> httpx.Response:
-        told = f"{request.method} {request.url.path}"
+    async def _once(
+        self, method: str, url: httpx.URL, body: Any, headers: dict[str, str], *, write: bool, bound: int
+    ) -> httpx.Response:
+        told = f"{method} {url.path}"
         try:
-            response = await self.http.send(request, stream=True)
+            response = await self.kit.stream(method, url, json=body, headers=headers)
             try:
-                body = bytearray()
+                content = bytearray()
                 async for chunk in response.aiter_bytes():
-                    body += chunk
-                    if len(body) > bound:
+                    content += chunk
+                    if len(content) > bound:
                         raise TooMany(f"{told}: the answer is larger than {bound} bytes")
             finally:
                 await response.aclose()
@@ -136,12 +176,14 @@ class Transport:
             raise from_transport(error, told, write=write) from None
         except httpx.DecodingError:
             raise Later(f"{told}: the answer is garbled") from None
-        headers = [
+        kept = [
             (k, v)
             for k, v in response.headers.multi_items()
             if k not in ("content-encoding", "content-length", "transfer-encoding")
         ]
-        return httpx.Response(response.status_code, headers=headers, content=bytes(body), request=request)
+        return httpx.Response(
+            response.status_code, headers=kept, content=bytes(content), request=response.request
+        )
 
 
 def parse(response: httpx.Response) -> Any:
