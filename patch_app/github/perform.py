@@ -6,6 +6,7 @@ attempt gets to see. Refuses to move a ref from any other value than the one in 
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from dataclasses import dataclass, field
 from typing import Any, Final, assert_never
@@ -188,7 +189,9 @@ class Performer:
             if hashlib.sha256(part).hexdigest() != digest:
                 raise BadBundle(f"{path} is not what the report says it is")
             data += part
-        return check_bundle(
+        # a large pack takes seconds of computing: webhooks are answered meanwhile
+        return await asyncio.to_thread(
+            check_bundle,
             data,
             expected_ref=effect.bundle_ref,
             expected_tip=effect.tip,
