@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from patch_app.core import approval, names, plan, preflight, verify
+from patch_app.core import approval, messages, names, plan, preflight, verify
 from patch_app.core.attempt import Attempt, Run, Stage
 from patch_app.core.configuration import Workflows
 from patch_app.core.effects import EffectState, Performed, RefChange
@@ -25,18 +25,22 @@ RUN_PATIENCE = 30
 def decide(attempt: Attempt, facts: Facts) -> Decision:
     """The attempt as it should be now, and what is to be done on GitHub for it."""
     attempt = plan.with_outcomes(attempt, facts)
-    if facts.gone is not None:
-        return plan.blocked(attempt, facts.gone) if attempt.open else Decision(attempt=attempt)
     stage = (
         attempt.resume if attempt.stage in (Stage.BLOCKED, Stage.HELD) and attempt.resume else attempt.stage
     )
     standing = attempt.model_copy(update={"stage": stage})
+    if facts.gone is not None:
+        return plan.blocked(standing, facts.gone) if attempt.open else Decision(attempt=attempt)
     decision = _guarded(standing, facts) or _step(standing, facts)
     # a blocked attempt that is still blocked must not look changed
     if decision.attempt.stage is stage and decision.attempt.stage is not attempt.stage:
         decision = decision.model_copy(
             update={"attempt": decision.attempt.model_copy(update={"resume": None, "message": ""})}
         )
+    if attempt.open and not decision.attempt.open:
+        # nobody looks at an ended attempt again by a timer: its last words go with the step that ends it
+        last = _step(decision.attempt, facts).effects
+        decision = decision.model_copy(update={"effects": (*decision.effects, *last)})
     return decision
 
 
@@ -206,7 +210,7 @@ def _relay(attempt: Attempt, facts: Facts) -> Decision:
     if not changes:
         clean = attempt.report is not None and attempt.report.candidate is not None
         return plan.to(attempt, Stage.CARRIED if clean else Stage.CONFLICT)
-    wish = plan.relay(attempt, changes)
+    wish = plan.relay(attempt, facts, changes)
     done = plan.same(facts, wish)
     if done is not None and done.state is EffectState.REFUSED:
         return plan.failed(attempt, f"the bundle was not accepted: {done.outcome.get('message', '')}")
@@ -245,7 +249,7 @@ def _gated(attempt: Attempt, facts: Facts) -> Decision:
     if branches is not None:
         return branches
     if attempt.pull_request is None:
-        wish = plan.pull_request(attempt)
+        wish = plan.pull_request(attempt, facts)
         done = plan.same(facts, wish)
         if done is not None and done.state is EffectState.REFUSED:
             return plan.blocked(
@@ -303,7 +307,7 @@ def _conflict(attempt: Attempt, facts: Facts) -> Decision:
     branches = _branches(attempt, facts)
     if branches is not None:
         return branches
-    attempt = attempt.model_copy(update={"message": plan.conflict_line(attempt)})
+    attempt = attempt.model_copy(update={"message": messages.conflict_line(attempt)})
     return Decision(attempt=attempt, effects=plan.conflict_notice(attempt, facts))
 
 
@@ -340,6 +344,11 @@ def _promoting(attempt: Attempt, facts: Facts) -> Decision:
     if approval.missing(attempt, facts) or not approval.asked(attempt, facts):
         return plan.to(attempt, Stage.REVIEWING)
     attempt = attempt.model_copy(update={"stage": Stage.PROMOTING})
+    foreign = plan.foreign_tag(attempt, facts)
+    if foreign is not None:
+        return plan.blocked(
+            attempt, f"the tag {foreign} exists and isn't ours: delete it, then this attempt goes on"
+        )
     return _moving(attempt, facts, "promote", plan.promotion(attempt, facts))
 
 

@@ -318,3 +318,13 @@ def superseded_line(attempt: Attempt, newer_tag: str) -> str:
         f"{code(newer_tag)} is out: the stack is carried onto it instead, and nothing more happens with "
         f"{code(attempt.tag)} here."
     )
+
+
+def conflict_line(attempt: Attempt) -> str:
+    """The conflict in one line."""
+    report = attempt.report
+    stopped = conflicted(report) if report else None
+    if report is None or stopped is None:
+        return f"the stack conflicts with {attempt.tag}"
+    number, patch = stopped
+    return f"patch {number} of {len(report.patches)} conflicts with {attempt.tag}: {patch.subject}"

@@ -25,7 +25,6 @@ from patch_app.core.effects import (
 )
 from patch_app.core.facts import Facts
 from patch_app.core.model import Model
-from patch_app.core.report import Verdict
 
 Purpose = Literal["branches", "promote", "clean"]
 
@@ -96,17 +95,29 @@ def same(facts: Facts, effect: Effect) -> Performed | None:
 
 def last(facts: Facts, kind: str, purpose: str | None = None) -> Performed | None:
     """The latest effect of a kind."""
-    found = [
-        one
-        for one in facts.effects.values()
-        if one.effect.kind == kind and purpose in (None, getattr(one.effect, "purpose", None))
-    ]
-    return found[-1] if found else None
+    for one in reversed(facts.effects.values()):
+        if one.effect.kind == kind and purpose in (None, getattr(one.effect, "purpose", None)):
+            return one
+    return None
 
 
 def count(facts: Facts, kind: str, *states: EffectState) -> int:
     """How many effects of a kind are in one of the states."""
     return sum(one.effect.kind == kind and one.state in states for one in facts.effects.values())
+
+
+def again(facts: Facts, kind: str) -> int:
+    """`seq` of a wish: another one where the earlier was dropped, as a person's retry does."""
+    return count(facts, kind, EffectState.DROPPED)
+
+
+def _told(facts: Facts, *kinds: str) -> list[Effect]:
+    """Effects of these kinds that were carried out, or are to be."""
+    return [
+        one.effect
+        for one in facts.effects.values()
+        if one.effect.kind in kinds and one.state is not EffectState.DROPPED
+    ]
 
 
 def with_outcomes(attempt: Attempt, facts: Facts) -> Attempt:
@@ -169,7 +180,7 @@ def relay_changes(attempt: Attempt, facts: Facts) -> tuple[RefChange, ...]:
     )
 
 
-def relay(attempt: Attempt, changes: tuple[RefChange, ...]) -> Relay:
+def relay(attempt: Attempt, facts: Facts, changes: tuple[RefChange, ...]) -> Relay:
     """The wish to check the bundle of a verified report and to send its pack."""
     report = attempt.report
     if report is None or attempt.inbox is None or attempt.candidate is None or attempt.target is None:
@@ -186,15 +197,16 @@ def relay(attempt: Attempt, changes: tuple[RefChange, ...]) -> Relay:
         chain=verify.chain(report),
         floor=attempt.target,
         changes=changes,
+        seq=again(facts, "relay"),
     )
 
 
 def _branches(attempt: Attempt) -> dict[str, str]:
     prefix = attempt.configuration.branches.prefix
+    maintenance = names.maintenance_branch(attempt.stack, attempt.tag, prefix)
     return {
         names.head(names.base_branch(attempt.tag, prefix)): attempt.target or names.ZERO,
-        names.head(names.maintenance_branch(attempt.stack, attempt.tag, prefix)): attempt.candidate
-        or names.ZERO,
+        names.head(maintenance): attempt.candidate or names.ZERO,
     }
 
 
@@ -210,6 +222,13 @@ def foreign_branch(attempt: Attempt, facts: Facts) -> str | None:
         if facts.ref(ref) not in _ours(attempt, facts, ref) | {value}:
             return ref.removeprefix("refs/heads/")
     return None
+
+
+def foreign_tag(attempt: Attempt, facts: Facts) -> str | None:
+    """The candidate's tag where somebody else made it."""
+    name = names.candidate_tag(attempt.stack, attempt.tag, attempt.configuration.branches.prefix)
+    ref = f"refs/tags/{name}"
+    return None if facts.ref(ref) in {attempt.candidate, *_ours(attempt, facts, ref)} else name
 
 
 def branch_changes(attempt: Attempt, facts: Facts) -> tuple[RefChange, ...]:
@@ -264,7 +283,7 @@ def update(facts: Facts, purpose: Purpose, changes: tuple[RefChange, ...]) -> Up
 # What people see ----------------------------------------------------------------------------------
 
 
-def pull_request(attempt: Attempt) -> OpenPullRequest:
+def pull_request(attempt: Attempt, facts: Facts) -> OpenPullRequest:
     """The pull request base <- maintenance."""
     prefix = attempt.configuration.branches.prefix
     return OpenPullRequest(
@@ -272,6 +291,7 @@ def pull_request(attempt: Attempt) -> OpenPullRequest:
         base=names.base_branch(attempt.tag, prefix),
         title=messages.pull_request_title(attempt),
         body=messages.pull_request_body(attempt),
+        seq=again(facts, "open_pull_request"),
     )
 
 
@@ -281,13 +301,14 @@ def pull_request_edit(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:
         return ()
     title, body = messages.pull_request_title(attempt), messages.pull_request_body(attempt)
     before = [
-        one.effect
-        for one in facts.effects.values()
-        if isinstance(one.effect, OpenPullRequest | EditPullRequest)
+        one
+        for one in _told(facts, "open_pull_request", "edit_pull_request")
+        if isinstance(one, OpenPullRequest | EditPullRequest)
     ]
     if before and (before[-1].title, before[-1].body) == (title, body):
         return ()
-    return (EditPullRequest(number=attempt.pull_request.number, title=title, body=body, seq=len(before)),)
+    seq = len(before) + again(facts, "edit_pull_request")
+    return (EditPullRequest(number=attempt.pull_request.number, title=title, body=body, seq=seq),)
 
 
 def check_run(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:
@@ -296,7 +317,7 @@ def check_run(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:
         return ()
     title, summary, text = messages.check_run(attempt)
     status, conclusion = messages.check_conclusion(attempt)
-    before = [one.effect for one in facts.effects.values() if isinstance(one.effect, PutCheckRun)]
+    before = _told(facts, "put_check_run")
     wish = PutCheckRun(
         name=names.check_name(attempt.stack),
         commit=attempt.candidate,
@@ -306,7 +327,7 @@ def check_run(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:
         title=title,
         summary=summary,
         text=text,
-        seq=len(before),
+        seq=len(before) + again(facts, "put_check_run"),
     )
     if before and before[-1].model_copy(update={"seq": wish.seq}) == wish:
         return ()
@@ -328,19 +349,10 @@ def conflict_notice(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:
 def _issue(attempt: Attempt, facts: Facts, kind: str, title: str, body: str) -> tuple[Effect, ...]:
     # another inbox is another report, and so an issue of its own
     marker = f"patch-app:{kind}:{attempt.id}:{(attempt.inbox or '')[:12]}"
-    known = [one.effect.marker for one in facts.effects.values() if isinstance(one.effect, OpenIssue)]
+    known = [one.marker for one in _told(facts, "open_issue") if isinstance(one, OpenIssue)]
     if not facts.has_issues or marker in known:
         return ()
-    return (OpenIssue(marker=marker, title=title, body=body),)
-
-
-def conflict_line(attempt: Attempt) -> str:
-    """The conflict in one line."""
-    patches = attempt.report.patches if attempt.report else ()
-    for number, patch in enumerate(patches, 1):
-        if patch.verdict is Verdict.CONFLICTED:
-            return f"patch {number} of {len(patches)} conflicts with {attempt.tag}: {patch.subject}"
-    return f"the stack conflicts with {attempt.tag}"
+    return (OpenIssue(marker=marker, title=title, body=body, seq=again(facts, "open_issue")),)
 
 
 def waiting_line(missing: list[str]) -> str:
@@ -354,7 +366,13 @@ def _close(
     link = attempt.pull_request if subject == "pull_request" else attempt.issue
     if link is None:
         return ()
-    wish = Close(subject=subject, number=link.number, marker=f"patch-app:close:{attempt.id}", comment=line)
+    wish = Close(
+        subject=subject,
+        number=link.number,
+        marker=f"patch-app:close:{attempt.id}",
+        comment=line,
+        seq=again(facts, "close"),
+    )
     return () if same(facts, wish) else (wish,)
 
 

@@ -40,7 +40,9 @@ def step(attempt: Attempt, facts: Facts) -> Decision:
             "resume": None,
         }
     )
-    pin = PinTarget(ref=names.target_ref(attempt.id), target=attempt.target or "")
+    pin = PinTarget(
+        ref=names.target_ref(attempt.id), target=attempt.target or "", seq=plan.again(facts, "pin_target")
+    )
     pinned = plan.same(facts, pin)
     if pinned is None or pinned.state not in (EffectState.DONE, EffectState.REFUSED):
         return Decision(attempt=attempt, effects=(pin,))
@@ -59,7 +61,7 @@ def dispatch(attempt: Attempt, facts: Facts) -> Decision:
         workflow=names.WORKFLOW_PATH.rsplit("/", 1)[-1],
         run_name=names.run_name(attempt.id),
         inputs={"attempt": attempt.id, "request": text},
-        seq=plan.count(facts, "dispatch", EffectState.DROPPED),
+        seq=plan.again(facts, "dispatch"),
     )
     return Decision(attempt=attempt, effects=(wish,))
 

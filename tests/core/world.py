@@ -146,6 +146,8 @@ class World:
     checks: tuple[Check, ...] = ()
     rules: Rules = field(default_factory=Rules)
     refuse: dict[str, str] = field(default_factory=dict)
+    # why the App can't read the fork, as after a suspension
+    gone: str | None = None
     effects: dict[str, Performed] = field(default_factory=dict)
     moves: list[tuple[str, str, str, tuple[Approval, ...]]] = field(default_factory=list)
     replays: int = 0
@@ -173,6 +175,12 @@ class World:
     def run_ends(self) -> None:
         self.run = "completed"
 
+    def retry(self) -> None:
+        """A person's retry, as the engine takes it: what GitHub refused is forgotten."""
+        for name, one in self.effects.items():
+            if one.state is EffectState.REFUSED:
+                self.effects[name] = one.model_copy(update={"state": EffectState.DROPPED})
+
     def wait(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
 
@@ -196,6 +204,7 @@ class World:
         )
         return Facts(
             now=self.now,
+            gone=self.gone,
             app_slug=APP,
             has_issues=self.has_issues,
             upstream_git_url="https://example.org/up/tool.git",
