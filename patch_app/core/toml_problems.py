@@ -60,7 +60,10 @@ def read(text: str, model: type[Record], unknown: Mapping[str, str]) -> Record:
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        places = toml_lines.lines(text)
+        try:
+            places = toml_lines.lines(text)
+        except RecursionError:  # `a.a.a.a...` nests without brackets, so tomllib takes any number
+            raise _one(None, "keys are nested too deeply") from None
         found = [_problem(dict(one), places, model, unknown) for one in error.errors(include_url=False)]
         found.sort(key=lambda one: one.line or 0)
         raise ConfigurationError(found[:MAX_PROBLEMS]) from None

@@ -17,7 +17,7 @@ from patch_app.core.attempt import Attempt, Stage
 from patch_app.core.decide import decide
 from patch_app.core.effects import UNFINISHED, Effect, EffectState, Performed, UpdateRefs, key
 from patch_app.core.facts import Facts
-from patch_app.github.errors import Bug, Later
+from patch_app.github.errors import Bug, Later, Refused
 from patch_app.github.perform import MARKED, Outcome
 from patch_app.store.attempts import AdvanceCommit
 from patch_app.store.effects import StoredEffect
@@ -77,7 +77,12 @@ class Advancer:
                     return
             except Later as error:
                 log.info("later", attempt=attempt_id, reason=error.message, retry_after=error.retry_after)
-                await self._again(attempt, error.retry_after or PAUSE)
+                due = self.clock() + timedelta(seconds=error.retry_after or PAUSE)
+                await self.store.reschedule(attempt_id, due)
+                return
+            except Refused as error:
+                log.warning("unreadable", attempt=attempt_id, reason=error.message)
+                await self._unreadable(attempt, error.message)
                 return
             except Bug as error:
                 log.error("stopped", attempt=attempt_id, reason=error.message)
@@ -113,6 +118,10 @@ class Advancer:
             log.info("effect later", attempt=attempt.id, effect=stored.effect.kind, reason=error.message)
             await self._wait(attempt, stored, self.clock() + timedelta(seconds=error.retry_after or PAUSE))
             return False
+        except Bug as error:
+            # else it would be begun again each second, for ever
+            await self._ended(attempt, stored, EffectState.REFUSED, {"message": error.message})
+            raise
         state = EffectState.DONE if outcome.done else EffectState.REFUSED
         await self._ended(attempt, stored, state, outcome.answer)
         return True
@@ -135,8 +144,7 @@ class Advancer:
     async def _wait(self, attempt: Attempt, stored: StoredEffect, due: datetime) -> None:
         # a begun effect stays begun: what it began with is what its absence is measured from
         await self.store.postpone(attempt.id, stored.key, due)
-        if attempt.open:
-            await self.store.reschedule(attempt.id, due)
+        await self.store.reschedule(attempt.id, due if attempt.open else None)
 
     # Decisions ------------------------------------------------------------------------------------
 
@@ -149,7 +157,7 @@ class Advancer:
         known = {one.key for one in effects}
         wishes = [one for one in decision.effects if key(one) not in known]
         if decision.attempt == attempt and not wishes:
-            await self._again(attempt, self.sync)
+            await self._rest(attempt)
             return False
         if decision.replay:
             await self.store.advance(
@@ -177,10 +185,23 @@ class Advancer:
     async def _stop(self, attempt: Attempt, why: str) -> None:
         if attempt.open:
             await self._store(attempt, plan.failed(attempt, f"internal error: {why}").attempt, self.clock())
+        else:
+            await self._rest(attempt)
 
-    async def _again(self, attempt: Attempt, seconds: float) -> None:
-        if attempt.open:
-            await self.store.reschedule(attempt.id, self.clock() + timedelta(seconds=seconds))
+    async def _unreadable(self, attempt: Attempt, why: str) -> None:
+        """Says what GitHub refuses to show; it is asked again, and the attempt goes on when it does."""
+        stage = attempt.resume if attempt.stage in (Stage.BLOCKED, Stage.HELD) else None
+        standing = attempt.model_copy(update={"stage": stage or attempt.stage})
+        after = plan.blocked(standing, f"GitHub doesn't show what must be known: {why}").attempt
+        if attempt.open and after != attempt:
+            await self._store(attempt, after, self.clock())
+        else:
+            await self._rest(attempt)
+
+    async def _rest(self, attempt: Attempt) -> None:
+        # an ended attempt was looked at because somebody asked; the timer leaves it alone again
+        due = self.clock() + timedelta(seconds=self.sync) if attempt.open else None
+        await self.store.reschedule(attempt.id, due)
 
 
 def stamped(before: Attempt, after: Attempt, now: datetime) -> Attempt:

@@ -20,7 +20,7 @@ from patch_app.engine.advance import Advancer
 from patch_app.engine.forks import Forks
 from patch_app.engine.intake import Intake
 from patch_app.engine.poll import Poller
-from patch_app.github.errors import GitHubError
+from patch_app.github.errors import GitHubError, Later
 from patch_app.store.errors import StoreError
 from patch_app.store.store import Store
 
@@ -58,6 +58,8 @@ class Engine:
     _resting: dict[str, datetime] = field(default_factory=dict)
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
     _stopping: bool = False
+    # the App's forks were read since the start
+    _known: bool = False
 
     def wake(self) -> None:
         """Something may have happened. From the event loop's own thread."""
@@ -92,7 +94,8 @@ class Engine:
             await asyncio.gather(*others, *under_way, return_exceptions=True)
 
     async def _turn(self) -> None:
-        wanted = await self.intake.take() or set()
+        # a release that is matched before the forks are known would match none of them, and be lost
+        wanted = (await self.intake.take() or set()) if self._known else set()
         now = self.clock()
         wanted |= {attempt.id for attempt in await self.store.open_attempts(now)}
         wanted |= set(await self.store.unfinished(now))
@@ -135,8 +138,17 @@ class Engine:
         return False
 
     async def _know_forks(self) -> None:
-        await self._guarded(self.forks.refresh_all)
+        while not self._stopping:
+            if await self._guarded(self._refresh_forks):
+                return
+            await asyncio.sleep(REST)
+
+    async def _refresh_forks(self) -> None:
+        failed = await self.forks.refresh_all()
+        self._known = True
         self._woken.set()
+        if failed:
+            raise Later(f"{failed} installation(s) could not be read")
 
     async def _prune_forever(self) -> None:
         while not self._stopping:

@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 from patch_app.github.client import GitHubApp, InstallationClient
-from patch_app.github.errors import Refused
+from patch_app.github.errors import GitHubError, Refused
 from patch_app.github.evidence import READ, read_configuration
 from patch_app.store.forks import Fork
 from patch_app.store.store import Store
@@ -29,11 +29,23 @@ class Forks:
     store: Store
     clock: Callable[[], datetime]
 
-    async def refresh_all(self) -> None:
-        """Every installation, after a start. Raises Later, Bug."""
-        for installation in await self.app.jwt_client().get_all("/app/installations", limit=10_000):
-            if installation.get("suspended_at") is None:
-                await self.refresh(installation["id"])
+    async def refresh_all(self) -> int:
+        """Every installation, after a start; how many could not be read. Forks of installations that are
+        gone or suspended are forgotten. Raises Later, Refused, Bug where the list can't be had.
+        """
+        listed = await self.app.jwt_client().get_all("/app/installations", limit=10_000)
+        active = {one["id"] for one in listed if one.get("suspended_at") is None}
+        for fork in await self.store.forks():
+            if fork.installation_id not in active:
+                await self.store.remove_fork(fork.repository_id)
+        failed = 0
+        for installation_id in sorted(active):
+            try:
+                await self.refresh(installation_id)
+            except GitHubError as error:
+                failed += 1
+                log.warning("installation unreadable", installation=installation_id, reason=error.message)
+        return failed
 
     async def refresh(self, installation_id: int) -> None:
         """One installation's repositories; those it no longer has are forgotten. Raises Later, Bug."""

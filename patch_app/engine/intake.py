@@ -24,9 +24,10 @@ from patch_app.core.hints import hints
 from patch_app.engine.advance import successor
 from patch_app.engine.forks import Forks, upstream_of
 from patch_app.github.client import GitHubApp
-from patch_app.github.errors import GitHubError, Later, Refused
+from patch_app.github.errors import Bug, GitHubError, Later, Refused
 from patch_app.github.transport import segments
 from patch_app.store.attempts import AdvanceCommit
+from patch_app.store.errors import StoreError
 from patch_app.store.flow_events import FlowEvent
 from patch_app.store.forks import Fork
 from patch_app.store.inbox import InboxRow
@@ -68,6 +69,12 @@ class Intake:
                 wanted = await self._row(row)
             except GitHubError as error:
                 await self._failed(row, error)
+            except StoreError:
+                raise
+            except Exception as error:
+                # whatever one row holds, those behind it go on; it waits, and is not lost
+                log.exception("inbox row failed", row=row.id, kind=row.kind.value)
+                await self._failed(row, Bug(f"unexpected: {type(error).__name__}"))
             else:
                 # due first, done second: a crash between the two only looks once more
                 for attempt_id in wanted:

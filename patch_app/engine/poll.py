@@ -16,6 +16,7 @@ import structlog
 from patch_app.core.events import Kind, ReleaseEvent
 from patch_app.engine.forks import upstream_of
 from patch_app.github.client import GitHubApp
+from patch_app.github.errors import GitHubError
 from patch_app.store.forks import Fork
 from patch_app.store.inbox import Incoming
 from patch_app.store.store import Store
@@ -35,7 +36,10 @@ class Poller:
     clock: Callable[[], datetime]
 
     async def poll(self) -> None:
-        """One sweep over all upstreams; each is read with the token of a fork of it. Raises Later, Bug."""
+        """One sweep over all upstreams; each is read with the token of a fork of it.
+
+        An installation that can't be read is said and passed over, so that the others aren't.
+        """
         by_installation: dict[int, tuple[Fork, list[str]]] = {}
         seen: set[str] = set()
         for fork in await self.store.forks():
@@ -45,10 +49,15 @@ class Poller:
             seen.add(upstream.lower())
             by_installation.setdefault(fork.installation_id, (fork, []))[1].append(upstream)
         for fork, upstreams in by_installation.values():
-            client = await self.app.installation(
-                fork.installation_id, fork.repository_id, {"metadata": "read", "contents": "read"}
-            )
-            for reading in await read_releases_anyhow(client, upstreams):
+            try:
+                client = await self.app.installation(
+                    fork.installation_id, fork.repository_id, {"metadata": "read", "contents": "read"}
+                )
+                readings = await read_releases_anyhow(client, upstreams)
+            except GitHubError as error:
+                log.warning("not polled", repository=fork.repository, reason=error.message)
+                continue
+            for reading in readings:
                 await self._take(reading)
             log.info("polled", upstreams=upstreams)
 

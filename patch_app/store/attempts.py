@@ -135,13 +135,15 @@ def listed(connection: Connection, wanted: AttemptFilter, limit: int, before: st
 
 
 def open_ones(connection: Connection, due_before: datetime | None) -> list[Attempt]:
-    """Attempts that have not ended; with a time, those due by then (soonest first)."""
-    query = (
-        select(attempts.c.document).where(attempts.c.open.is_(True)).order_by(attempts.c.due, attempts.c.id)
+    """Attempts that have not ended; with a time, those due by then (soonest first).
+
+    Due is an ended attempt, too, that somebody asked to look at and that nobody has looked at since.
+    """
+    wanted = attempts.c.open.is_(True) if due_before is None else attempts.c.due <= stamp(due_before)
+    return _read(
+        connection,
+        select(attempts.c.document).where(wanted).order_by(attempts.c.due, attempts.c.id),
     )
-    if due_before is not None:
-        query = query.where(attempts.c.due <= stamp(due_before))
-    return _read(connection, query)
 
 
 def siblings(connection: Connection, repository_id: int, stack: str) -> list[Attempt]:

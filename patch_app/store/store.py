@@ -158,7 +158,7 @@ class Store:
         return await self._read(lambda c: attempts.listed(c, filters or AttemptFilter(), limit, before))
 
     async def open_attempts(self, due_before: datetime | None = None) -> list[Attempt]:
-        """Attempts that have not ended; with a time, those due by then."""
+        """Attempts that have not ended; with a time, those due by then, ended ones to be looked at too."""
         return await self._read(lambda c: attempts.open_ones(c, due_before))
 
     async def siblings(self, repository_id: int, stack: str) -> list[Attempt]:

@@ -212,3 +212,8 @@ def test_the_schema_takes_what_we_take_and_refuses_unknown_keys() -> None:
     assert validator.is_valid(tomllib.loads(WHOLE))
     assert not validator.is_valid(tomllib.loads("[upstream]\nfoo = 1"))
     assert not validator.is_valid(tomllib.loads("[[check]]\nname = 'a'\nrun = 'b'\ntimeout = '1w'"))
+
+
+def test_key_of_a_thousand_dots_is_a_problem_and_no_crash() -> None:
+    with pytest.raises(ConfigurationError, match="nested too deeply"):
+        parse("a." * 5000 + "b = 1")

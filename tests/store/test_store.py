@@ -191,11 +191,14 @@ async def test_timer_sees_what_is_open_and_due(store: Store) -> None:
     await put(store, new_attempt("due"), NOW)
     await put(store, new_attempt("later"), SOON)
     await put(store, new_attempt("never"))
-    await put(store, new_attempt("ended", stage=Stage.PROMOTED), NOW)
+    await put(store, new_attempt("ended", stage=Stage.PROMOTED))
     assert [one.id for one in await store.open_attempts(NOW)] == ["due"]
     assert {one.id for one in await store.open_attempts()} == {"due", "later", "never"}
     await store.reschedule("later", NOW - timedelta(days=1))
     assert [one.id for one in await store.open_attempts(NOW)] == ["later", "due"]
+    await store.reschedule("ended", NOW)
+    assert "ended" in [one.id for one in await store.open_attempts(NOW)]
+    assert "ended" not in [one.id for one in await store.open_attempts()]
 
 
 async def test_attempts_are_filtered_newest_first_and_paged(store: Store) -> None:
