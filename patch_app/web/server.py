@@ -5,7 +5,9 @@ Refuses to believe forwarding headers: who asks is who connects (see web/auth).
 
 from __future__ import annotations
 
+import signal
 import socket
+from types import FrameType
 from typing import Final
 
 import uvicorn
@@ -37,6 +39,14 @@ class Server(uvicorn.Server):
                 timeout_graceful_shutdown=GRACE_SECONDS,
             )
         )
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A signal asks for a stop. uvicorn's own would raise it again when HTTP has ended, and so kill the
+        engine in the middle of a step.
+        """
+        del frame
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the streams, then what uvicorn does."""

@@ -1,0 +1,97 @@
+"""The server is killed at every effect boundary of the story, and the story ends as if it had not been."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.chaos import supervised
+from tests.chaos.world import Killable
+from tests.stories.world import compare, numbered
+
+# a run per boundary: more than pytest's usual limit on a loaded machine
+pytestmark = pytest.mark.timeout(300)
+
+KINDS = {
+    "v1.1.0": {
+        "pin_target",
+        "dispatch",
+        "relay",
+        "update_refs branches",
+        "open_pull_request",
+        "put_check_run",
+        "edit_pull_request",
+        "update_refs promote",
+        "close",
+    },
+    "v1.2.0": {
+        "pin_target",
+        "dispatch",
+        "relay",
+        "update_refs branches",
+        "open_issue",
+        "put_check_run",
+    },
+}
+
+
+def start(world: Killable, when: str) -> None:
+    program = (sys.executable, str(Path(supervised.__file__)))
+    world.run(program, {"KILL": when, "KILLED": str(world.folder / "killed"), "PYTHONDONTWRITEBYTECODE": "1"})
+
+
+def killed(world: Killable, tag: str) -> set[str]:
+    """The kinds of effects at which the server was killed."""
+    file = world.folder / "killed"
+    lines = [line.split(" ") for line in file.read_text().splitlines()] if file.exists() else []
+    return {f"{kind} {purpose}".strip() for _, hit, kind, purpose, _ in lines if hit == tag}
+
+
+def first(world: Killable) -> None:
+    """v1.1.0 comes out, is reviewed, and promoted."""
+    world.publish("v1.1.0", {"pot.txt": numbered(l15="v1.1.0")})
+    world.comes_to("v1.1.0", "reviewing")
+    # what it waits for is written into the pull request before somebody answers
+    did(world, "v1.1.0", "edit_pull_request")
+    attempt = world.one("v1.1.0")
+    world.approve_number(attempt["pull_request"]["number"], attempt["candidate"])
+    world.comes_to("v1.1.0", "promoted")
+    did(world, "v1.1.0", "close")
+
+
+def second(world: Killable) -> None:
+    """v1.2.0 comes out and conflicts."""
+    world.publish("v1.2.0", {"pot.txt": numbered(l3="theirs", l15="v1.2.0")})
+    world.comes_to("v1.2.0", "conflict")
+    did(world, "v1.2.0", "open_issue")
+
+
+def did(world: Killable, tag: str, kind: str) -> None:
+    """Waits until such an effect is done, and nothing else that was wished for is left."""
+
+    def done() -> bool:
+        states = [(effect["kind"], effect["state"]) for effect in world.one(tag).get("effects", ())]
+        return (kind, "done") in states and not {state for _, state in states} & {"pending", "begun"}
+
+    world.until(done, f"no {kind} was done for {tag}")
+    world.forge.settle(60)
+
+
+@pytest.mark.parametrize("when", ["never", "before", "after"])
+def test_server_is_killed_around_every_effect_of_a_promotion(world: Killable, when: str) -> None:
+    start(world, when)
+    first(world)
+    if when != "never":
+        assert killed(world, "v1.1.0") == KINDS["v1.1.0"]
+    compare("killed_promotion", world.told())
+
+
+@pytest.mark.parametrize("when", ["never", "before", "after"])
+def test_server_is_killed_around_every_effect_of_a_conflict(world: Killable, when: str) -> None:
+    start(world, when)
+    second(world)
+    if when != "never":
+        assert killed(world, "v1.2.0") == KINDS["v1.2.0"]
+    compare("killed_conflict", world.told())

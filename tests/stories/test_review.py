@@ -1,0 +1,199 @@
+"""People approve, merge, push and change their minds; the App promotes what was approved, or nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from patch_app.core import names
+from patch_app.core.attempt import Stage
+from patch_app.core.events import Kind
+from tests.stories.world import FORK, UPSTREAM, World, numbered
+
+
+def test_merge_without_an_approval_promotes_nothing_and_says_what_is_missing(world: World) -> None:
+    attempt, before = world.release(), world.main()
+    assert attempt.pull_request is not None
+    world.alice.api(
+        "PUT", f"/repos/{FORK}/pulls/{attempt.pull_request.number}/merge", {"merge_method": "merge"}
+    )
+    world.settle()
+    attempt = world.attempt()
+    assert (attempt.stage, world.main()) == (Stage.REVIEWING, before)
+    assert "1 approving review" in attempt.message
+    assert attempt.pull_request is not None
+    assert "1 approving review" in world.issue(attempt.pull_request.number)["body"]
+    world.approve(attempt)
+    world.settle()
+    assert world.attempt().stage is Stage.PROMOTED
+    assert world.main() == attempt.candidate
+    world.ends()
+
+
+def test_approval_by_a_person_who_may_only_read(world: World) -> None:
+    attempt, before = world.release(), world.main()
+    world.approve(attempt, by=world.rita)
+    world.settle()
+    assert (world.attempt().stage, world.main()) == (Stage.REVIEWING, before)
+    world.ends()
+
+
+def test_maintained_branch_moves_during_the_review_and_an_approval_of_the_older_candidate_comes_late(
+    world: World,
+) -> None:
+    first = world.release()
+    world.approve(first)
+    world.forge.webhooks.hold("pull_request_review")
+    world.patch({"more.txt": "more\n"}, "One more patch")
+    world.settle()
+    second = world.attempt()
+    assert (second.number, second.stage, second.pull_request) == (2, Stage.REVIEWING, first.pull_request)
+    assert [patch.subject for patch in second.report.patches if second.report] == [  # type: ignore[union-attr]
+        "Add a file of ours",
+        "Change the third line",
+        "One more patch",
+    ]
+    world.forge.webhooks.release()
+    world.approve(second, by=world.mia, commit=first.candidate)
+    world.settle()
+    assert world.attempt().stage is Stage.REVIEWING
+    world.approve(second)
+    world.settle()
+    assert world.attempt().stage is Stage.PROMOTED
+    assert world.main() == second.candidate
+    world.ends()
+
+
+def test_a_tag_is_moved_upstream_during_the_review(world: World) -> None:
+    attempt, before = world.release(), world.main()
+    moved = world.upstream({"pot.txt": numbered(l15="v1.1.0", l18="sneaked in")}, "After the release")
+    world.set_ref("refs/tags/v1.1.0", moved, by=world.olga, repository=UPSTREAM)
+    world.approve(attempt)
+    world.settle()
+    attempt = world.attempt()
+    assert (attempt.stage, world.main()) == (Stage.HELD, before)
+    assert "the tag v1.1.0 was moved" in attempt.message
+    world.ends()
+
+
+def test_a_person_pushes_to_the_maintenance_branch(world: World) -> None:
+    attempt, before = world.release(), world.main()
+    branch = world.maintenance().removeprefix("refs/heads/")
+    world.forge.commit(FORK, branch, {"fix.txt": "fix\n"}, "A fix in the review", by="bob")
+    world.approve(attempt, commit=world.ref(world.maintenance()))
+    world.approve(attempt)
+    world.settle()
+    attempt = world.attempt()
+    assert (attempt.stage, world.main()) == (Stage.HELD, before)
+    assert "somebody pushed" in attempt.message
+    world.ends()
+
+
+def test_a_ruleset_refuses_force_pushes_on_the_maintained_branch(world: World) -> None:
+    world.forge.set_rules(FORK, "main", ["non_fast_forward"])
+    attempt, before = world.release(), world.main()
+    world.approve(attempt)
+    world.settle()
+    attempt = world.attempt()
+    assert (attempt.stage, world.main()) == (Stage.BLOCKED, before)
+    assert "GitHub refused to move" in attempt.message
+    assert "rule" in attempt.message.lower()
+    world.forge.set_rules(FORK, "main", [])
+    world.wish(Kind.RETRY, attempt)
+    world.settle()
+    assert world.attempt().stage is Stage.PROMOTED
+    world.ends()
+
+
+def test_a_ruleset_asks_for_two_approvals(world: World) -> None:
+    world.forge.set_rules(
+        FORK,
+        "main",
+        [{"type": "pull_request", "parameters": {"required_approving_review_count": 2}}],
+        bypass=[world.app.slug],
+    )
+    attempt, before = world.release(), world.main()
+    world.approve(attempt)
+    world.settle()
+    assert (world.attempt().stage, world.main()) == (Stage.REVIEWING, before)
+    assert "1 approving review" in world.attempt().message
+    world.approve(attempt, by=world.mia)
+    world.settle()
+    assert world.attempt().stage is Stage.PROMOTED
+    world.ends()
+
+
+def test_a_reviewer_takes_the_approval_back_before_it_is_enough(world: World) -> None:
+    attempt, before = world.release(), world.main()
+    assert attempt.pull_request is not None
+    world.forge.webhooks.hold()
+    world.approve(attempt)
+    world.review(attempt.pull_request.number, attempt.candidate or "", world.bob, "REQUEST_CHANGES")
+    world.forge.webhooks.release()
+    world.settle()
+    assert (world.attempt().stage, world.main()) == (Stage.REVIEWING, before)
+    world.ends()
+
+
+def test_the_pull_request_is_closed_without_a_merge(world: World) -> None:
+    attempt, before = world.release(), world.main()
+    assert attempt.pull_request is not None
+    world.alice.api("PATCH", f"/repos/{FORK}/pulls/{attempt.pull_request.number}", {"state": "closed"})
+    world.settle()
+    assert (world.attempt().stage, world.main()) == (Stage.ABANDONED, before)
+    world.ends()
+
+
+def test_a_new_release_comes_while_an_older_one_is_in_review(world: World) -> None:
+    first = world.release("v1.1.0")
+    second = world.release("v1.2.0")
+    first = world.attempt("v1.1.0")
+    assert (first.stage, second.stage) == (Stage.SUPERSEDED, Stage.REVIEWING)
+    assert first.pull_request is not None
+    assert world.issue(first.pull_request.number)["state"] == "closed"
+    said = world.comments(first.pull_request.number)
+    assert len(said) == 1
+    assert "`v1.2.0` is out" in said[0]
+    world.approve(second)
+    world.settle()
+    assert world.attempt("v1.2.0").stage is Stage.PROMOTED
+    world.ends()
+
+
+@pytest.mark.fork(configuration='[[check]]\nname = "look"\nrun = "test -f pot.txt && test -f ours.txt"\n')
+def test_a_configured_check_must_pass_before_the_promotion(world: World) -> None:
+    attempt = world.release()
+    world.approve(attempt)
+    world.settle()
+    assert world.attempt().stage is Stage.PROMOTED
+    world.ends()
+
+
+@pytest.mark.fork(configuration='[[check]]\nname = "look"\nrun = "grep -q mended pot.txt"\n')
+def test_a_configured_check_fails_and_a_re_run_after_the_approval_still_fails(world: World) -> None:
+    attempt, before = world.release(), world.main()
+    world.approve(attempt)
+    world.settle()
+    assert (world.attempt().stage, world.main()) == (Stage.REVIEWING, before)
+    assert "the configured check `look` has failed" in world.attempt().message
+    run = next(iter(world.forge.repository(FORK).runs))
+    world.alice.api("POST", f"/repos/{FORK}/actions/runs/{run}/rerun", {})
+    world.settle()
+    assert (world.attempt().stage, world.main()) == (Stage.REVIEWING, before)
+    world.ends()
+
+
+def test_somebody_rewrites_the_maintained_branch_during_the_review(world: World) -> None:
+    attempt = world.release()
+    world.approve(attempt)
+    rewritten = world.ref("refs/tags/v1.0.0")
+    world.forge.webhooks.hold("pull_request_review")
+    world.set_ref("refs/heads/main", rewritten)
+    world.settle()
+    attempt = world.attempt()
+    assert (attempt.stage, world.main()) == (Stage.HELD, rewritten)
+    assert "was rewritten" in attempt.message
+    assert world.ref(names.archive_ref(attempt.id)) == attempt.stack_head
+    world.forge.webhooks.release()
+    world.settle()
+    assert (world.attempt().stage, world.main()) == (Stage.HELD, rewritten)
+    world.ends()
