@@ -20,6 +20,8 @@ from patch_app.core.report import Status as ReportStatus
 # how long after a dispatch or a run's end we wait for what GitHub shows late, in seconds
 PATIENCE = 900
 RUN_PATIENCE = 30
+# steps that need no other facts than those that were just read: they are taken together
+_SAME_FACTS = frozenset({(Stage.PREFLIGHT, Stage.DISPATCHED), (Stage.CARRIED, Stage.GATED)})
 
 
 def decide(attempt: Attempt, facts: Facts) -> Decision:
@@ -32,6 +34,8 @@ def decide(attempt: Attempt, facts: Facts) -> Decision:
     if facts.gone is not None:
         return plan.blocked(standing, facts.gone) if attempt.open else Decision(attempt=attempt)
     decision = _guarded(standing, facts) or _step(standing, facts)
+    if (stage, decision.attempt.stage) in _SAME_FACTS:
+        decision = _step(decision.attempt, facts)
     # a blocked attempt that is still blocked must not look changed
     if decision.attempt.stage is stage and decision.attempt.stage is not attempt.stage:
         decision = decision.model_copy(
@@ -193,6 +197,8 @@ def _report(attempt: Attempt, facts: Facts, run: RunFact, inbox: Inbox) -> Decis
         said = report.error.message if report.error else "it gave no reason"
         return plan.failed(attempt, f"the runner could not carry the stack: {said}")
     if report.status is ReportStatus.NOOP:
+        if facts.nothing_to_carry is None:
+            return Decision(attempt=attempt)  # GitHub's word on it is read in the next pass
         return plan.to(attempt, Stage.CONTAINED, message=f"{attempt.stack} already has all of {attempt.tag}")
     if facts.stack_commits is None or facts.base_is_upstream is None:
         return Decision(attempt=attempt)  # the evidence for this report is read in the next pass

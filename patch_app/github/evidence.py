@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from patch_app.core import commands, configuration, names, releases
 from patch_app.core.attempt import Attempt, Stage
-from patch_app.core.effects import Dispatch, EffectState, Performed
+from patch_app.core.effects import Dispatch, EffectState, OpenIssue, Performed
 from patch_app.core.facts import Facts, Inbox, Preflight, RunFact, Sibling, Trust, Workflow
 from patch_app.core.report import Report, Status
 from patch_app.github import reading, workflows
@@ -74,7 +74,8 @@ def _sibling(attempt: Attempt, other: Attempt) -> Sibling:
     newer = (
         other.number > attempt.number
         if other.event == attempt.event
-        else releases.newer(other.tag, attempt.tag)
+        # versions of two upstreams have no order
+        else other.upstream.lower() == attempt.upstream.lower() and releases.newer(other.tag, attempt.tag)
     )
     return Sibling(
         id=other.id,
@@ -110,23 +111,25 @@ class _Reading:
         # reports before branches: a branch read later is never older than the report
         if stage in _WATCHES_RUNS:
             out |= await self._runs(stage)
-        refs = await self._refs(stage)
-        out["refs"] = refs
         if stage is Stage.PREFLIGHT:
-            out["preflight"] = await self._preflight(refs)
-            return out
-        if stage in _WATCHES_BRANCHES:
-            out["target"] = await reading.peeled_tag(self.client, attempt.upstream, attempt.tag)
-            if out["target"] is None:
-                out["target"] = names.ZERO  # read, and gone
+            refs = await self._refs(stage)
+            return out | {"refs": refs, "preflight": await self._preflight(refs)}
+        refs, *others = await asyncio.gather(
+            self._refs(stage),
+            self._target() if stage in _WATCHES_BRANCHES else _nothing(),
+            self._gate() if stage in (Stage.CARRIED, Stage.CONFLICT) and attempt.candidate else _nothing(),
+            self._review() if stage in _IN_REVIEW else _nothing(),
+        )
+        for other in others:
+            out |= other
         head = refs.get(names.head(attempt.stack), names.ZERO)
         if attempt.open and head not in (attempt.stack_head, names.ZERO) and attempt.stack_head:
             out |= await self._stack_moved(head)
-        if stage in (Stage.CARRIED, Stage.CONFLICT) and attempt.candidate:
-            out |= await self._gate()
-        if stage in _IN_REVIEW:
-            out |= await self._review()
-        return out
+        return out | {"refs": refs}
+
+    async def _target(self) -> dict[str, Any]:
+        target = await reading.peeled_tag(self.client, self.attempt.upstream, self.attempt.tag)
+        return {"target": target or names.ZERO}  # zeros: read, and gone
 
     async def _refs(self, stage: Stage) -> dict[str, str]:
         attempt = self.attempt
@@ -242,20 +245,44 @@ class _Reading:
     async def _about(self, report: Report | None) -> dict[str, Any]:
         """What GitHub says about a report's base: that it is upstream's, and what stands above it."""
         attempt = self.attempt
-        if report is None or report.base is None or report.status not in (Status.CLEAN, Status.CONFLICT):
+        if report is None or report.stack is None:
             return {}
-        if report.stack is None or report.stack.sha != attempt.stack_head or attempt.target is None:
+        if report.stack.sha != attempt.stack_head or attempt.target is None:
+            return {}
+        if report.status is Status.NOOP:
+            return {"nothing_to_carry": await self._nothing_to_carry(attempt.target, attempt.stack_head)}
+        if report.base is None or report.status not in (Status.CLEAN, Status.CONFLICT):
             return {}
         try:
             commits = await reading.commits_between(self.client, self.name, report.base, attempt.stack_head)
         except NotFound:
             return {"stack_commits": (), "base_is_upstream": False}
-        upstream = await self.client.get(f"/repos/{attempt.upstream}")
-        heads = (attempt.target, upstream["default_branch"])
+        claimed = report.installed.commits if report.installed else ()
         return {
             "stack_commits": commits,
-            "base_is_upstream": await reading.is_ancestor(self.client, attempt.upstream, report.base, heads),
+            "base_is_upstream": await self._upstreams(report.base, attempt.target),
+            "installed": tuple([one for one in claimed if one in commits and await self._our_own(one)]),
         }
+
+    async def _upstreams(self, commit: str, target: str) -> bool:
+        upstream = await self.client.get(f"/repos/{self.attempt.upstream}")
+        heads = (target, upstream["default_branch"])
+        return await reading.is_ancestor(self.client, self.attempt.upstream, commit, heads)
+
+    async def _our_own(self, commit: str) -> bool:
+        """Whether a commit has the App's trailer and touches the App's paths alone, as GitHub shows it."""
+        found = await self.client.get(f"/repos/{self.name}/commits/{segment(commit)}")
+        paths = {
+            file[key] for file in found["files"] for key in ("filename", "previous_filename") if key in file
+        }
+        lines = [line.rstrip() for line in found["commit"]["message"].splitlines()]
+        return names.INSTALLED_TRAILER in lines and bool(paths) and paths <= set(names.INSTALLED_PATHS)
+
+    async def _nothing_to_carry(self, target: str, head: str) -> bool:
+        compared = await reading.compare(self.client, self.name, target, head)
+        if compared is not None and compared["behind_by"] == 0:
+            return True
+        return await self._upstreams(head, target)
 
     # Branches and reviews -----------------------------------------------------------------------
 
@@ -282,23 +309,31 @@ class _Reading:
         return {"gate": findings, "trusts": await self._trusts()}
 
     async def _trusts(self) -> tuple[Trust, ...]:
-        if self.attempt.issue is None:
-            return ()
+        # the gate's issue and, where the carry ended in a conflict, that one's
+        numbers = {
+            one.outcome["number"]
+            for one in self.effects.values()
+            if isinstance(one.effect, OpenIssue) and one.state is EffectState.DONE
+        }
         out = []
-        for comment in await self.client.get_all(
-            f"/repos/{self.name}/issues/{self.attempt.issue.number}/comments"
-        ):
-            author = comment.get("user") or {}
-            for command in commands.parse(comment.get("body") or ""):
-                if (
-                    not isinstance(command, commands.Command)
-                    or command.name is not commands.Name.TRUST_WORKFLOWS
-                ):
-                    continue
-                if author.get("type") == "User":
-                    may = await reading.permission(self.client, self.name, author["login"])
-                    out.append(Trust(person=author["login"], permission=may, commit=command.argument or ""))
+        for number in sorted(numbers):
+            comments = await self.client.get_all(f"/repos/{self.name}/issues/{number}/comments")
+            for comment in comments:
+                out += await self._trust(comment)
         return tuple(out)
+
+    async def _trust(self, comment: dict[str, Any]) -> list[Trust]:
+        author = comment.get("user") or {}
+        # whoever may write can edit another's comment, and only the author is named
+        if author.get("type") != "User" or comment.get("updated_at") != comment.get("created_at"):
+            return []
+        asked = [
+            one
+            for one in commands.parse(comment.get("body") or "")
+            if isinstance(one, commands.Command) and one.name is commands.Name.TRUST_WORKFLOWS
+        ]
+        may = await reading.permission(self.client, self.name, author["login"]) if asked else ""
+        return [Trust(person=author["login"], permission=may, commit=one.argument or "") for one in asked]
 
     async def _review(self) -> dict[str, Any]:
         attempt = self.attempt
@@ -335,6 +370,10 @@ async def read_configuration(
         return configuration.parse(text), blob, ()
     except configuration.ConfigurationError as error:
         return None, blob, tuple(str(problem) for problem in error.problems)
+
+
+async def _nothing() -> dict[str, Any]:
+    return {}
 
 
 def _run_attempt(ref: str) -> int:

@@ -6,6 +6,7 @@ as such, never passed over.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -31,8 +32,9 @@ async def findings(
 ) -> tuple[Finding, ...]:
     """What the workflow files of `others` (commits) may do that those of `maintained` may not."""
     reader = _Reader(client, repository)
-    before = await reader.files(maintained)
-    return gate.findings(before, *[await reader.files(commit) for commit in dict.fromkeys(others) if commit])
+    wanted = [maintained, *(commit for commit in dict.fromkeys(others) if commit)]
+    before, *after = await asyncio.gather(*(reader.files(commit) for commit in wanted))
+    return gate.findings(before, *after)
 
 
 class _Reader:
