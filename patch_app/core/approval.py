@@ -115,7 +115,11 @@ def _moved(attempt: Attempt, facts: Facts, pull_request: PullRequest | None) -> 
     if facts.ref(names.archive_ref(attempt.id)) != attempt.stack_head:
         yield "the archive of the old stack is missing"
     merged = pull_request is not None and pull_request.merged
-    base = facts.ref(names.head(names.base_branch(attempt.tag, prefix)))
+    into = names.base_branch(attempt.tag, prefix)
+    if pull_request is not None and pull_request.into != into:
+        # a reviewer would see another stack than the one that is promoted
+        yield f"the pull request goes into {pull_request.into} and no longer into {into}"
+    base = facts.ref(names.head(into))
     if base != attempt.target and not (merged and pull_request and base == pull_request.merge_commit):
         yield "the base branch was changed by somebody"
     maintenance = facts.ref(names.head(names.maintenance_branch(attempt.stack, attempt.tag, prefix)))

@@ -103,6 +103,8 @@ class PullRequest(Model):
     merged_by: str | None = None
     head: str
     base: str
+    # name of the branch that it goes into
+    into: str
 
 
 class Review(Model):
@@ -174,6 +176,10 @@ class Facts(Model):
     stack_commits: tuple[str, ...] | None = None
     # the report's base is a commit of the upstream repository
     base_is_upstream: bool | None = None
+    # of the commits that the report calls the App's own, those with its trailer that touch its paths alone
+    installed: tuple[str, ...] = ()
+    # the stack's head has all of the target, or has nothing that upstream lacks
+    nothing_to_carry: bool | None = None
     gate: tuple[Finding, ...] | None = None
     trusts: tuple[Trust, ...] = ()
     pull_request: PullRequest | None = None

@@ -41,7 +41,8 @@ def report_problem(attempt: Attempt, run: RunFact, inbox: Inbox, facts: Facts) -
     if report.target is None or (report.target.name, report.target.sha) != (attempt.tag, attempt.target):
         return "the report is about another target than the one that was asked for"
     if report.status is Status.NOOP:
-        return None
+        carried = facts.nothing_to_carry is False
+        return "the report says that there is nothing to carry, but there is" if carried else None
     return _patches_problem(report, facts) or _result_problem(attempt, report)
 
 
@@ -56,6 +57,9 @@ def _patches_problem(report: Report, facts: Facts) -> str | None:
         if foreign:
             first = min(foreign)[:12]
             return f"the report has {len(foreign)} commit(s) that are not in the stack, the first is {first}"
+        hidden = installed - set(facts.installed)
+        if hidden:
+            return f"the report calls {min(hidden)[:12]} the App's own commit, and it isn't"
     if facts.base_is_upstream is False:
         return f"the report's base {report.base} is no commit of the upstream repository"
     return None
@@ -69,6 +73,9 @@ def _result_problem(attempt: Attempt, report: Report) -> str | None:
             if report.candidate
             else ("the report says that every patch was carried but names no candidate")
         )
+    own = report.installed
+    if own is not None and (own.new is not None) != (carried and bool(own.commits)):
+        return "the report leaves the App's own commits out, or adds one for none"
     expected = Status.CLEAN if carried else Status.CONFLICT
     if report.status is not expected:
         return f"the report's status is {report.status} where its verdicts say {expected}"

@@ -246,12 +246,13 @@ def create_comment(ctx: Ctx, repo: Repository, number: str) -> Reply:
     may(ctx, repo, row, "write")
     text = text_of(ctx.json, "body", resource="IssueComment")
     check_body(text, "IssueComment")
+    now = core.now()  # GitHub's comment that nobody edited has one time twice
     one = Comment(
         id=core.state.new_id(),
         user=user,
         body=text,
-        created_at=core.now(),
-        updated_at=core.now(),
+        created_at=now,
+        updated_at=now,
         app_id=app_id_of(ctx),
     )
     row.comments.append(one)

@@ -84,6 +84,9 @@ def check_bundle(
         commits = commits_of(pack)
     except BadPack as error:
         raise BadBundle(str(error)) from error
+    if pack.unresolved:
+        # it could be a commit, or a tag, that nobody has looked at
+        raise BadBundle(f"The bundle's pack leans on {pack.unresolved} object(s) that it doesn't hold.")
     if pack.kinds.get("tag"):
         raise BadBundle("The bundle holds a tag object.")
     _check_chain(commits, chain, floor)

@@ -189,6 +189,7 @@ async def pull_request(client: Client, repository: str, number: int) -> PullRequ
         merged_by=merged_by.get("login"),
         head=found["head"]["sha"],
         base=found["base"]["sha"],
+        into=found["base"]["ref"],
     )
 
 

@@ -54,6 +54,16 @@ def test_approval_by_somebody_who_may_only_read_promotes_nothing() -> None:
     assert world.settle() is Stage.REVIEWING
 
 
+def test_pull_request_that_was_pointed_at_another_branch_promotes_nothing() -> None:
+    world = in_review()
+    assert world.pull_request is not None
+    world.pull_request = world.pull_request.model_copy(update={"into": "nearly-the-candidate"})
+    world.approve()
+    assert world.settle() is Stage.REVIEWING
+    assert "goes into nearly-the-candidate" in world.attempt.message
+    assert world.maintained_moves == []
+
+
 def test_rules_that_cannot_be_read_promote_nothing_and_say_why() -> None:
     world = in_review(rules=Rules(problem="403"))
     world.approve()

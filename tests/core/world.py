@@ -148,6 +148,9 @@ class World:
     refuse: dict[str, str] = field(default_factory=dict)
     # why the App can't read the fork, as after a suspension
     gone: str | None = None
+    # what GitHub shows of a report's other claims
+    installed: tuple[str, ...] = ()
+    nothing_to_carry: bool | None = None
     effects: dict[str, Performed] = field(default_factory=dict)
     moves: list[tuple[str, str, str, tuple[Approval, ...]]] = field(default_factory=list)
     replays: int = 0
@@ -229,6 +232,8 @@ class World:
             inbox=inbox,
             stack_commits=STACK,
             base_is_upstream=True,
+            installed=self.installed,
+            nothing_to_carry=self.nothing_to_carry,
             gate=self.gate,
             pull_request=self.pull_request,
             reviews=self.reviews,
@@ -317,6 +322,7 @@ class World:
                     merged=False,
                     head=self.refs[f"refs/heads/{head}"],
                     base=TARGET,
+                    into=names.base_branch("v2.0.0"),
                 )
                 return EffectState.DONE, {"number": 1, "url": "https://example.org/pull/1"}
             case OpenIssue():

@@ -189,3 +189,21 @@ def test_a_damaged_pack_is_a_bad_bundle(story):
     data[-30] ^= 1
     with pytest.raises(BadBundle, match="damaged"):
         story.check(bytes(data))
+
+
+def test_a_pack_that_leans_on_objects_it_does_not_hold_is_refused(repository):
+    lines = "".join(f"line {number}\n" for number in range(400))
+    target = repository.commit("target", file=lines)
+    tip = repository.commit("one", file=lines + "mine\n")
+    revisions = f"{tip}\n--not\n{target}\n".encode()
+    pack = repository.git_bytes("pack-objects", "--stdout", "--thin", "--revs", "-q", data=revisions)
+    data = f"# v2 git bundle\n-{target}\n{tip} {REF}\n\n".encode() + pack
+    with pytest.raises(BadBundle, match="leans on 1 object"):
+        check_bundle(
+            data,
+            expected_ref=REF,
+            expected_tip=tip,
+            allowed_prerequisites=[target],
+            chain=[tip],
+            floor=target,
+        )

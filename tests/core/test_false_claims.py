@@ -1,0 +1,75 @@
+"""Reports that hide something: a patch called the App's own, a release said to be there already."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from patch_app.core.attempt import Stage
+from patch_app.core.report import Report
+from tests.core.world import CARRIED, STACK, World, oid, report
+
+
+def claim(world: World, **changes: Any) -> None:
+    whole = report(world.attempt.id).model_dump(mode="json", by_alias=True)
+    world.claim = Report.model_validate({**whole, **changes})
+    world.settle()
+    world.run_ends()
+    world.settle()
+
+
+def without_the_second_patch(**installed: Any) -> dict[str, Any]:
+    whole = report("attempt00001").model_dump(mode="json", by_alias=True)
+    return {
+        "patches": whole["patches"][:1],
+        "installed": installed,
+        "candidate": {**whole["candidate"], "sha": CARRIED[1]},
+    }
+
+
+def test_patch_that_is_called_the_apps_own_commit_fails_with_the_reason() -> None:
+    world = World()
+    claim(world, **without_the_second_patch(commits=[STACK[1]], new=CARRIED[1]))
+    assert world.attempt.stage is Stage.FAILED
+    assert "the App's own commit, and it isn't" in world.attempt.message
+    assert not world.moves
+
+
+def test_apps_own_commit_that_github_shows_as_one_is_believed() -> None:
+    world = World(installed=(STACK[1],))
+    claim(world, **without_the_second_patch(commits=[STACK[1]], new=CARRIED[1]))
+    assert world.attempt.stage is Stage.REVIEWING
+
+
+@pytest.mark.parametrize(
+    ("commits", "new"), [([STACK[1]], None), ([], oid("extra"))], ids=["left out", "one for none"]
+)
+def test_apps_own_commit_is_neither_left_out_nor_made_up(commits: list[str], new: str | None) -> None:
+    world = World(installed=(STACK[1],))
+    changes = (
+        without_the_second_patch(commits=commits, new=new)
+        if commits
+        else {"installed": {"commits": [], "new": new}}
+    )
+    claim(world, **changes)
+    assert world.attempt.stage is Stage.FAILED
+    assert "leaves the App's own commits out" in world.attempt.message
+
+
+NOOP = {"status": "noop", "candidate": None, "bundle": None}
+
+
+def test_release_that_is_falsely_said_to_be_there_already_fails_with_the_reason() -> None:
+    world = World(nothing_to_carry=False)
+    claim(world, **NOOP)
+    assert world.attempt.stage is Stage.FAILED
+    assert "nothing to carry" in world.attempt.message
+
+
+def test_release_that_is_said_to_be_there_ends_the_attempt_only_once_github_says_so_too() -> None:
+    world = World(nothing_to_carry=None)
+    claim(world, **NOOP)
+    assert world.attempt.stage is Stage.RUNNING
+    world.nothing_to_carry = True
+    assert world.settle() is Stage.CONTAINED
