@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
+from urllib.parse import parse_qs
 
 import structlog
 from pydantic import SecretStr
@@ -30,6 +31,8 @@ READ_SECONDS: Final = 10.0
 # all bodies that are being read together; more is told to come again
 MAX_HELD: Final = 4 * MAX_BODY
 
+_JSON: Final = b"application/json"
+_FORM: Final = b"application/x-www-form-urlencoded"
 _SIGNATURE = re.compile(rb"sha256=([0-9a-fA-F]{64})")
 _DELIVERY = re.compile(rb"[A-Za-z0-9-]{1,100}")
 _EVENT = re.compile(rb"[a-z0-9_]{1,64}")
@@ -67,6 +70,8 @@ class _Head:
     signature: bytes
     delivery: str
     headers: dict[str, str]
+    # the JSON is the form field `payload` (docs.github.com: "Webhook events and payloads")
+    form: bool
 
 
 @dataclass(kw_only=True)
@@ -104,10 +109,8 @@ class Webhook:
         if scope["method"] != "POST":
             raise _RefusedError(405, "webhooks are sent by POST", (b"allow", b"POST"))
         kind = (header(scope, b"content-type") or b"").split(b";")[0].strip().lower()
-        if kind != b"application/json":
-            raise _RefusedError(
-                415, "set the webhook's content type to application/json in the App's settings"
-            )
+        if kind not in (_JSON, _FORM):
+            raise _RefusedError(415, "a webhook's content type is application/json, or GitHub's form of it")
         signature = _SIGNATURE.fullmatch(header(scope, b"x-hub-signature-256") or b"")
         if signature is None:
             raise _RefusedError(401, "X-Hub-Signature-256 is missing or isn't sha256= and 64 hex digits")
@@ -124,7 +127,9 @@ class Webhook:
             for name, value in scope["headers"]
             if name in _KEPT
         }
-        return _Head(signature=signature[1].lower(), delivery=delivery.decode(), headers=kept)
+        return _Head(
+            signature=signature[1].lower(), delivery=delivery.decode(), headers=kept, form=kind == _FORM
+        )
 
     async def _take(self, head: _Head, receive: Receive) -> bool:
         held = 0
@@ -155,9 +160,14 @@ class Webhook:
 
     async def _keep(self, head: _Head, body: bytes) -> bool:
         try:
+            if head.form:
+                fields = parse_qs(
+                    body.decode("ascii"), strict_parsing=True, max_num_fields=10, errors="strict"
+                )
+                body = fields["payload"][0].encode()
             payload = json.loads(body)
-        except (ValueError, RecursionError):
-            raise _RefusedError(400, "the body isn't JSON") from None
+        except (ValueError, KeyError, RecursionError):
+            raise _RefusedError(400, "the body isn't JSON, nor a form with JSON as its payload") from None
         if not isinstance(payload, dict):
             raise _RefusedError(400, "the body isn't a JSON object")
         incoming = Incoming(

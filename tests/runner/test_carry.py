@@ -95,7 +95,7 @@ def test_half_of_the_patch_is_upstream_already(world: World) -> None:
     report = world.carry()
     assert verdicts(report) == ["adjusted"]
     assert report.patches[0].note is not None
-    assert "lines: in a.txt 1 removed lines" in report.patches[0].note
+    assert "lines: a.txt: 1 of 2 removed lines not carried" in report.patches[0].note
     assert report.candidate is not None
     assert report.candidate.tree == world.oracle()
 

@@ -14,6 +14,7 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -157,10 +158,29 @@ async def test_delivery_without_its_id_or_event(world: World, name: str, value: 
     assert await world.store.inbox_pending(10) == []
 
 
-@pytest.mark.parametrize(
-    "kind", [None, "application/x-www-form-urlencoded", "text/plain", "application/jsonx"]
-)
-async def test_hook_set_to_send_forms_is_told_what_to_change(world: World, kind: str | None) -> None:
+async def test_hook_set_to_send_forms_is_signed_over_the_form_and_kept_as_its_json(world: World) -> None:
+    form = urlencode({"payload": BODY.decode()}).encode()
+    said = headers(form, content_type="application/x-www-form-urlencoded")
+    async with world.client() as client:
+        answer = await client.post(PATH, content=form, headers=said)
+        unsigned = headers(BODY, key="d-2", content_type="application/x-www-form-urlencoded")
+        forged = await client.post(PATH, content=form, headers=unsigned)
+    assert (answer.status_code, forged.status_code) == (202, 401)
+    [row] = await world.store.inbox_pending(10)
+    assert row.payload == BODY
+
+
+@pytest.mark.parametrize("form", [b"payload", b"other=%7B%7D", b"payload=%7B", b"%ff", b"&" * 50])
+async def test_form_without_json_in_it_is_refused(world: World, form: bytes) -> None:
+    said = headers(form, content_type="application/x-www-form-urlencoded")
+    async with world.client() as client:
+        answer = await client.post(PATH, content=form, headers=said)
+    assert answer.status_code == 400
+    assert await world.store.inbox_pending(10) == []
+
+
+@pytest.mark.parametrize("kind", [None, "text/plain", "application/jsonx"])
+async def test_hook_of_another_content_type_is_told_what_to_change(world: World, kind: str | None) -> None:
     async with world.client() as client:
         answer = await client.post(PATH, content=BODY, headers=headers(content_type=kind))
     assert answer.status_code == 415
