@@ -72,7 +72,9 @@ def _step(attempt: Attempt, facts: Facts) -> Decision:
             return _failed(attempt, facts)
         case Stage.SUPERSEDED:
             return Decision(attempt=attempt, effects=plan.superseded_notice(attempt, facts))
-        case Stage.HELD | Stage.BLOCKED | Stage.ABANDONED | Stage.CONTAINED:
+        case Stage.ABANDONED | Stage.CONTAINED:
+            return Decision(attempt=attempt, effects=plan.ended_notice(attempt, facts))
+        case Stage.HELD | Stage.BLOCKED:
             return Decision(attempt=attempt)
         case _:
             assert_never(attempt.stage)

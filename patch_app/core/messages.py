@@ -320,6 +320,11 @@ def superseded_line(attempt: Attempt, newer_tag: str) -> str:
     )
 
 
+def ended_line(attempt: Attempt) -> str:
+    """Why nothing more happens with the attempt, in one line."""
+    return f"{inline(attempt.message)}: nothing more happens with {code(attempt.tag)} here."
+
+
 def conflict_line(attempt: Attempt) -> str:
     """The conflict in one line."""
     report = attempt.report

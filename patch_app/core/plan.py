@@ -386,6 +386,16 @@ def farewell(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:
     )
 
 
+def ended_notice(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:
+    """An attempt that a person ended, or made needless: one line where it was seen."""
+    line = messages.ended_line(attempt)
+    return (
+        *_close(attempt, facts, "pull_request", line),
+        *_close(attempt, facts, "issue", line),
+        *check_run(attempt, facts),
+    )
+
+
 def superseded_notice(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:
     """One line where the attempt was seen; a replay of the same release goes on in its pull request."""
     newer = [one for one in facts.siblings if one.newer]

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from patch_app.core import names
 from patch_app.core.attempt import Check, Stage, Status, status
 from patch_app.core.configuration import Configuration, Promotion, RequiredCheck
-from patch_app.core.effects import EffectState, OpenIssue, PutCheckRun
+from patch_app.core.effects import Close, EffectState, OpenIssue, PutCheckRun
 from patch_app.core.facts import Rules
 from patch_app.core.gate import Finding
 from patch_app.core.workflow_files import What
@@ -178,6 +178,17 @@ def test_conflict_becomes_an_issue_and_a_branch_to_go_on_from() -> None:
     assert world.refs["refs/heads/patch-app/base/v2.0.0"] == TARGET
     assert [one.effect.kind for one in world.effects.values()].count("open_issue") == 1
     assert world.pull_request is None
+
+
+def test_conflict_that_a_person_solved_by_hand_closes_its_issue() -> None:
+    world = World(conflict=True)
+    world.settle()
+    world.run_ends()
+    world.settle()
+    world.refs["refs/heads/main"], world.contained = oid("by hand"), True
+    assert world.settle() is Stage.CONTAINED
+    closed = [one.effect for one in world.effects.values() if isinstance(one.effect, Close)]
+    assert [(one.subject, one.number) for one in closed] == [("issue", 2)]
 
 
 def test_conflict_on_a_fork_without_issues_is_told_by_the_check_run() -> None:

@@ -154,6 +154,8 @@ class World:
     effects: dict[str, Performed] = field(default_factory=dict)
     moves: list[tuple[str, str, str, tuple[Approval, ...]]] = field(default_factory=list)
     replays: int = 0
+    # the maintained branch has the target
+    contained: bool = False
     # the candidate, once somebody has pushed on top of the promoted branch
     promoted_under: str | None = None
 
@@ -227,7 +229,7 @@ class World:
             target=self.tag,
             descends=head == oid("later") and self.promoted_under is None,
             has_candidate=self.promoted_under is not None and head == oid("later"),
-            contained=False,
+            contained=self.contained,
             runs=self._runs(),
             inbox=inbox,
             stack_commits=STACK,
