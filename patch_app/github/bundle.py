@@ -84,9 +84,6 @@ def check_bundle(
         commits = commits_of(pack)
     except BadPack as error:
         raise BadBundle(str(error)) from error
-    if pack.unresolved:
-        # it could be a commit, or a tag, that nobody has looked at
-        raise BadBundle(f"The bundle's pack leans on {pack.unresolved} object(s) that it doesn't hold.")
     if pack.kinds.get("tag"):
         raise BadBundle("The bundle holds a tag object.")
     _check_chain(commits, chain, floor)
@@ -96,6 +93,9 @@ def check_bundle(
         raise BadBundle(
             f"The bundle holds a commit that is neither in the stack nor in the target: {min(strangers)}."
         )
+    if pack.unresolved:
+        # it could be a commit, or a tag, that nobody has looked at
+        raise BadBundle(f"The bundle's pack leans on {pack.unresolved} object(s) that it doesn't hold.")
     return bytes(bundle.pack)
 
 
