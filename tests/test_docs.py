@@ -107,7 +107,7 @@ def test_a_ref_that_nobody_can_read_about() -> None:
         names.inbox_prefix(attempt) + "<run attempt>",
         names.candidate_ref(attempt),
         names.archive_ref(attempt),
-        names.base_branch("TAG"),
+        names.base_branch("STACK", "TAG"),
         names.maintenance_branch("STACK", "TAG"),
         names.candidate_tag("STACK", "TAG"),
         names.WORKFLOW_PATH,

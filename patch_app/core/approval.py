@@ -64,11 +64,21 @@ def _missing_approvals(attempt: Attempt, facts: Facts) -> Iterable[str]:
 
 
 def _missing_checks(attempt: Attempt, facts: Facts) -> Iterable[str]:
-    rules = facts.rules.required_checks if facts.rules else ()
-    for required in dict.fromkeys([*attempt.configuration.promotion.required_checks, *rules]):
-        matching = [check for check in attempt.checks if _is(check, required)]
-        if not matching or any(check.conclusion != "success" for check in matching):
-            yield f"the required check `{required.name}` has not passed on the candidate"
+    named = [
+        (required.name, [check for check in attempt.checks if _is(check, required)])
+        for required in attempt.configuration.promotion.required_checks
+    ]
+    ruled = [
+        (rule.name, [c for c in attempt.checks if c.name == rule.name and rule.app_id in (None, c.app_id)])
+        for rule in (facts.rules.required_checks if facts.rules else ())
+    ]
+    missing = [
+        name
+        for name, found in (*named, *ruled)
+        if not found or any(check.conclusion != "success" for check in found)
+    ]
+    for name in dict.fromkeys(missing):
+        yield f"the required check `{name}` has not passed on the candidate"
     jobs = configured_jobs(attempt, facts)
     for check in attempt.configuration.check:
         job = jobs.get(check.name)
@@ -115,7 +125,7 @@ def _moved(attempt: Attempt, facts: Facts, pull_request: PullRequest | None) -> 
     if facts.ref(names.archive_ref(attempt.id)) != attempt.stack_head:
         yield "the archive of the old stack is missing"
     merged = pull_request is not None and pull_request.merged
-    into = names.base_branch(attempt.tag, prefix)
+    into = names.base_branch(attempt.stack, attempt.tag, prefix)
     if pull_request is not None and pull_request.into != into:
         # a reviewer would see another stack than the one that is promoted
         yield f"the pull request goes into {pull_request.into} and no longer into {into}"

@@ -69,6 +69,8 @@ class Check(Model):
 
     name: str
     app: str
+    # id of the App that made it; None: a commit status, which anybody who may write can set
+    app_id: int | None = None
     status: str
     conclusion: str | None = None
     url: str = ""

@@ -66,14 +66,10 @@ def _step(attempt: Attempt, facts: Facts) -> Decision:
             return _reviewing(attempt, facts)
         case Stage.APPROVED | Stage.PROMOTING:
             return _promoting(attempt, facts)
-        case Stage.PROMOTED:
-            return Decision(attempt=attempt, effects=plan.farewell(attempt, facts))
         case Stage.FAILED:
             return _failed(attempt, facts)
-        case Stage.SUPERSEDED:
-            return Decision(attempt=attempt, effects=plan.superseded_notice(attempt, facts))
-        case Stage.ABANDONED | Stage.CONTAINED:
-            return Decision(attempt=attempt, effects=plan.ended_notice(attempt, facts))
+        case Stage.PROMOTED | Stage.SUPERSEDED | Stage.ABANDONED | Stage.CONTAINED:
+            return Decision(attempt=attempt, effects=plan.last_words(attempt, facts))
         case Stage.HELD | Stage.BLOCKED:
             return Decision(attempt=attempt)
         case _:
@@ -125,7 +121,8 @@ def _stack_moved(attempt: Attempt, facts: Facts, stack: str) -> Decision:
             Stage.CONTAINED,
             message=f"{attempt.stack} contains {attempt.tag} now, without this attempt",
         )
-    if facts.descends:
+    promoted = any(one.stage is Stage.PROMOTED and one.candidate == stack for one in facts.siblings)
+    if facts.descends or promoted:
         return plan.replaced(
             attempt, f"{attempt.stack} has new commits: they are carried on top, approvals start again"
         )
@@ -159,14 +156,14 @@ def _dispatched(attempt: Attempt, facts: Facts) -> Decision:
 
 def _running(attempt: Attempt, facts: Facts) -> Decision:
     attempt = attempt.model_copy(update={"runs": _runs(facts)})
-    good = [run for run in facts.runs if verify.run_problem(attempt, run) is None]
+    good = [run for run in facts.runs if verify.run_problem(attempt, run, facts.app_slug) is None]
     found = _vouched(good, facts.inbox)
     if found is not None:
         return _report(attempt, facts, *found)
     if not facts.runs or any(run.status != "completed" for run in facts.runs):
         return Decision(attempt=attempt)
     if not good:
-        return plan.failed(attempt, verify.run_problem(attempt, facts.runs[-1]) or "")
+        return plan.failed(attempt, verify.run_problem(attempt, facts.runs[-1], facts.app_slug) or "")
     # annotations and refs may show some seconds after the run's end
     if (facts.now - attempt.updated).total_seconds() < RUN_PATIENCE:
         return Decision(attempt=attempt)
@@ -184,7 +181,7 @@ def _vouched(runs: list[RunFact], inbox: tuple[Inbox, ...]) -> tuple[RunFact, In
     """The newest report that one of our own runs named in an annotation, with that run."""
     for run in reversed(runs):
         for one in reversed(inbox):
-            if one.commit in run.vouches and one.ref.endswith(f"/{run.attempt}"):
+            if one.commit in run.vouches:
                 return run, one
     return None
 
@@ -246,7 +243,8 @@ def _gate(attempt: Attempt, facts: Facts) -> Decision | None:
         update={
             "gate": facts.gate,
             "message": "the candidate's workflow files would do something new: "
-            f"`/patch trust-workflows {attempt.candidate}` by a person with admin or maintain lets it go on",
+            f"`/patch trust-workflows {attempt.candidate}` by a person with admin or maintain lets it go on"
+            + ("" if facts.has_issues else "; turn the fork's issues on, there is no other place to say it"),
         }
     )
     return Decision(attempt=attempt, effects=plan.gate_notice(attempt, facts))
@@ -256,6 +254,13 @@ def _gated(attempt: Attempt, facts: Facts) -> Decision:
     branches = _branches(attempt, facts)
     if branches is not None:
         return branches
+    if attempt.candidate == attempt.target:
+        return plan.blocked(
+            attempt,
+            f"every patch is in {attempt.tag} already, so there is nothing to review: "
+            f"move {attempt.stack} to {_short(attempt.target)} yourself, "
+            f"with --force-with-lease={attempt.stack}:{attempt.stack_head}",
+        )
     if attempt.pull_request is None:
         wish = plan.pull_request(attempt, facts)
         done = plan.same(facts, wish)

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from patch_app.core import names
 from patch_app.core.attempt import Check, Link, Stage
-from patch_app.core.configuration import Configuration, RequiredCheck
+from patch_app.core.configuration import Configuration
 from patch_app.core.effects import Performed
 from patch_app.core.gate import Finding
 from patch_app.core.model import Model
@@ -74,6 +74,8 @@ class RunFact(Model):
     status: str
     conclusion: str | None = None
     url: str = ""
+    # login of who started it first
+    actor: str = ""
     # blob id of the workflow file at head_sha
     workflow_blob: str | None = None
     jobs: tuple[Job, ...] = ()
@@ -90,6 +92,12 @@ class Inbox(Model):
     report: Report | None
     # why the report could not be read
     problem: str | None = None
+
+    @property
+    def run_attempt(self) -> int:
+        """The run attempt that the ref is named for, 0 for no number."""
+        last = self.ref.rsplit("/", 1)[-1]
+        return int(last) if last.isdecimal() and len(last) < 10 else 0
 
 
 class PullRequest(Model):
@@ -118,11 +126,18 @@ class Review(Model):
     at: datetime | None = None
 
 
+class RuleCheck(Model):
+    """A check that a ruleset asks for; `app_id`: the App that must have made it, None: any."""
+
+    name: str
+    app_id: int | None = None
+
+
 class Rules(Model):
     """The maintained branch's own rules, as far as they bear on a promotion."""
 
     approvals: int = 0
-    required_checks: tuple[RequiredCheck, ...] = ()
+    required_checks: tuple[RuleCheck, ...] = ()
     # why they could not be read: then nothing is promoted
     problem: str | None = None
 
@@ -146,6 +161,7 @@ class Sibling(Model):
     # its release is a later version than ours, or it is a replay of ours
     newer: bool
     pull_request: Link | None = None
+    candidate: str | None = None
     written: dict[str, str] = Field(default_factory=dict)
 
 
@@ -174,6 +190,8 @@ class Facts(Model):
     inbox: tuple[Inbox, ...] = ()
     # commits of the maintained branch above the report's base, merges excluded
     stack_commits: tuple[str, ...] | None = None
+    # merges among them
+    stack_merges: tuple[str, ...] = ()
     # the report's base is a commit of the upstream repository
     base_is_upstream: bool | None = None
     # of the commits that the report calls the App's own, those with its trailer that touch its paths alone

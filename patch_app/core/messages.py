@@ -301,27 +301,21 @@ def gate_issue(attempt: Attempt) -> tuple[str, str]:
 # One line --------------------------------------------------------------------------------------------
 
 
-def promoted_line(attempt: Attempt) -> str:
-    """What is said where the attempt was seen, after its promotion."""
-    number = patch_table.carried(attempt.report) if attempt.report else 0
-    return (
-        f"Promoted: {code(attempt.stack)} is {commit(attempt, attempt.candidate)} now, "
-        f"{code(attempt.tag)} with {patch_table.counted(number, 'patch')}. "
-        f"The old stack, {commit(attempt, attempt.stack_head)}, "
-        f"stays at {code(names.archive_ref(attempt.id))}."
-    )
-
-
-def superseded_line(attempt: Attempt, newer_tag: str) -> str:
-    """What is said where the attempt was seen, when a newer release takes over."""
-    return (
-        f"{code(newer_tag)} is out: the stack is carried onto it instead, and nothing more happens with "
-        f"{code(attempt.tag)} here."
-    )
-
-
-def ended_line(attempt: Attempt) -> str:
-    """Why nothing more happens with the attempt, in one line."""
+def last_line(attempt: Attempt, newer_tag: str) -> str:
+    """What is said where an ended attempt was seen; `newer_tag`: the release that took over, if one did."""
+    if attempt.stage is Stage.PROMOTED:
+        number = patch_table.carried(attempt.report) if attempt.report else 0
+        return (
+            f"Promoted: {code(attempt.stack)} is {commit(attempt, attempt.candidate)} now, "
+            f"{code(attempt.tag)} with {patch_table.counted(number, 'patch')}. "
+            f"The old stack, {commit(attempt, attempt.stack_head)}, "
+            f"stays at {code(names.archive_ref(attempt.id))}."
+        )
+    if newer_tag:
+        return (
+            f"{code(newer_tag)} is out: the stack is carried onto it instead, and nothing more happens with "
+            f"{code(attempt.tag)} here."
+        )
     return f"{inline(attempt.message)}: nothing more happens with {code(attempt.tag)} here."
 
 

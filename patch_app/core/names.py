@@ -63,9 +63,9 @@ def _hex(text: str) -> str:
     return "".join(f"={byte:02X}" for byte in text.encode("utf-8", "surrogateescape"))
 
 
-def base_branch(tag: str, prefix: str = DEFAULT_PREFIX) -> str:
-    """Branch (without refs/heads/) that holds the target of a release."""
-    return f"{prefix}/base/{escape(tag)}"
+def base_branch(stack: str, tag: str, prefix: str = DEFAULT_PREFIX) -> str:
+    """Branch (without refs/heads/) that holds the target of a release, one for each stack carried onto it."""
+    return f"{prefix}/base/{escape(stack)}/{escape(tag)}"
 
 
 def maintenance_branch(stack: str, tag: str, prefix: str = DEFAULT_PREFIX) -> str:

@@ -205,7 +205,7 @@ def _branches(attempt: Attempt) -> dict[str, str]:
     prefix = attempt.configuration.branches.prefix
     maintenance = names.maintenance_branch(attempt.stack, attempt.tag, prefix)
     return {
-        names.head(names.base_branch(attempt.tag, prefix)): attempt.target or names.ZERO,
+        names.head(names.base_branch(attempt.stack, attempt.tag, prefix)): attempt.target or names.ZERO,
         names.head(maintenance): attempt.candidate or names.ZERO,
     }
 
@@ -288,7 +288,7 @@ def pull_request(attempt: Attempt, facts: Facts) -> OpenPullRequest:
     prefix = attempt.configuration.branches.prefix
     return OpenPullRequest(
         head=names.maintenance_branch(attempt.stack, attempt.tag, prefix),
-        base=names.base_branch(attempt.tag, prefix),
+        base=names.base_branch(attempt.stack, attempt.tag, prefix),
         title=messages.pull_request_title(attempt),
         body=messages.pull_request_body(attempt),
         seq=again(facts, "open_pull_request"),
@@ -376,32 +376,13 @@ def _close(
     return () if same(facts, wish) else (wish,)
 
 
-def farewell(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:
-    """After a promotion: one line, and the pull request and issue closed."""
-    line = messages.promoted_line(attempt)
-    return (
-        *_close(attempt, facts, "pull_request", line),
-        *_close(attempt, facts, "issue", line),
-        *check_run(attempt, facts),
-    )
-
-
-def ended_notice(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:
-    """An attempt that a person ended, or made needless: one line where it was seen."""
-    line = messages.ended_line(attempt)
-    return (
-        *_close(attempt, facts, "pull_request", line),
-        *_close(attempt, facts, "issue", line),
-        *check_run(attempt, facts),
-    )
-
-
-def superseded_notice(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:
-    """One line where the attempt was seen; a replay of the same release goes on in its pull request."""
+def last_words(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:
+    """One line where an ended attempt was seen; a replay of the same release goes on in its pull request."""
     newer = [one for one in facts.siblings if one.newer]
-    if not newer or any(one.event == attempt.event for one in newer):
+    superseded = attempt.stage is Stage.SUPERSEDED
+    if superseded and (not newer or any(one.event == attempt.event for one in newer)):
         return check_run(attempt, facts)
-    line = messages.superseded_line(attempt, newer[-1].tag)
+    line = messages.last_line(attempt, newer[-1].tag if superseded else "")
     return (
         *_close(attempt, facts, "pull_request", line),
         *_close(attempt, facts, "issue", line),

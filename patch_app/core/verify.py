@@ -11,7 +11,7 @@ from patch_app.core.facts import Facts, Inbox, RunFact
 from patch_app.core.report import SETTLED, Report, Status
 
 
-def run_problem(attempt: Attempt, run: RunFact) -> str | None:
+def run_problem(attempt: Attempt, run: RunFact, app_slug: str) -> str | None:
     """Why a run that carries the attempt's name isn't the one we asked for, or None."""
     if run.path != names.WORKFLOW_PATH:
         return f"run {run.id} is one of {run.path}, not of {names.WORKFLOW_PATH}"
@@ -19,6 +19,8 @@ def run_problem(attempt: Attempt, run: RunFact) -> str | None:
         return f"run {run.id} was started by {run.event}, not by a dispatch"
     if run.name != names.run_name(attempt.id):
         return f"run {run.id} is named for another attempt"
+    if run.actor != f"{app_slug}[bot]":
+        return f"run {run.id} was started by {run.actor}, not by the App"
     if run.workflow_blob != attempt.workflow_blob:
         ours = attempt.workflow_blob
         return f"run {run.id} used a changed workflow file ({run.workflow_blob}, ours is {ours})"
@@ -32,8 +34,11 @@ def report_problem(attempt: Attempt, run: RunFact, inbox: Inbox, facts: Facts) -
         return f"the report can't be read: {inbox.problem or 'it is missing'}"
     if report.attempt != attempt.id:
         return f"the report is one for another attempt ({report.attempt})"
-    if report.run is None or (int(report.run.id), int(report.run.attempt)) != (run.id, run.attempt):
+    # GitHub's "Re-run failed jobs" keeps the carry of an earlier run attempt
+    if report.run is None or (report.run.id, report.run.attempt) != (run.id, inbox.run_attempt):
         return "the report is one of another run"
+    if report.run.attempt > run.attempt:
+        return "the report is one of a run attempt that never was"
     if report.status is Status.ERROR:
         return None
     if report.stack is None or (report.stack.branch, report.stack.sha) != (attempt.stack, attempt.stack_head):
@@ -57,6 +62,8 @@ def _patches_problem(report: Report, facts: Facts) -> str | None:
         if foreign:
             first = min(foreign)[:12]
             return f"the report has {len(foreign)} commit(s) that are not in the stack, the first is {first}"
+        if set(report.merges) != set(facts.stack_merges):
+            return "the report's merge commits are not those of the stack"
         hidden = installed - set(facts.installed)
         if hidden:
             return f"the report calls {min(hidden)[:12]} the App's own commit, and it isn't"

@@ -181,9 +181,23 @@ class Intake:
             # an invalid configuration is told by the attempt's preflight
             configuration = fork.configuration or Configuration()
             for stack in stacks(configuration, fork.default_branch):
-                verdict = releases.accepts(release, configuration.upstream, self.clock())
-                out.append(Match(fork=fork, stack=stack.branch or fork.default_branch, verdict=verdict))
+                branch = stack.branch or fork.default_branch
+                current = await self._current(fork, branch, event)
+                verdict = releases.accepts(release, configuration.upstream, self.clock(), current=current)
+                out.append(Match(fork=fork, stack=branch, verdict=verdict))
         return out
+
+    async def _current(self, fork: Fork, stack: str, event: ReleaseEvent) -> str | None:
+        """The tag that the stack was carried to last; None where this very release has an attempt."""
+        siblings = await self.store.siblings(fork.repository_id, stack)
+        if any(one.event == event.id for one in siblings):
+            return None
+        promoted = [
+            one
+            for one in siblings
+            if one.stage is Stage.PROMOTED and one.upstream.lower() == event.upstream.lower()
+        ]
+        return promoted[-1].tag if promoted else None
 
     async def _read_release(self, fork: Fork, event: ReleaseEvent) -> releases.Release:
         """The release as GitHub has it; a bare tag without a release is one as it was heard of."""

@@ -214,6 +214,22 @@ def create_tag(ctx: Ctx, repo: Repository) -> Reply:
     return Reply(status=201, body=_tag(ctx, repo, git.write("tag", text.encode())))
 
 
+@route("GET", "/repos/{owner}/{repo}/tags", need=READ)
+def list_tags(ctx: Ctx, repo: Repository) -> Reply:
+    """GET .../tags: each with the commit that it leads to."""
+    git, api = ctx.core.git(repo), views.api_of(ctx.core, repo)
+    rows = []
+    for ref in git.refs("refs/tags/"):
+        sha = git.resolve(ref)
+        if sha is None:
+            continue
+        name = ref.removeprefix("refs/tags/")
+        row = {"name": name, "commit": {"sha": sha, "url": f"{api}/commits/{sha}"}}
+        links = {f"{kind}_url": f"{api}/{kind}/{ref}" for kind in ("zipball", "tarball")}
+        rows.append({**row, **links, "node_id": views.node("Ref", f"{repo.id}.{ref}")})
+    return ctx.paged(rows[::-1])
+
+
 # -- refs -----------------------------------------------------------------------------------------------
 
 

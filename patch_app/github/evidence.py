@@ -66,7 +66,14 @@ class Evidence:
         except Refused as error:
             return Facts(gone=f"the App can no longer read {attempt.repository}: {error.message}", **frame)
         frame["has_issues"] = bool(repository.get("has_issues"))
-        read = _Reading(client=client, attempt=attempt, repository=repository, effects=known, frame=frame)
+        read = _Reading(
+            client=client,
+            attempt=attempt,
+            repository=repository,
+            effects=known,
+            frame=frame,
+            siblings=siblings,
+        )
         return Facts(**await read.facts())
 
 
@@ -85,6 +92,7 @@ def _sibling(attempt: Attempt, other: Attempt) -> Sibling:
         stage=other.stage,
         newer=newer,
         pull_request=other.pull_request,
+        candidate=other.candidate,
         written=other.written,
     )
 
@@ -98,6 +106,7 @@ class _Reading:
     repository: dict[str, Any]
     effects: dict[str, Performed]
     frame: dict[str, Any]
+    siblings: Sequence[Attempt]
 
     @property
     def name(self) -> str:
@@ -139,7 +148,7 @@ class _Reading:
             wanted.append(names.target_ref(attempt.id))
         if stage in _WATCHES_BRANCHES:
             wanted += [
-                names.head(names.base_branch(attempt.tag, prefix)),
+                names.head(names.base_branch(attempt.stack, attempt.tag, prefix)),
                 names.head(names.maintenance_branch(attempt.stack, attempt.tag, prefix)),
                 f"refs/tags/{names.candidate_tag(attempt.stack, attempt.tag, prefix)}",
             ]
@@ -167,10 +176,18 @@ class _Reading:
             configuration_blob=blob,
             configuration_problems=problems,
             target=target,
-            base=compared["merge_base_commit"]["sha"] if compared else None,
+            base=self._promoted_target(head),
             contained=compared["behind_by"] == 0 if compared else None,
             collisions=await self._collisions(config or attempt.configuration),
         )
+
+    def _promoted_target(self, head: str) -> str | None:
+        """What the stack stands on, where it is just as an attempt of ours left it; else the runner looks."""
+        upstream = self.attempt.upstream
+        for one in self.siblings:
+            if one.stage is Stage.PROMOTED and (one.candidate, one.upstream) == (head, upstream):
+                return one.target
+        return None
 
     async def _workflow(self, branch: str) -> Workflow:
         file = names.WORKFLOW_PATH.rsplit("/", 1)[-1]
@@ -187,7 +204,7 @@ class _Reading:
         """Branches that are a directory of one of ours, or the other way round (files in Git)."""
         prefix = config.branches.prefix
         ours = (
-            names.base_branch(self.attempt.tag, prefix),
+            names.base_branch(self.attempt.stack, self.attempt.tag, prefix),
             names.maintenance_branch(self.attempt.stack, self.attempt.tag, prefix),
         )
         there = await reading.refs_under(self.client, self.name, f"refs/heads/{prefix.split('/')[0]}")
@@ -212,8 +229,9 @@ class _Reading:
             await self._inbox(ref, commit)
             if commit in vouched
             else Inbox(ref=ref, commit=commit, report=None, problem="no run vouches for it")
-            for ref, commit in sorted(there.items(), key=lambda item: _run_attempt(item[0]))
+            for ref, commit in there.items()
         ]
+        inbox.sort(key=lambda one: one.run_attempt)
         out["inbox"] = tuple(inbox)
         report = next((one.report for one in reversed(inbox) if one.report), None)
         return out | await self._about(report)
@@ -254,12 +272,15 @@ class _Reading:
         if report.base is None or report.status not in (Status.CLEAN, Status.CONFLICT):
             return {}
         try:
-            commits = await reading.commits_between(self.client, self.name, report.base, attempt.stack_head)
+            commits, merges = await reading.commits_between(
+                self.client, self.name, report.base, attempt.stack_head
+            )
         except NotFound:
             return {"stack_commits": (), "base_is_upstream": False}
         claimed = report.installed.commits if report.installed else ()
         return {
             "stack_commits": commits,
+            "stack_merges": merges,
             "base_is_upstream": await self._upstreams(report.base, attempt.target),
             "installed": tuple([one for one in claimed if one in commits and await self._our_own(one)]),
         }
@@ -267,7 +288,11 @@ class _Reading:
     async def _upstreams(self, commit: str, target: str) -> bool:
         upstream = await self.client.get(f"/repos/{self.attempt.upstream}")
         heads = (target, upstream["default_branch"])
-        return await reading.is_ancestor(self.client, self.attempt.upstream, commit, heads)
+        name = self.attempt.upstream
+        if await reading.is_ancestor(self.client, name, commit, heads):
+            return True
+        # many upstreams tag a release on a commit that no branch has
+        return await reading.is_tagged(self.client, name, commit)
 
     async def _our_own(self, commit: str) -> bool:
         """Whether a commit has the App's trailer and touches the App's paths alone, as GitHub shows it."""
@@ -335,6 +360,9 @@ class _Reading:
         may = await reading.permission(self.client, self.name, author["login"]) if asked else ""
         return [Trust(person=author["login"], permission=may, commit=one.argument or "") for one in asked]
 
+    def _workflows_matter(self) -> bool:
+        return any(one.workflow for one in self.attempt.configuration.promotion.required_checks)
+
     async def _review(self) -> dict[str, Any]:
         attempt = self.attempt
         if attempt.pull_request is None or attempt.candidate is None:
@@ -346,7 +374,7 @@ class _Reading:
         pull_request, reviews, checks, rules = await asyncio.gather(
             reading.pull_request(self.client, self.name, number),
             reading.reviews(self.client, self.name, number),
-            reading.checks(self.client, self.name, attempt.candidate),
+            reading.checks(self.client, self.name, attempt.candidate, workflows=self._workflows_matter()),
             reading.rules(self.client, self.name, attempt.stack),
         )
         return {
@@ -374,8 +402,3 @@ async def read_configuration(
 
 async def _nothing() -> dict[str, Any]:
     return {}
-
-
-def _run_attempt(ref: str) -> int:
-    last = ref.rsplit("/", 1)[-1]
-    return int(last) if last.isdecimal() else 0

@@ -13,8 +13,7 @@ from typing import Any, Final
 
 from patch_app.core import names
 from patch_app.core.attempt import Check
-from patch_app.core.configuration import RequiredCheck
-from patch_app.core.facts import Job, PullRequest, Review, Rules, RunFact
+from patch_app.core.facts import Job, PullRequest, Review, RuleCheck, Rules, RunFact
 from patch_app.github.client import Client
 from patch_app.github.errors import Bug, NotFound, Refused
 from patch_app.github.transport import segment, segments
@@ -22,6 +21,10 @@ from patch_app.github.transport import segment, segments
 # Enough for a report about thousands of patches; a bigger one is refused, not cut.
 REPORT_BOUND: Final = 8 * 1024 * 1024
 ANNOTATION: Final = "patch-app-inbox"
+# rules on who or what must have agreed, which the App doesn't know how to look up
+_NOT_WEIGHED: Final = frozenset(
+    {"required_deployments", "workflows", "code_scanning", "code_quality", "merge_queue"}
+)
 
 
 async def refs_under(client: Client, repository: str, prefix: str) -> dict[str, str]:
@@ -88,11 +91,26 @@ async def compare(client: Client, repository: str, base: str, head: str) -> dict
     return answer
 
 
-async def commits_between(client: Client, repository: str, base: str, head: str) -> tuple[str, ...]:
-    """Commits of `head` that `base` does not have, merges left out, every page of them."""
+async def commits_between(
+    client: Client, repository: str, base: str, head: str
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Commits of `head` that `base` does not have, every page of them: those with one parent, and merges."""
     path = f"/repos/{repository}/compare/{segment(base)}...{segment(head)}"
     listed = await client.get_all(path, key="commits", limit=5000)
-    return tuple(commit["sha"] for commit in listed if len(commit["parents"]) < 2)
+    merges = tuple(commit["sha"] for commit in listed if len(commit["parents"]) > 1)
+    return tuple(commit["sha"] for commit in listed if commit["sha"] not in merges), merges
+
+
+async def is_tagged(client: Client, repository: str, commit: str) -> bool:
+    """Whether a tag of the repository leads to the commit; the first thousand tags are looked at."""
+    seen = 0
+    async for tag in client.each(f"/repos/{repository}/tags"):
+        if tag["commit"]["sha"] == commit:
+            return True
+        seen += 1
+        if seen >= 1000:
+            break
+    return False
 
 
 async def is_ancestor(client: Client, repository: str, commit: str, of: Iterable[str]) -> bool:
@@ -143,6 +161,7 @@ async def _run(client: Client, repository: str, run: dict[str, Any], name: str) 
         path=run["path"].split("@")[0],
         event=run["event"],
         head_sha=run["head_sha"],
+        actor=(run.get("actor") or {}).get("login") or "",
         status=run["status"],
         conclusion=run.get("conclusion"),
         url=run["html_url"],
@@ -234,8 +253,16 @@ async def permission(client: Client, repository: str, login: str) -> str:
     return str(role if known else basic)
 
 
-async def checks(client: Client, repository: str, commit: str) -> tuple[Check, ...]:
-    """Check runs (the latest of each) and commit statuses on a commit."""
+async def checks(client: Client, repository: str, commit: str, *, workflows: bool) -> tuple[Check, ...]:
+    """Check runs (the latest of each) and commit statuses on a commit.
+
+    `workflows`: each check run with the path of the workflow file that its suite's run has.
+    """
+    paths: dict[int | None, str] = {}
+    if workflows:
+        of_commit = f"/repos/{repository}/actions/runs"
+        for run in await client.get_all(of_commit, key="workflow_runs", head_sha=commit):
+            paths[run.get("check_suite_id")] = run["path"].split("@")[0]
     listed = await client.get_all(
         f"/repos/{repository}/commits/{segment(commit)}/check-runs", key="check_runs", filter="latest"
     )
@@ -245,9 +272,11 @@ async def checks(client: Client, repository: str, commit: str) -> tuple[Check, .
             Check(
                 name=one["name"],
                 app=(one.get("app") or {}).get("slug") or "",
+                app_id=(one.get("app") or {}).get("id"),
                 status=one["status"],
                 conclusion=one.get("conclusion"),
                 url=one.get("html_url") or "",
+                workflow=paths.get((one.get("check_suite") or {}).get("id")),
             )
             for one in listed
         ),
@@ -280,13 +309,20 @@ async def rules(client: Client, repository: str, branch: str) -> Rules:
             problem="the branch has classic protection, which the App may not read; use a ruleset instead"
         )
     approvals = 0
-    required: list[RequiredCheck] = []
+    required: list[RuleCheck] = []
     for rule in listed:
         parameters = rule.get("parameters") or {}
+        unknown = rule["type"] in _NOT_WEIGHED
         if rule["type"] == "pull_request":
             approvals = max(approvals, parameters.get("required_approving_review_count", 0))
+            unknown = any(parameters.get(one) for one in ("require_code_owner_review", "required_reviewers"))
+        if unknown:
+            return Rules(problem=f"they have a rule of {rule['type']} that the App can't weigh yet")
         if rule["type"] == "required_status_checks":
-            required += [RequiredCheck(name=one["context"]) for one in parameters["required_status_checks"]]
+            required += [
+                RuleCheck(name=one["context"], app_id=one.get("integration_id"))
+                for one in parameters["required_status_checks"]
+            ]
     return Rules(approvals=approvals, required_checks=tuple(required))
 
 

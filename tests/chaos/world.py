@@ -19,7 +19,7 @@ from patch_app.forge.server import Forge
 from patch_app.github import receive_pack
 from patch_app.github.footprint import runner_commit
 from tests.stories.robot import Robot
-from tests.stories.world import FORK, World, make_app, normal
+from tests.stories.world import FORK, World, make_app, told
 
 PATIENCE: Final = 90.0
 
@@ -83,9 +83,13 @@ class Killable(World):
 
     def told(self) -> str:
         """The dump of the fork and of the attempts."""
-        found = self.all()
-        text = normal(self.forge.dump(FORK), [one["id"] for one in found], self.forge.url)
-        return text + "".join(f"{one['upstream']['tag']}: {one['stage']}\n" for one in found)
+        return told(
+            self.forge,
+            [
+                (one["id"], one["upstream"]["tag"], one["number"], one["stage"], one["message"])
+                for one in self.all()
+            ],
+        )
 
 
 def push_runner(world: World) -> None:

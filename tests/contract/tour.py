@@ -168,6 +168,7 @@ def _git_data(go: Guide, token: str) -> None:
     go(token, "GET", f"{R}/git/tags/{tag['sha']}")
     go(token, "POST", f"{R}/git/refs", {"ref": "refs/tags/t1", "sha": tag["sha"]})
     go(token, "GET", f"{R}/git/matching-refs/tags/t")
+    go(token, "GET", f"{R}/tags")
     go(token, "GET", f"{R}/git/matching-refs/")
     go(token, "DELETE", f"{R}/git/refs/tags/t1")
     go(token, "POST", f"{R}/git/refs", {"ref": "refs/heads/gone", "sha": "0" * 39 + "1"})

@@ -7,8 +7,9 @@ from patch_app.core import names
 from patch_app.core.attempt import Check, Stage, Status, status
 from patch_app.core.configuration import Configuration, Promotion, RequiredCheck
 from patch_app.core.effects import Close, EffectState, OpenIssue, PutCheckRun
-from patch_app.core.facts import Rules
+from patch_app.core.facts import RuleCheck, Rules, Sibling
 from patch_app.core.gate import Finding
+from patch_app.core.report import Report
 from patch_app.core.workflow_files import What
 from tests.core.world import CARRIED, HEAD, INBOX, TARGET, World, oid, report
 
@@ -88,6 +89,61 @@ def test_required_check_that_was_skipped_is_no_pass() -> None:
         assert world.settle() is Stage.REVIEWING, conclusion
     world.checks = (Check(name="ci", app="github-actions", status="completed", conclusion="success"),)
     assert world.settle() is Stage.PROMOTED
+
+
+def test_check_that_a_ruleset_asks_for_must_be_the_named_apps() -> None:
+    world = in_review(rules=Rules(required_checks=(RuleCheck(name="ci", app_id=15368),)))
+    world.approve()
+    good = Check(name="ci", app="github-actions", app_id=15368, status="completed", conclusion="success")
+    for other in ({"app_id": 99}, {"app_id": None}, {"conclusion": "skipped"}, {"name": "other"}):
+        world.checks = (good.model_copy(update=other),)
+        assert world.settle() is Stage.REVIEWING, other
+        assert "required check `ci` has not passed" in world.attempt.message
+    world.checks = (good,)
+    assert world.settle() is Stage.PROMOTED
+
+
+def test_check_that_both_configuration_and_ruleset_ask_for_must_satisfy_both() -> None:
+    config = Configuration(promotion=Promotion(required_checks=(RequiredCheck(name="ci", app="ours"),)))
+    rules = Rules(required_checks=(RuleCheck(name="ci", app_id=2),))
+    world = in_review(configuration=config, rules=rules)
+    world.approve()
+    both = (
+        Check(name="ci", app="ours", app_id=1, status="completed", conclusion="success"),
+        Check(name="ci", app="theirs", app_id=2, status="completed", conclusion="success"),
+    )
+    for some in (both[:1], both[1:]):
+        world.checks = some
+        assert world.settle() is Stage.REVIEWING
+    world.checks = both
+    assert world.settle() is Stage.PROMOTED
+
+
+def test_branch_that_another_attempt_of_ours_promoted_is_carried_anew() -> None:
+    world = in_review()
+    theirs = oid("theirs")
+    other = Sibling(
+        id="s", event="e", tag="v1.9.9", number=1, stage=Stage.PROMOTED, newer=False, candidate=theirs
+    )
+    world.siblings = (other,)
+    world.refs["refs/heads/main"] = theirs
+    assert world.settle() is Stage.SUPERSEDED
+    assert world.replays == 1
+    assert world.maintained_moves == []
+
+
+def test_stack_whose_every_patch_is_upstream_already_is_left_to_a_person() -> None:
+    whole = report("attempt00001").model_dump(mode="json", by_alias=True)
+    for patch in whole["patches"]:
+        patch |= {"verdict": "already-upstream", "new": None}
+    tip = {**whole["candidate"], "sha": TARGET}
+    world = World(claim=Report.model_validate({**whole, "candidate": tip, "bundle": None}))
+    world.settle()
+    world.run_ends()
+    assert world.settle() is Stage.BLOCKED
+    assert "nothing to review" in world.attempt.message
+    assert f"--force-with-lease=main:{HEAD}" in world.attempt.message
+    assert world.maintained_moves == []
 
 
 def test_apps_own_check_of_a_required_name_is_no_pass() -> None:
@@ -175,7 +231,7 @@ def test_conflict_becomes_an_issue_and_a_branch_to_go_on_from() -> None:
     assert world.settle() is Stage.CONFLICT
     assert status(world.attempt) is Status.NEEDS_INTERVENTION
     assert world.refs["refs/heads/patch-app/maintenance/main/v2.0.0"] == CARRIED[0]
-    assert world.refs["refs/heads/patch-app/base/v2.0.0"] == TARGET
+    assert world.refs["refs/heads/patch-app/base/main/v2.0.0"] == TARGET
     assert [one.effect.kind for one in world.effects.values()].count("open_issue") == 1
     assert world.pull_request is None
 
@@ -328,7 +384,7 @@ def act(world: World, action: str) -> None:
         case "move_tag":
             world.tag = oid("moved")
         case "merge" if world.pull_request and world.pull_request.open:
-            world.refs["refs/heads/patch-app/base/v2.0.0"] = oid("merge")
+            world.refs["refs/heads/patch-app/base/main/v2.0.0"] = oid("merge")
             world.pull_request = world.pull_request.model_copy(
                 update={"open": False, "merged": True, "merge_commit": oid("merge")}
             )

@@ -73,3 +73,34 @@ def test_release_that_is_said_to_be_there_ends_the_attempt_only_once_github_says
     assert world.attempt.stage is Stage.RUNNING
     world.nothing_to_carry = True
     assert world.settle() is Stage.CONTAINED
+
+
+def test_merge_that_the_stack_does_not_have_or_one_left_out_fails_with_the_reason() -> None:
+    for world, claimed in ((World(), [oid("merge")]), (World(stack_merges=(oid("merge"),)), [])):
+        claim(world, merges=claimed)
+        assert world.attempt.stage is Stage.FAILED
+        assert "merge commits are not those of the stack" in world.attempt.message
+
+
+def test_run_that_somebody_else_dispatched_under_our_name_counts_for_nothing() -> None:
+    world = World(run_actor="mallory")
+    claim(world)
+    world.wait(3600)
+    assert world.settle() is Stage.FAILED
+    assert "started by mallory, not by the App" in world.attempt.message
+    assert not world.moves
+
+
+def test_report_of_an_earlier_run_attempt_stays_good_when_only_a_later_job_was_run_again() -> None:
+    world = World(run_attempt=3, claim=report("attempt00001", run_attempt=2), inbox_attempt=2)
+    world.settle()
+    world.run_ends()
+    assert world.settle() is Stage.REVIEWING
+
+
+def test_report_of_a_run_attempt_that_never_was_fails_with_the_reason() -> None:
+    world = World(claim=report("attempt00001", run_attempt=2), inbox_attempt=2)
+    world.settle()
+    world.run_ends()
+    assert world.settle() is Stage.FAILED
+    assert "never was" in world.attempt.message

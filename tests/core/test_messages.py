@@ -24,8 +24,9 @@ def bodies(attempt: Attempt) -> list[str]:
     out = [
         messages.pull_request_body(attempt),
         messages.gate_issue(attempt)[1],
-        messages.promoted_line(attempt),
-        messages.superseded_line(attempt, "v3@bob#1"),
+        messages.last_line(attempt.model_copy(update={"stage": Stage.PROMOTED}), ""),
+        messages.last_line(attempt, "v3@bob#1"),
+        messages.last_line(attempt, ""),
         *messages.check_run(attempt)[1:],
     ]
     if attempt.report and messages.conflicted(attempt.report):

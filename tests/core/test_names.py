@@ -62,7 +62,7 @@ def git_takes(ref: str) -> bool:
     ],
 )  # fmt: skip
 def test_git_takes_every_ref_that_is_made(name: str) -> None:
-    assert git_takes(names.head(names.base_branch(name)))
+    assert git_takes(names.head(names.base_branch("main", name)))
     assert git_takes(names.head(names.maintenance_branch(name, name)))
     assert git_takes(f"refs/tags/{names.candidate_tag(name, name)}")
     assert names.unescape(names.escape(name)) == name

@@ -33,6 +33,7 @@ from patch_app.core.facts import (
     Review,
     Rules,
     RunFact,
+    Sibling,
     Workflow,
 )
 from patch_app.core.gate import Finding
@@ -136,6 +137,9 @@ class World:
     run_blob: str = BLOB
     run: str | None = None
     run_attempt: int = 1
+    # where the inbox has the report; None: under the run's own attempt
+    inbox_attempt: int | None = None
+    run_actor: str = f"{APP}[bot]"
     vouches: tuple[str, ...] = (INBOX,)
     claim: Report | None = None
     jobs: tuple[Job, ...] = ()
@@ -158,6 +162,8 @@ class World:
     contained: bool = False
     # the candidate, once somebody has pushed on top of the promoted branch
     promoted_under: str | None = None
+    stack_merges: tuple[str, ...] = ()
+    siblings: tuple[Sibling, ...] = ()
 
     # What people and runners do -------------------------------------------------------------------
 
@@ -201,7 +207,9 @@ class World:
         inbox = (
             (
                 Inbox(
-                    ref=f"{names.inbox_prefix(self.attempt.id)}{self.run_attempt}", commit=INBOX, report=claim
+                    ref=f"{names.inbox_prefix(self.attempt.id)}{self.inbox_attempt or self.run_attempt}",
+                    commit=INBOX,
+                    report=claim,
                 ),
             )
             if claim and self.run == "completed"
@@ -233,6 +241,8 @@ class World:
             runs=self._runs(),
             inbox=inbox,
             stack_commits=STACK,
+            stack_merges=self.stack_merges,
+            siblings=self.siblings,
             base_is_upstream=True,
             installed=self.installed,
             nothing_to_carry=self.nothing_to_carry,
@@ -256,6 +266,7 @@ class World:
                 path=names.WORKFLOW_PATH,
                 event="workflow_dispatch",
                 head_sha=HEAD,
+                actor=self.run_actor,
                 status=self.run,
                 conclusion="success" if done else None,
                 url="https://example.org/run/7",
@@ -324,7 +335,7 @@ class World:
                     merged=False,
                     head=self.refs[f"refs/heads/{head}"],
                     base=TARGET,
-                    into=names.base_branch("v2.0.0"),
+                    into=names.base_branch("main", "v2.0.0"),
                 )
                 return EffectState.DONE, {"number": 1, "url": "https://example.org/pull/1"}
             case OpenIssue():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, datetime
 from typing import Any
 
@@ -56,7 +57,9 @@ def reading(answers: dict[str, Any], *issues: int) -> Any:
         for number in issues
     }
     client: Any = Client(answers)
-    return evidence._Reading(client=client, attempt=attempt(), repository={}, effects=effects, frame={})
+    return evidence._Reading(
+        client=client, attempt=attempt(), repository={}, effects=effects, frame={}, siblings=()
+    )
 
 
 def comment(updated: str = AT, kind: str = "User") -> dict[str, Any]:
@@ -109,3 +112,21 @@ async def test_only_a_commit_with_the_trailer_and_our_paths_alone_is_our_own(
 def test_release_of_another_upstream_is_never_newer(upstream: str, newer: bool) -> None:
     other = attempt(id="b" * 16, event="other", upstream=upstream, tag="v9.0.0", stage=Stage.PROMOTED)
     assert evidence._sibling(attempt(), other).newer is newer
+
+
+@pytest.mark.parametrize(
+    ("changes", "base"),
+    [
+        ({}, "f" * 40),
+        ({"candidate": "d" * 40}, None),
+        ({"upstream": "another/tool"}, None),
+        ({"stage": Stage.REVIEWING}, None),
+    ],
+    ids=["ours", "moved since", "another upstream", "never promoted"],
+)
+def test_base_is_told_to_the_runner_only_where_the_stack_is_as_a_promotion_left_it(
+    changes: dict[str, Any], base: str | None
+) -> None:
+    other = attempt(id="other", stage=Stage.PROMOTED, candidate=CANDIDATE, target="f" * 40)
+    read = dataclasses.replace(reading({}), siblings=(other.model_copy(update=changes),))
+    assert read._promoted_target(CANDIDATE) == base

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from patch_app.core.attempt import Stage
-from tests.stories.world import FORK, UPSTREAM, World, compare, numbered
+from tests.stories.world import FORK, UPSTREAM, World, numbered
 
 ONE_RELEASE = "one_release_promoted"
 
@@ -85,9 +85,3 @@ def test_a_run_is_not_named_in_the_answer_to_its_dispatch(bare: World) -> None:
     bare.serve()
     bare.approve(bare.release())
     promoted(bare)
-
-
-def test_goldens_of_one_release_are_kept_by_the_plain_story(world: World) -> None:
-    world.approve(world.release())
-    world.settle()
-    compare(ONE_RELEASE, world.dump())

@@ -351,10 +351,9 @@ class World:
         return [one["body"] for one in found]
 
     def dump(self) -> str:
-        return normal(self.forge.dump(FORK), [one.id for one in self.attempts()], self.forge.url) + "".join(
-            f"attempt <{number}> {one.tag} #{one.number}: {one.stage}"
-            f"{': ' if one.message else ''}{normal(one.message, [], self.forge.url)}\n"
-            for number, one in enumerate(self.attempts(), 1)
+        return told(
+            self.forge,
+            [(one.id, one.tag, one.number, one.stage.value, one.message) for one in self.attempts()],
         )
 
     # Ending ----------------------------------------------------------------------------------------
@@ -364,6 +363,15 @@ class World:
         self.settle()
         check_invariants(self)
         compare(self.name, self.dump())
+
+
+def told(forge: Forge, attempts: list[tuple[str, str, int, str, str]]) -> str:
+    """The fork's dump and a line for each attempt (id, tag, number, stage, message), oldest first."""
+    lines = "".join(
+        f"attempt <{place}> {tag} #{number}: {stage}{': ' if message else ''}{message}\n"
+        for place, (_, tag, number, stage, message) in enumerate(attempts, 1)
+    )
+    return normal(forge.dump(FORK) + lines, [one[0] for one in attempts], forge.url)
 
 
 def make_app(forge: Forge, url: str) -> Any:
