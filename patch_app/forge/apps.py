@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from patch_app.forge import views
 from patch_app.forge.core import Core
@@ -53,7 +52,7 @@ def make_app(core: Core, wanted: AppRequest) -> CreatedApp:
     if any(a.slug == slug for a in state.apps.values()):
         raise ApiError(422, f"Name {wanted.name} is already taken")
     owner = core.account(wanted.owner).login
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    key = core.options.new_key()
     pem = key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.TraditionalOpenSSL,

@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cryptography.hazmat.primitives.asymmetric import rsa
+
 from patch_app.forge.git import Git
 from patch_app.forge.state import Account, Repository, State
 
@@ -30,6 +32,10 @@ def _now() -> datetime:
     return datetime.now(tz=UTC)
 
 
+def _new_key() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
 @dataclass(frozen=True, kw_only=True)
 class ForgeOptions:
     """Where GitHub itself differs from place to place, or where nobody has confirmed how it behaves."""
@@ -42,6 +48,8 @@ class ForgeOptions:
     custom_refs: bool = True
     # aware datetimes; JWTs, expiry, all dates
     clock: Callable[[], datetime] = field(default=_now)
+    # the key of each App that is made
+    new_key: Callable[[], rsa.RSAPrivateKey] = field(default=_new_key)
 
 
 class Core:

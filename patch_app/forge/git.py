@@ -7,9 +7,11 @@ webhooks, and it never makes a work tree.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 ZERO = "0" * 40
@@ -22,6 +24,10 @@ ENV = {
     "LC_ALL": "C",
     "TZ": "UTC",
 }
+
+_IDS = re.compile(r"[0-9a-f]{40}(\^\{commit\}|\.\.\.?[0-9a-f]{40})?")
+_READS = frozenset({"cat-file", "diff", "diff-tree", "ls-tree", "merge-base", "rev-list", "rev-parse"})
+_KINDS = frozenset({"commit", "tree", "tag", "blob"})
 
 
 class GitError(Exception):
@@ -100,6 +106,38 @@ def parse_commit(sha: str, raw: bytes) -> CommitObject:
     )
 
 
+def _never_changes(args: Sequence[str]) -> bool:
+    """Whether a command only reads, and names what it reads by full object ids alone.
+
+    Whole blobs are left out: they may be large, and few are asked for twice.
+    """
+    if args[0] not in _READS or args[:2] == ("cat-file", "blob"):
+        return False
+    named = [arg for arg in args[1:] if not arg.startswith("-") and arg not in _KINDS]
+    if args[0] == "ls-tree":
+        del named[1:]  # paths
+    return bool(named) and all(_IDS.fullmatch(arg) for arg in named) and "--not" not in args
+
+
+@lru_cache(maxsize=2048)
+def _kept(path: Path, args: tuple[str, ...], env: tuple[tuple[str, str], ...]) -> bytes:
+    """`_run` for what never changes. A failure is not kept, since an object may still come."""
+    return _run(path, args, dict(env), (0,), b"")
+
+
+def _run(path: Path, args: Sequence[str], env: Mapping[str, str], ok: Sequence[int], stdin: bytes) -> bytes:
+    done = subprocess.run(
+        ["git", "--git-dir", str(path), *args],
+        input=stdin,
+        capture_output=True,
+        env={**os.environ, **ENV, **env},
+        check=False,
+    )
+    if done.returncode not in ok:
+        raise GitError(done.stderr.decode("utf-8", "replace").strip() or f"git {args[0]} failed")
+    return done.stdout
+
+
 class Git:
     """One bare repository. `network`: object directories of the same fork network, used by reads that ask."""
 
@@ -115,19 +153,12 @@ class Git:
         ok: Sequence[int] = (0,),
     ) -> bytes:
         """Standard output of `git ARGS`. Errors: GitError when the exit status is not one of `ok`."""
-        full = {**os.environ, **ENV, **(env or {})}
+        full = dict(env or {})
         if network:
             full["GIT_ALTERNATE_OBJECT_DIRECTORIES"] = ":".join(str(p) for p in network)
-        done = subprocess.run(
-            ["git", "--git-dir", str(self.path), *args],
-            input=stdin if stdin is not None else b"",
-            capture_output=True,
-            env=full,
-            check=False,
-        )
-        if done.returncode not in ok:
-            raise GitError(done.stderr.decode("utf-8", "replace").strip() or f"git {args[0]} failed")
-        return done.stdout
+        if stdin is None and tuple(ok) == (0,) and _never_changes(args):
+            return _kept(self.path, args, tuple(full.items()))
+        return _run(self.path, args, full, ok, stdin or b"")
 
     def text(self, *args: str, network: Sequence[Path] = ()) -> str:
         """Like `run`, as stripped text."""
@@ -170,19 +201,20 @@ class Git:
             known = self.ref(candidate) if candidate.startswith("refs/") else candidate
             if known is None:
                 continue
-            out = self.run(
-                "rev-parse", "--verify", "--quiet", f"{known}^{{commit}}", network=network, ok=(0, 1, 128)
-            )
-            if out.strip():
-                return out.decode().strip()
+            try:
+                return self.text("rev-parse", "--verify", "--quiet", f"{known}^{{commit}}", network=network)
+            except GitError:
+                continue
         return None
 
     def kind(self, sha: str, *, network: Sequence[Path] = ()) -> str | None:
         """Type of an object, or None when the repository hasn't it."""
-        out = (
-            self.run("cat-file", "--batch-check", stdin=f"{sha}\n".encode(), network=network).decode().split()
-        )
-        return out[1] if len(out) == 3 else None
+        if not _IDS.fullmatch(sha):
+            return None
+        try:
+            return self.text("cat-file", "-t", sha, network=network)
+        except GitError:
+            return None
 
     def body(self, sha: str, kind: str, *, network: Sequence[Path] = ()) -> bytes:
         """Raw bytes of an object. Errors: GitError when it isn't there or has another type."""
@@ -231,13 +263,11 @@ class Git:
 
     def is_ancestor(self, older: str, newer: str) -> bool:
         """Whether `newer` contains `older`."""
-        done = subprocess.run(
-            ["git", "--git-dir", str(self.path), "merge-base", "--is-ancestor", older, newer],
-            capture_output=True,
-            env={**os.environ, **ENV},
-            check=False,
-        )
-        return done.returncode == 0
+        try:
+            self.run("merge-base", "--is-ancestor", older, newer)
+        except GitError:
+            return False
+        return True
 
     def touches_workflows(self, new: str) -> str | None:
         """The first path below .github/workflows that commits new to all branches and tags change, or None.

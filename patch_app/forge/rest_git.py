@@ -234,17 +234,18 @@ def list_tags(ctx: Ctx, repo: Repository) -> Reply:
 
 
 def _ref(ctx: Ctx, repo: Repository, name: str) -> Json:
-    sha, kind = ctx.core.git(repo).refs(name)[name]
+    git = ctx.core.git(repo)
+    sha = git.ref(name)
+    kind = git.kind(sha) if sha else None
+    if sha is None or kind is None:
+        raise not_found()
     return views_git.ref(ctx.core, repo, name, sha, kind)
 
 
 @route("GET", "/repos/{owner}/{repo}/git/ref/{ref:path}", need=READ)
 def get_ref(ctx: Ctx, repo: Repository, ref: str) -> Reply:
     """GET .../git/ref/{ref}: exactly this one."""
-    name = f"refs/{ref}"
-    if ctx.core.git(repo).ref(name) is None:
-        raise not_found()
-    return Reply(body=_ref(ctx, repo, name))
+    return Reply(body=_ref(ctx, repo, f"refs/{ref}"))
 
 
 @route("GET", "/repos/{owner}/{repo}/git/matching-refs", need=READ)

@@ -85,6 +85,8 @@ class Forge:
     def running(self, port: int = 0) -> Iterator[Forge]:
         """Serve on loopback until the block ends. Errors: OSError when the port is taken."""
         listener = socket.create_server(("127.0.0.1", port))
+        # asyncio sets it only on sockets that name their protocol; without it an answer takes 40 ms more
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.core.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         config = uvicorn.Config(
             build(self.core),

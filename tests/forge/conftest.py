@@ -19,6 +19,7 @@ import pytest
 
 from patch_app.forge import Forge, ForgeOptions, Person
 from patch_app.forge.apps import CreatedApp
+from tests import keys
 from tests.forge.scripted import Script
 
 PERMISSIONS = {
@@ -140,7 +141,7 @@ class World:
 
 @pytest.fixture
 def options() -> ForgeOptions:
-    return ForgeOptions()
+    return ForgeOptions(new_key=keys.key)
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ from typing import Any
 
 import httpx
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import PrivateFormat
 from pydantic import SecretStr
 
 from patch_app.github.client import GitHubApp, GitHubSettings
+from tests import keys
 from tests.github.git_server import GitServer
 
 API = "http://127.0.0.1:1/api/v3"
@@ -82,14 +82,7 @@ def _path(request: httpx.Request) -> str:
 
 @pytest.fixture(scope="session")
 def pem() -> SecretStr:
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    return SecretStr(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        ).decode()
-    )
+    return SecretStr(keys.pem(PrivateFormat.PKCS8))
 
 
 @pytest.fixture

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from patch_app.forge.core import ForgeOptions
+from tests import keys
 from tests.stories.world import World, world_at
 
 
 @pytest.fixture
 def options(request: pytest.FixtureRequest) -> ForgeOptions:
     marker = request.node.get_closest_marker("forge")
-    return ForgeOptions(**marker.kwargs) if marker else ForgeOptions()
+    return ForgeOptions(new_key=keys.key, **(marker.kwargs if marker else {}))
 
 
 @pytest.fixture

@@ -15,8 +15,7 @@ from pydantic import SecretStr
 
 from patch_app.logs import REMOVED, Redactor, configure
 from patch_app.settings import LogFormat, LogLevel
-
-from .keys import pem
+from tests.keys import pem
 
 KNOWN = "correct-horse-battery"
 TOKENS = {

@@ -11,8 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from patch_app.settings import NOT_YET, LogFormat, LogLevel, Settings, SettingsError, is_loopback, load
-
-from .keys import pem
+from tests.keys import pem
 
 REFERENCE = Path(__file__).parents[2] / "docs/reference/settings.md"
 
