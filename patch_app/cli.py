@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,8 +23,18 @@ run = typer.Typer(help="Start something now.", no_args_is_help=True)
 app.add_typer(run, name="run")
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"patch-app {metadata.version('patch-app')}")
+        raise typer.Exit
+
+
 @app.callback()
-def _root() -> None:
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
     """Carries a fork's patches onto each upstream release and accounts for every one."""
 
 

@@ -53,6 +53,9 @@ def show(report: Mapping[str, Any], console: Console) -> None:
         console.print(plain(f"{stack['branch']}{ahead} onto {target['name']}"), style="bold")
     if report["patches"]:
         console.print(_table(report["patches"]))
+    if report["merges"]:
+        number = len(report["merges"])
+        console.print(Text(f"{number} merge commit{'s' * (number > 1)} with nothing of their own left out"))
     if report["conflict"]:
         _conflict(report["conflict"], console)
     for check in report["checks"]:

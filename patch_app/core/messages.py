@@ -60,7 +60,7 @@ def _verdict(attempt: Attempt) -> str:
         are = "are" if len(patches) != 1 else "is"
         return (
             f"{whole} {code(attempt.stack)} {are} accounted for on {code(attempt.tag)}**: "
-            f"{patch_table.summed(patches) or 'nothing to carry'}."
+            f"{patch_table.summed(patches) or 'nothing to carry'}.{_merges(report)}"
         )
     stopped = conflicted(report)
     if stopped is None:
@@ -72,6 +72,13 @@ def _verdict(attempt: Attempt) -> str:
         f"**Patch {number} of {len(patches)} of {code(attempt.stack)} conflicts with {code(attempt.tag)}**: "
         f"{inline(patch.subject, 200)} ({patch_table.summed(patches)})."
     )
+
+
+def _merges(report: Report) -> str:
+    if not report.merges:
+        return ""
+    own = "which adds nothing of its own" if len(report.merges) == 1 else "which add nothing of their own"
+    return f" Left out: {patch_table.counted(len(report.merges), 'merge commit')}, {own}."
 
 
 def conflicted(report: Report) -> tuple[int, Patch] | None:

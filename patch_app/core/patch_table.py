@@ -69,7 +69,8 @@ def rows(report: Report, repository_url: str) -> list[tuple[str, ...]]:
 
 
 HEADERS: Final = ("#", "patch", "verdict", "commit", "files", "note")
-_LOOK_AT: Final = frozenset({Verdict.ADJUSTED, Verdict.RESOLVED, Verdict.CONFLICTED})
+# changed on the way, or no longer there
+_LOOK_AT: Final = frozenset(Verdict) - {Verdict.CLEAN, Verdict.NOT_TRIED}
 
 
 def _paths(paths: Sequence[str]) -> str:

@@ -62,6 +62,15 @@ def test_what_an_approval_does_is_never_cut() -> None:
     assert "### To go on by hand" in messages.conflict_issue(samples.huge_conflict())[1]
 
 
+def test_merge_commits_that_are_left_out_are_said() -> None:
+    attempt = samples.carried()
+    assert attempt.report is not None
+    for number, said in ((1, "1 merge commit, which adds"), (2, "2 merge commits, which add")):
+        merges = tuple(samples.oid(number) for number in range(number))
+        report = attempt.report.model_copy(update={"merges": merges})
+        assert said in messages.pull_request_body(attempt.model_copy(update={"report": report}))
+
+
 def test_a_long_range_diff_is_cut_before_the_table() -> None:
     attempt = samples.carried()
     assert attempt.report is not None

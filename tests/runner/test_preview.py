@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -207,6 +208,22 @@ def test_a_sha256_repository(tmp_path: Path) -> None:
     world.upstream.git("tag", "v2")
     shown = Shown(world.fork.path, "v2", world.upstream.path)
     assert (shown.status, shown.report.status) == (0, Status.CLEAN), shown.said
+
+
+def test_merge_commits_are_said(ready: World) -> None:
+    git = ready.fork.git
+    git("switch", "-q", "-c", "side", "HEAD~1")
+    ready.fork.commit("beside", {"b.txt": "b\n"})
+    git("switch", "-q", "main")
+    git("merge", "-q", "--no-ff", "-m", "both", "side")
+    shown = Shown(ready.fork.path, "v2", ready.upstream.path, json_output=False)
+    assert shown.status == 0, shown.said
+    assert "1 merge commit with nothing of their own left out" in shown.out
+
+
+def test_the_version() -> None:
+    done = CliRunner().invoke(app, ["--version"])
+    assert (done.exit_code, done.stdout) == (0, f"patch-app {metadata.version('patch-app')}\n")
 
 
 def test_the_command_passes_everything_on(ready: World) -> None:
