@@ -93,9 +93,8 @@ def _guarded(attempt: Attempt, facts: Facts) -> Decision | None:
     if facts.target is not None and facts.target != attempt.target:
         return plan.held(
             attempt,
-            f"the tag {attempt.tag} was moved in {attempt.upstream}: "
-            f"it was {_short(attempt.target)} when this "
-            f"attempt began and is {_short(facts.target)} now; nothing is promoted until a person has looked",
+            f"the tag {attempt.tag} was moved in {attempt.upstream}: it was {_short(attempt.target)} when "
+            f"this attempt began, {_short(facts.target)} now; nothing is promoted until a person has looked",
         )
     if stack != attempt.stack_head:
         return _stack_moved(attempt, facts, stack)

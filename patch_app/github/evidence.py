@@ -11,16 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from pydantic import ValidationError
-
 from patch_app.core import commands, configuration, names, releases
 from patch_app.core.attempt import Attempt, Stage
 from patch_app.core.effects import Dispatch, EffectState, OpenIssue, Performed
 from patch_app.core.facts import Facts, Inbox, Preflight, RunFact, Sibling, Trust, Workflow
-from patch_app.core.report import Report, Status
-from patch_app.github import reading, workflows
+from patch_app.github import claims, reading, workflows
 from patch_app.github.client import GitHubApp, InstallationClient
-from patch_app.github.errors import NotFound, Refused
+from patch_app.github.errors import Refused
 from patch_app.github.footprint import runner_commit, workflow_blob_id, workflow_file
 from patch_app.github.transport import segment
 
@@ -226,7 +223,7 @@ class _Reading:
         there = await reading.refs_under(self.client, self.name, names.inbox_prefix(attempt.id))
         vouched = {commit for run in runs for commit in run.vouches}
         inbox = [
-            await self._inbox(ref, commit)
+            await claims.inbox(self.client, self.name, ref, commit)
             if commit in vouched
             else Inbox(ref=ref, commit=commit, report=None, problem="no run vouches for it")
             for ref, commit in there.items()
@@ -234,7 +231,7 @@ class _Reading:
         inbox.sort(key=lambda one: one.run_attempt)
         out["inbox"] = tuple(inbox)
         report = next((one.report for one in reversed(inbox) if one.report), None)
-        return out | await self._about(report)
+        return out | await claims.evidence(self.client, attempt, report)
 
     def _known_runs(self) -> list[int]:
         started = [
@@ -245,69 +242,6 @@ class _Reading:
             and one.outcome.get("run_id")
         ]
         return sorted({*started, *(run.id for run in self.attempt.runs)})
-
-    async def _inbox(self, ref: str, commit: str) -> Inbox:
-        try:
-            files = await reading.commit_files(self.client, self.name, commit)
-            if "report.json" not in files:
-                return Inbox(ref=ref, commit=commit, report=None, problem="the commit has no report.json")
-            text = await reading.blob(self.client, self.name, files["report.json"][0], reading.REPORT_BOUND)
-            return Inbox(ref=ref, commit=commit, report=Report.model_validate_json(text))
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            where = ".".join(str(part) for part in first["loc"])
-            return Inbox(ref=ref, commit=commit, report=None, problem=f"{where}: {first['msg']}")
-        except Refused as error:
-            return Inbox(ref=ref, commit=commit, report=None, problem=error.message)
-
-    async def _about(self, report: Report | None) -> dict[str, Any]:
-        """What GitHub says about a report's base: that it is upstream's, and what stands above it."""
-        attempt = self.attempt
-        if report is None or report.stack is None:
-            return {}
-        if report.stack.sha != attempt.stack_head or attempt.target is None:
-            return {}
-        if report.status is Status.NOOP:
-            return {"nothing_to_carry": await self._nothing_to_carry(attempt.target, attempt.stack_head)}
-        if report.base is None or report.status not in (Status.CLEAN, Status.CONFLICT):
-            return {}
-        try:
-            commits, merges = await reading.commits_between(
-                self.client, self.name, report.base, attempt.stack_head
-            )
-        except NotFound:
-            return {"stack_commits": (), "base_is_upstream": False}
-        claimed = report.installed.commits if report.installed else ()
-        return {
-            "stack_commits": commits,
-            "stack_merges": merges,
-            "base_is_upstream": await self._upstreams(report.base, attempt.target),
-            "installed": tuple([one for one in claimed if one in commits and await self._our_own(one)]),
-        }
-
-    async def _upstreams(self, commit: str, target: str) -> bool:
-        upstream = await self.client.get(f"/repos/{self.attempt.upstream}")
-        heads = (target, upstream["default_branch"])
-        name = self.attempt.upstream
-        if await reading.is_ancestor(self.client, name, commit, heads):
-            return True
-        # many upstreams tag a release on a commit that no branch has
-        return await reading.is_tagged(self.client, name, commit)
-
-    async def _our_own(self, commit: str) -> bool:
-        """Whether a commit has the App's trailer and touches the App's paths alone, as GitHub shows it."""
-        found = await self.client.get(f"/repos/{self.name}/commits/{segment(commit)}")
-        paths = {
-            file[key] for file in found["files"] for key in ("filename", "previous_filename") if key in file
-        }
-        lines = [line.rstrip() for line in found["commit"]["message"].splitlines()]
-        return names.INSTALLED_TRAILER in lines and bool(paths) and paths <= set(names.INSTALLED_PATHS)
-
-    async def _nothing_to_carry(self, target: str, head: str) -> bool:
-        compared = await reading.compare(self.client, self.name, target, head)
-        if compared is not None and compared["behind_by"] == 0:
-            return True
-        return await self._upstreams(head, target)
 
     # Branches and reviews -----------------------------------------------------------------------
 

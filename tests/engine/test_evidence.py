@@ -11,7 +11,7 @@ import pytest
 from patch_app.core import names
 from patch_app.core.attempt import Attempt, Stage
 from patch_app.core.effects import EffectState, OpenIssue, Performed
-from patch_app.github import evidence
+from patch_app.github import claims, evidence
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 AT = "2026-11-21T12:00:00Z"
@@ -105,7 +105,8 @@ async def test_only_a_commit_with_the_trailer_and_our_paths_alone_is_our_own(
     message: str, files: list[dict[str, str]], own: bool
 ) -> None:
     answers = {f"/repos/alice/tool/commits/{CANDIDATE}": {"commit": {"message": message}, "files": files}}
-    assert await reading(answers)._our_own(CANDIDATE) is own
+    client: Any = Client(answers)
+    assert await claims.is_our_own(client, "alice/tool", CANDIDATE) is own
 
 
 @pytest.mark.parametrize(("upstream", "newer"), [("UP/Tool", True), ("other/tool", False)])
