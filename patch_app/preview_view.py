@@ -22,7 +22,7 @@ STYLES = {
 
 ENDINGS = {
     "clean": "Every patch is accounted for.",
-    "conflict": "A patch does not apply to that release. Nothing after it was tried.",
+    "conflict": "A patch does not apply to that release. Nothing after it was carried.",
     "checks_failed": "The patches were carried, but a check failed.",
     "noop": "There is nothing to carry.",
     "error": "It could not be done.",

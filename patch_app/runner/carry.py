@@ -1,5 +1,7 @@
 """Carries the patches, one by one, and gives each exactly one verdict. Stops at the first conflict.
 
+What comes after a conflict is carried nowhere; a note says what would become of it.
+
 Never takes a side, never skips a patch in silence, never runs anything of either tree.
 """
 
@@ -8,7 +10,7 @@ from __future__ import annotations
 import os
 from typing import Callable, Dict, List, Optional, Tuple
 
-from . import commit, conflict, diff, explain, verdict
+from . import commit, conflict, diff, explain, outlook, verdict
 from .attributes import NAME, Attributes
 from .git import Git
 from .merge import Merger
@@ -61,11 +63,13 @@ class Carrier:
         self.attributes.use(tree)
         for number, patch in enumerate(self.stack.patches):
             progress("carry", number, len(self.stack.patches))
-            if found is not None:
-                outcomes.append(Outcome(patch, NOT_TRIED))
-                continue
             outcome, found, after = self._one(patch, tip, tree, target_tree)
             outcomes.append(outcome)
+            if found is not None:
+                rest = self.stack.patches[number + 1 :]
+                notes = outlook.notes(self.merger, patch, rest, tree)
+                outcomes += [Outcome(one, NOT_TRIED, note=note) for one, note in zip(rest, notes)]  # noqa: B905
+                break
             if outcome.verdict in CARRIED and outcome.new is not None:
                 tip = outcome.new
                 tree = after

@@ -6,6 +6,7 @@ import pytest
 from runner_world import TRAILER, WORKFLOW, World, numbered
 
 from patch_app.core.report import Status, Verdict
+from patch_app.runner import outlook
 
 
 def verdicts(report: object) -> list[str]:
@@ -130,6 +131,50 @@ def test_upstream_deleted_the_file_that_the_patch_edits(world: World) -> None:
     assert report.bundle is not None
     assert report.bundle.tip == report.partial.sha
     assert world.oracle() is None
+
+
+def test_after_a_conflict_the_notes_say_what_would_become_of_the_rest(world: World) -> None:
+    world.upstream.commit("first", {"a.txt": numbered(), "b.txt": numbered()})
+    fork = world.fork_now()
+    fork.commit("conflicts", {"a.txt": numbered(l3="ours")})
+    fork.commit("builds on it", {"a.txt": numbered(l3="ours again")})
+    fork.commit("fine", {"c.txt": "c\n"})
+    fork.commit("conflicts too", {"b.txt": numbered(l5="ours")})
+    fork.commit("another place", {"b.txt": numbered(l5="ours", l15="ours")})
+    fork.commit("builds on the second", {"b.txt": numbered(l5="ours again", l15="ours")})
+    fork.commit("taken", {"d.txt": "d\n"})
+    fork.commit("builds on what is fine", {"c.txt": "c\nmore\n"})
+    fork.git("commit", "-q", "--allow-empty", "-m", "empty")
+    world.upstream.commit("theirs", {"a.txt": numbered(l3="theirs"), "b.txt": numbered(l5="theirs")})
+    world.upstream.commit("took one", {"d.txt": "d\n"})
+    report = world.carry()
+    assert verdicts(report) == ["conflicted", *["not-tried"] * 8]
+    assert [(patch.subject, patch.note) for patch in report.patches[1:]] == [
+        ("builds on it", "it builds on a patch that conflicts"),
+        ("fine", "it would apply"),
+        ("conflicts too", "it would conflict too, in b.txt"),
+        ("another place", "it would apply"),
+        ("builds on the second", "it builds on a patch that conflicts"),
+        ("taken", "nothing would be left of it"),
+        ("builds on what is fine", "it would apply"),
+        ("empty", "it changes nothing"),
+    ]
+    assert report.partial is None
+    assert report.bundle is None
+
+
+def test_only_so_many_patches_after_a_conflict_are_looked_at(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outlook, "MOST", 2)
+    world.upstream.commit("first", {"a.txt": numbered()})
+    fork = world.fork_now()
+    fork.commit("conflicts", {"a.txt": numbered(l3="ours")})
+    for name in ("one", "two", "three"):
+        fork.commit(name, {name: name})
+    world.upstream.commit("theirs", {"a.txt": numbered(l3="theirs")})
+    report = world.carry()
+    assert [patch.note for patch in report.patches[1:]] == ["it would apply", "it would apply", None]
 
 
 def test_both_sides_changed_the_line(world: World) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from patch_app.core.report import Report, Status, Verdict
 from patch_app.preview import Exit
+from patch_app.runner import outlook
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -24,6 +25,13 @@ def test_every_key_of_the_report_is_described() -> None:
 
 def test_every_verdict_is_explained() -> None:
     assert {str(verdict) for verdict in Verdict} == rows("concepts/verdicts.md") - {"verdict", "---"}
+
+
+def test_every_forecast_is_explained() -> None:
+    text = (DOCS / "concepts/verdicts.md").read_text()
+    for words in (outlook.APPLIES, outlook.CONFLICTS, outlook.BUILDS_ON, outlook.NOTHING_LEFT):
+        assert f"*{words}*" in text
+    assert f"first {outlook.MOST} patches" in text
 
 
 def test_every_exit_status_is_in_the_reference() -> None:
