@@ -84,9 +84,9 @@ def _table(patches: list[dict[str, Any]]) -> Table:
     for name in ("patch", "verdict", "subject", "note"):
         table.add_column(name, overflow="fold", no_wrap=name in ("patch", "verdict"))
     for patch in patches:
-        commits = ", ".join(
-            f"{found['sha'][:9]} {found['subject']}" for found in patch["upstream_commits"][:3]
-        )
+        # the note may name one of them already
+        others = [one for one in patch["upstream_commits"] if one["sha"][:10] not in (patch["note"] or "")]
+        commits = ", ".join(f"{found['sha'][:9]} {found['subject']}" for found in others[:3])
         note = "; ".join(part for part in (patch["note"], commits and f"upstream: {commits}") if part)
         table.add_row(
             Text(patch["old"][:9]),

@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 from typing import Callable, Dict, List, Optional, Tuple
 
-from . import commit, conflict, diff, explain, outlook, verdict
+from . import commit, conflict, diff, explain, index, outlook, verdict
 from .attributes import NAME, Attributes
+from .attribution import words
 from .git import Git
 from .merge import Merger
 from .records import (
@@ -66,9 +67,7 @@ class Carrier:
             outcome, found, after = self._one(patch, tip, tree, target_tree)
             outcomes.append(outcome)
             if found is not None:
-                rest = self.stack.patches[number + 1 :]
-                notes = outlook.notes(self.merger, patch, rest, tree)
-                outcomes += [Outcome(one, NOT_TRIED, note=note) for one, note in zip(rest, notes)]  # noqa: B905
+                outcomes += self._after(number, tree)
                 break
             if outcome.verdict in CARRIED and outcome.new is not None:
                 tip = outcome.new
@@ -109,6 +108,11 @@ class Carrier:
             merged.tree,
         )
 
+    def _after(self, stopped: int, tree: str) -> List[Outcome]:
+        patches = self.stack.patches
+        notes = outlook.notes(self.merger, self.explainer.attribution, patches, stopped, tree)
+        return [Outcome(one, NOT_TRIED, note=note) for one, note in zip(patches[stopped + 1 :], notes)]  # noqa: B905
+
     def _alone(self, patch: Patch, target_tree: str) -> bool:
         """Whether the patch, applied to the target alone, changes nothing."""
         merged = self.merger.apply(self.merger.patch_tree(patch), self.merger.parent_tree(patch), target_tree)
@@ -128,13 +132,17 @@ class Carrier:
             self.repository, patch, parent=parent_tree, patch_tree=patch_tree, carried=tree, merged=named
         )
         paths = tuple(dict.fromkeys(path for path, _ in named.stages))
-        note = None
+        before = self.stack.patches[: self.stack.patches.index(patch)]
+        since = self.explainer.attribution.first(patch, paths, before)
+        note = "it has not applied " + words(since) if since else None
         if self._alone(patch, target_tree):
             note = "applied to the release alone it changes nothing: it may have been taken upstream"
         # Git may show a path under another name (`x~patch` beside a directory `x`), which upstream never had
         commits = self.explainer.touched(paths) or self.explainer.touched(
             tuple(c.path for c in patch.changes)
         )
+        if since is not None:
+            commits = (since, *(one for one in commits if one != since))[: explain.MAX_COMMITS]
         return Outcome(patch, CONFLICTED, note=note, upstream_commits=commits), found, tree
 
     def _install(self, tip: str) -> str:
@@ -143,19 +151,8 @@ class Carrier:
         paths = self.request.installed_paths
         head = diff.list_tree(self.repository, self.request.stack, paths)
         present = {path for _, _, path in head}
-        gone = "0 " + "0" * len(self.request.stack) + "\t"
-        entries = [("%s %s\t" % (mode, oid)).encode() + path for mode, oid, path in head]
-        entries += [gone.encode() + path for path in paths if path not in present]
-        index = {"GIT_INDEX_FILE": os.path.join(self.repository.directory, "installed.index")}
-        self.repository.run("read-tree", tree, extra=index)
-        self.repository.run(
-            "update-index",
-            "-z",
-            "--index-info",
-            stdin=b"".join(entry + b"\0" for entry in entries),
-            extra=index,
-        )
-        new_tree = self.repository.run("write-tree", "--missing-ok", extra=index).decode("ascii").strip()
+        gone = [("0", "0" * len(self.request.stack), path) for path in paths if path not in present]
+        new_tree = index.write_tree(self.repository, [*head, *gone], tree)
         newest = self.repository.run("cat-file", "commit", self.stack.installed[-1])
         raw, _ = commit.carried(newest, new_tree, tip, self.request.date)
         return commit.write(self.repository, raw)

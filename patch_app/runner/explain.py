@@ -6,14 +6,13 @@ import re
 from typing import List, Tuple
 
 from . import commit as commits
+from .attribution import MAX_PATHS, MAX_RANGE, Attribution
 from .fetch import Fetcher, commit_objects
 from .git import Git, GitError
 from .records import History, Patch, UpstreamCommit
 from .treewalk import TreeWalk
 
 MAX_COMMITS = 20
-MAX_RANGE = 3000  # commits between base and target that we are ready to look into
-MAX_PATHS = 100
 NUMBER = re.compile(r"\s*\(#\d+\)\s*$")
 
 
@@ -21,7 +20,8 @@ class Explainer:
     """Looks into upstream's commits between base and target. `repository` has those commits, not their
     trees."""
 
-    def __init__(self, fetcher: Fetcher, repository: Git, history: History) -> None:
+    def __init__(self, fetcher: Fetcher, repository: Git, history: History, attribution: Attribution) -> None:
+        self.attribution = attribution
         self.history = history
         self.repository = repository
         self._walk = TreeWalk(fetcher, repository, "upstream")

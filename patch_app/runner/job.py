@@ -6,6 +6,7 @@ import time
 from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
 from . import bundle, deepen, rangediff, report, stack
+from .attribution import Attribution
 from .carry import Carrier, Progress
 from .explain import Explainer
 from .fetch import Fetcher, fetch_trees
@@ -96,7 +97,8 @@ class Runner:
         stack.check_merges(explorer, self.fetcher, repository, history, parts)
         self._fetch_blobs(repository, history, parts)
         self._enter("carry")
-        explainer = Explainer(self.fetcher, explorer.repository, history)
+        attribution = Attribution(self.fetcher, explorer.repository, history, request.target, repository)
+        explainer = Explainer(self.fetcher, explorer.repository, history, attribution)
         carried = Carrier(repository, request, history, parts, explainer).carry(self.progress)
         tree = repository.line("rev-parse", "--verify", carried.tip + "^{tree}")
         self.facts = self.facts._replace(carried=carried, candidate_tree=tree)

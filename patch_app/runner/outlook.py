@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import List, Optional, Sequence
 
+from .attribution import Attribution, words
 from .git import GitError
 from .merge import Merger
 from .records import Patch, text
@@ -15,6 +16,7 @@ from .records import Patch, text
 MOST = 100
 """Patches after the conflict that are looked at; each costs two merges, about 30 ms."""
 MAX_PATHS = 3
+MAX_ATTRIBUTED = 10
 
 APPLIES = "it would apply"
 NOTHING_LEFT = "nothing would be left of it"
@@ -23,14 +25,18 @@ CONFLICTS = "it would conflict too"
 BUILDS_ON = "it builds on a patch that conflicts"
 
 
-def notes(merger: Merger, stopped: Patch, rest: Sequence[Patch], tree: str) -> List[Optional[str]]:
-    """One for each patch of `rest`; None where it wasn't looked at or git failed.
+def notes(
+    merger: Merger, attribution: Attribution, patches: Sequence[Patch], stopped: int, tree: str
+) -> List[Optional[str]]:
+    """One for each patch after number `stopped`; None where it wasn't looked at or git failed.
 
-    `tree` is what was carried before `stopped`.
+    `tree` is what was carried before that patch.
     """
+    standing, rest = list(patches[:stopped]), patches[stopped + 1 :]
+    attributed = 0
     out: List[Optional[str]] = [None] * len(rest)
     # the old stack without `stopped`, and the carried one: each gets the patches that apply to both
-    old, new = merger.parent_tree(stopped), tree
+    old, new = merger.parent_tree(patches[stopped]), tree
     for number, patch in enumerate(rest[:MOST]):
         try:
             base, whole = merger.parent_tree(patch), merger.patch_tree(patch)
@@ -43,11 +49,17 @@ def notes(merger: Merger, stopped: Patch, rest: Sequence[Patch], tree: str) -> L
         elif not without.clean:
             out[number] = BUILDS_ON
         elif not carried.clean:
-            paths = list(dict.fromkeys(text(path) for path, _ in carried.stages))
-            more = len(paths) - MAX_PATHS
-            shown = ", ".join(paths[:MAX_PATHS]) + (" and %d more" % more if more > 0 else "")
-            out[number] = "%s, in %s" % (CONFLICTS, shown)
+            paths = tuple(dict.fromkeys(path for path, _ in carried.stages))
+            attributed += 1
+            since = attribution.first(patch, paths, standing) if attributed <= MAX_ATTRIBUTED else None
+            out[number] = "%s, in %s%s" % (CONFLICTS, _shown(paths), ", " + words(since) if since else "")
         else:
             out[number] = APPLIES if carried.tree != new else NOTHING_LEFT
             old, new = without.tree, carried.tree
+            standing.append(patch)
     return out
+
+
+def _shown(paths: Sequence[bytes]) -> str:
+    more = len(paths) - MAX_PATHS
+    return ", ".join(map(text, paths[:MAX_PATHS])) + (" and %d more" % more if more > 0 else "")

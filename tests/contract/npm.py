@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import subprocess
+import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -33,14 +35,20 @@ def package(name: str) -> Path:
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
-    prefix.mkdir(parents=True, exist_ok=True)
-    command = ["npm", "install", "--prefix", str(prefix), "--no-audit", "--no-fund", "--ignore-scripts"]
-    done = subprocess.run([*command, f"{name}@{version}"], capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        reason = f"npm could not install {name}: {done.stderr[-500:]}"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+    prefix.parent.mkdir(parents=True, exist_ok=True)
+    # tests run side by side: each installs apart, and whoever is first puts the whole package in its place
+    with tempfile.TemporaryDirectory(dir=prefix.parent) as apart:
+        command = ["npm", "install", "--prefix", apart, "--no-audit", "--no-fund", "--ignore-scripts"]
+        done = subprocess.run([*command, f"{name}@{version}"], capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            reason = f"npm could not install {name}: {done.stderr[-500:]}"
+            if os.environ.get("CI") == "true":
+                pytest.fail(reason)
+            pytest.skip(reason)
+        if not folder.exists():
+            prefix.mkdir(exist_ok=True)
+            with contextlib.suppress(OSError):  # another was first
+                (Path(apart) / "node_modules").rename(prefix / "node_modules")
     return folder
 
 

@@ -145,14 +145,15 @@ def test_after_a_conflict_the_notes_say_what_would_become_of_the_rest(world: Wor
     fork.commit("taken", {"d.txt": "d\n"})
     fork.commit("builds on what is fine", {"c.txt": "c\nmore\n"})
     fork.git("commit", "-q", "--allow-empty", "-m", "empty")
-    world.upstream.commit("theirs", {"a.txt": numbered(l3="theirs"), "b.txt": numbered(l5="theirs")})
+    theirs = {"a.txt": numbered(l3="theirs"), "b.txt": numbered(l5="theirs")}
+    edit = world.upstream.commit("Edit (#7)", theirs)
     world.upstream.commit("took one", {"d.txt": "d\n"})
     report = world.carry()
     assert verdicts(report) == ["conflicted", *["not-tried"] * 8]
     assert [(patch.subject, patch.note) for patch in report.patches[1:]] == [
         ("builds on it", "it builds on a patch that conflicts"),
         ("fine", "it would apply"),
-        ("conflicts too", "it would conflict too, in b.txt"),
+        ("conflicts too", f"it would conflict too, in b.txt, since {edit[:10]} Edit (#7)"),
         ("another place", "it would apply"),
         ("builds on the second", "it builds on a patch that conflicts"),
         ("taken", "nothing would be left of it"),

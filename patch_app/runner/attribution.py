@@ -1,0 +1,131 @@
+"""Names the upstream commit since which a patch no longer applies: merged onto upstream's history, halved.
+
+Walks the first parents from before the base to the target, and of these the commits that touch the paths in
+conflict; reads those paths alone. Where upstream moved a path away the patch stops applying there, though
+Git may follow the move. Whether a patch applies need not be monotonic along a history, so what is named is a
+commit onto which it doesn't apply, while it does onto the one before.
+"""
+
+from __future__ import annotations
+
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+from . import commit, diff, index
+from .fetch import Fetcher, commit_objects
+from .git import Git, GitError
+from .merge import Merger
+from .records import History, Patch, UpstreamCommit
+from .treewalk import TreeWalk
+
+MAX_RANGE = 3000  # commits between base and target that we are ready to look into
+MAX_PATHS = 100
+WIDTH = 7
+"""Versions that are fetched at a time: 245 commits are three fetches, and never all their blobs."""
+
+Paths = Tuple[bytes, ...]
+Ids = Dict[bytes, Optional[str]]
+
+
+class Point(NamedTuple):
+    """What the paths are from a commit on. `commit` is None before the first of them."""
+
+    commit: Optional[UpstreamCommit]
+    ids: Ids
+
+
+class Attribution:
+    """Over one history. `commits` has upstream's commits alone, `repository` is where patches are carried."""
+
+    def __init__(
+        self, fetcher: Fetcher, commits: Git, history: History, target: str, repository: Git
+    ) -> None:
+        self.fetcher = fetcher
+        self.commits = commits
+        self.history = history
+        self.target = target
+        self.repository = repository
+        self.merger = Merger(repository)
+        self._walk = TreeWalk(fetcher, commits, "upstream")
+
+    def first(self, patch: Patch, paths: Paths, before: Sequence[Patch]) -> Optional[UpstreamCommit]:
+        """The first commit since which `patch`, on top of the patches `before` it, conflicts in `paths`.
+
+        None where there is no such commit on the way or it can't be told: the conflict stands without it.
+        """
+        try:
+            return self._search(patch, paths[:MAX_PATHS], before) if paths else None
+        except GitError:
+            return None
+
+    def _search(self, patch: Patch, paths: Paths, before: Sequence[Patch]) -> Optional[UpstreamCommit]:
+        points = self._points(paths)
+        if len(points) < 2:
+            return None
+        if not _touches(patch, paths):
+            return None  # Git shows the conflict under a name that upstream gave the file
+        row = [self._pair(one, paths) for one in (*before, patch) if _touches(one, paths)]
+        modes = {path: mode for tree in row[-1] for mode, _, path in diff.list_tree(self.repository, tree)}
+        good, bad = 0, len(points) - 1
+        self._fetch([points[good], points[bad]])
+        if not self._applies(row, points[good], modes) or self._applies(row, points[bad], modes):
+            return None
+        while bad - good > 1:
+            between = range(good + 1, bad, max(1, (bad - good) // (WIDTH + 1)))
+            self._fetch([points[number] for number in between])
+            for number in between:
+                if not self._applies(row, points[number], modes):
+                    bad = number
+                    break
+                good = number
+        return points[bad].commit
+
+    def _points(self, paths: Paths) -> List[Point]:
+        """Where the paths change along the first parents, oldest first, after what they were before."""
+        if not 0 < len(self.history.upstream) <= MAX_RANGE:
+            return []
+        known = {one.sha: one for one in self.history.upstream}
+        raw = commit_objects(self.commits, list(known))
+        chain: List[UpstreamCommit] = []
+        at = self.target
+        while at in known:
+            chain.append(known[at])
+            at = (commit.parse(raw[at]).all(b"parent") or [""])[0]
+        if at not in self.commits.objects():
+            return []
+        ids = self._walk.look_up([at, *(one.sha for one in chain)], paths)
+        points = [Point(None, ids[at])]
+        for one in reversed(chain):
+            if ids[one.sha] != points[-1].ids:
+                points.append(Point(one, ids[one.sha]))
+        return points
+
+    def _pair(self, patch: Patch, paths: Paths) -> Tuple[str, str]:
+        """Trees of a patch's parent and of the patch, with nothing but the paths."""
+        old, new = self.merger.parent_tree(patch), self.merger.patch_tree(patch)
+        return self._part(old, paths), self._part(new, paths)
+
+    def _part(self, tree: str, paths: Paths) -> str:
+        return index.write_tree(self.repository, diff.list_tree(self.repository, tree, paths))
+
+    def _fetch(self, points: Sequence[Point]) -> None:
+        wanted = {oid: "upstream" for point in points for oid in point.ids.values() if oid}
+        self.fetcher.blobs(self.repository, wanted)
+
+    def _applies(self, row: Sequence[Tuple[str, str]], point: Point, modes: Dict[bytes, str]) -> bool:
+        there = [(modes.get(path, "100644"), oid, path) for path, oid in point.ids.items() if oid]
+        tree = index.write_tree(self.repository, there)
+        for old, new in row:
+            merged = self.merger.apply(new, old, tree)
+            if not merged.clean:
+                return False
+            tree = merged.tree
+        return True
+
+
+def words(since: UpstreamCommit) -> str:
+    """The commit in a note: `since 0123456789 Subject (#17)`."""
+    return "since %s %s" % (since.sha[:10], since.subject)
+
+
+def _touches(patch: Patch, paths: Paths) -> bool:
+    return any(change.path in paths or change.source in paths for change in patch.changes)
