@@ -49,7 +49,9 @@ def notes(
         elif not without.clean:
             out[number] = BUILDS_ON
         elif not carried.clean:
-            paths = tuple(dict.fromkeys(path for path, _ in carried.stages))
+            # once more with words: beside a directory Git names a file for the commit it came from
+            named = merger.apply(whole, base, new, ("carried", "patch"))
+            paths = tuple(dict.fromkeys(path for path, _ in named.stages))
             attributed += 1
             since = attribution.first(patch, paths, standing) if attributed <= MAX_ATTRIBUTED else None
             out[number] = "%s, in %s%s" % (CONFLICTS, _shown(paths), ", " + words(since) if since else "")

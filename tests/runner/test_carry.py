@@ -164,6 +164,15 @@ def test_after_a_conflict_the_notes_say_what_would_become_of_the_rest(world: Wor
     assert report.bundle is None
 
 
+def test_a_file_where_the_patch_has_a_directory_is_named_without_an_id_in_the_note(world: World) -> None:
+    world.upstream.commit("first", {"a.txt": numbered()})
+    fork = world.fork_now()
+    fork.commit("conflicts", {"a.txt": numbered(l3="ours")})
+    fork.commit("a directory", {"d/x": "x\n"})
+    world.upstream.commit("theirs", {"a.txt": numbered(l3="theirs"), "d": "a file\n"})
+    assert world.carry().patches[1].note == "it would conflict too, in d~carried"
+
+
 def test_only_so_many_patches_after_a_conflict_are_looked_at(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
