@@ -111,7 +111,7 @@ class Carrier:
     def _after(self, stopped: int, tree: str) -> List[Outcome]:
         patches = self.stack.patches
         notes = outlook.notes(self.merger, self.explainer.attribution, patches, stopped, tree)
-        return [Outcome(one, NOT_TRIED, note=note) for one, note in zip(patches[stopped + 1 :], notes)]  # noqa: B905
+        return [Outcome(one, NOT_TRIED, note=note) for one, note in zip(patches[stopped + 1 :], notes)]
 
     def _alone(self, patch: Patch, target_tree: str) -> bool:
         """Whether the patch, applied to the target alone, changes nothing."""

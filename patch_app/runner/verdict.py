@@ -34,7 +34,7 @@ def judge(
     renames.
     """
     if len(old) == len(new):
-        pairs = list(zip(old, new))  # noqa: B905 - Python 3.9 has no `strict`
+        pairs = list(zip(old, new))
         if all(same_entry(*pair) for pair in pairs):
             return CLEAN, None
     old_lines = diff.lines(repository, *patch)
