@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -52,6 +52,13 @@ def preview(
     check: Annotated[
         list[str] | None, typer.Option(help="A command to run on the carried tree; may be given again.")
     ] = None,
+    merges: Annotated[
+        Literal["flatten", "preserve"],
+        typer.Option(help="Merge commits in the stack: all in one row, or made again."),
+    ] = "flatten",
+    start: Annotated[
+        str | None, typer.Option(help="Full id of the commit after which the stack begins.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the report alone, as JSON.")] = False,
 ) -> None:
     """Show what would become of a fork's patches on a release. Writes to neither repository.
@@ -62,7 +69,9 @@ def preview(
 
     from patch_app.preview import run_preview
 
-    raise typer.Exit(run_preview(fork, branch, onto, upstream, check or [], json, Console()))
+    raise typer.Exit(
+        run_preview(fork, branch, onto, upstream, check or [], json, Console(), merges=merges, start=start)
+    )
 
 
 @app.command()

@@ -28,7 +28,7 @@ from patch_app.runner.diff import list_tree
 from patch_app.runner.fetch import COMMITS_ONLY, Fetcher, commit_objects
 from patch_app.runner.git import Git, GitError
 from patch_app.runner.job import Runner, as_problem
-from patch_app.runner.records import Check, Problem, Request
+from patch_app.runner.records import FLATTEN, Check, Problem, Request
 from patch_app.runner.workspace import Workspace
 
 INSTALLED_PATHS = (b".github/workflows/patch-maintenance.yml", b".github/patch-app.toml")
@@ -197,6 +197,8 @@ def run_preview(  # noqa: PLR0917 - the first seven are the command's own
     json_output: bool,
     console: Console,
     *,
+    merges: str = FLATTEN,
+    start: str | None = None,
     progress: Console | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> int:
@@ -210,8 +212,9 @@ def run_preview(  # noqa: PLR0917 - the first seven are the command's own
     try:
         with progress.status("Looking at the repositories") as spinner:
             report = _report(
-                fork, branch, onto, upstream, commands=checks, spinner=spinner, environment=given
-            )
+                fork, branch, onto, upstream,
+                commands=checks, shape=(merges, start), spinner=spinner, environment=given,
+            )  # fmt: skip
     except KeyboardInterrupt:
         progress.print("Stopped.")
         return Exit.INTERRUPTED
@@ -233,6 +236,7 @@ def _report(
     upstream: str | None,
     *,
     commands: Sequence[str],
+    shape: tuple[str, str | None],
     spinner: Spinner,
     environment: Mapping[str, str],
 ) -> reports.Report:
@@ -240,6 +244,9 @@ def _report(
     upstream_url = repository_url(upstream, "UPSTREAM") if upstream else fork_url
     rules.ref_name(branch, "--branch")
     rules.ref_name(onto, "--onto")
+    merges, start = shape
+    if start is not None:
+        rules.oid(start, "--start")
     listed = [
         {"name": f"check {number}", "run": command, "timeout": CHECK_SECONDS}
         for number, command in enumerate(commands, 1)
@@ -266,6 +273,8 @@ def _report(
             installed_paths=INSTALLED_PATHS,
             installed_trailer=INSTALLED_TRAILER,
             checks=found,
+            merges=merges,
+            start=start,
         )
         runner = Runner(workspace, request, progress=_shown_by(spinner), with_bundle=False)
         report = runner.run().report

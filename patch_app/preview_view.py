@@ -53,6 +53,8 @@ def show(report: Mapping[str, Any], console: Console) -> None:
         console.print(plain(f"{stack['branch']}{ahead} onto {target['name']}"), style="bold")
     if report["patches"]:
         console.print(_table(report["patches"]))
+    for note in report["notes"]:
+        console.print(plain(note), style="yellow")
     if report["merges"]:
         number = len(report["merges"])
         console.print(Text(f"{number} merge commit{'s' * (number > 1)} with nothing of their own left out"))

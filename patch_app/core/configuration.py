@@ -27,6 +27,7 @@ __all__ = [
     "Check",
     "Configuration",
     "ConfigurationError",
+    "Merges",
     "Problem",
     "Promotion",
     "RequiredCheck",
@@ -34,6 +35,7 @@ __all__ = [
     "Upstream",
     "Workflows",
     "parse",
+    "stack_of",
     "stacks",
 ]
 
@@ -48,6 +50,7 @@ MAX_CHECKS: Final = 20
 _REPOSITORY = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}")
 _CHECK_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 _.+-]{0,58}[A-Za-z0-9_.+-])?")
 _PREFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}(?:/[A-Za-z0-9][A-Za-z0-9_-]{0,39})?")
+_OID = re.compile(r"[0-9a-f]{40}")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
@@ -63,6 +66,13 @@ class Workflows(StrEnum):
 
     ASK = "ask"
     TRUST = "trust"
+
+
+class Merges(StrEnum):
+    """What becomes of merge commits in the stack."""
+
+    FLATTEN = "flatten"
+    PRESERVE = "preserve"
 
 
 class Upstream(Model):
@@ -108,12 +118,30 @@ class Stack(Model):
 
     branch: str | None = Field(None, description="The maintained branch. Default: the default branch.")
     strategy: Literal["rebase"] = Field("rebase", description="How the stack is carried.")
+    merges: Merges = Field(
+        Merges.FLATTEN,
+        description="What becomes of merge commits in the stack: `flatten` puts all commits in one row, "
+        "together with what the merges settled or added; `preserve` makes merges of side branches again.",
+    )
+    start: str | None = Field(
+        None,
+        description="Full id of the commit after which the stack begins; nothing below it is carried. For a "
+        "branch that keeps its own earlier versions in its history, or whose upstream was rewritten. "
+        "Default: the newest upstream commit, or the merge that begins a merging-rebase.",
+    )
 
     @field_validator("branch")
     @classmethod
     def _branch(cls, value: str | None) -> str | None:
         if value is not None and (why := refnames.problem(value)):
             raise ValueError(f"no branch can have this name: it {why}")
+        return value
+
+    @field_validator("start")
+    @classmethod
+    def _start(cls, value: str | None) -> str | None:
+        if value is not None and not _OID.fullmatch(value):
+            raise ValueError("a start is a full commit id of 40 lower case hex digits")
         return value
 
     @field_validator("strategy", mode="before")
@@ -303,8 +331,19 @@ def stacks(configuration: Configuration, default_branch: str) -> tuple[Stack, ..
 
     A stack that names the default branch and one that leaves it out are the same stack.
     """
-    named = [Stack(branch=one.branch or default_branch, strategy=one.strategy) for one in configuration.stack]
-    return tuple(dict.fromkeys(named)) or (Stack(branch=default_branch),)
+    named = [one.model_copy(update={"branch": one.branch or default_branch}) for one in configuration.stack]
+    # the first of two counts
+    return tuple({one.branch: one for one in reversed(named)}.values())[::-1] or (
+        Stack(branch=default_branch),
+    )
+
+
+def stack_of(configuration: Configuration, branch: str) -> Stack:
+    """What is configured for the stack of a maintained branch; the one without a branch is the default
+    branch's.
+    """
+    known = {one.branch: one for one in configuration.stack}
+    return known.get(branch) or known.get(None) or Stack(branch=branch)
 
 
 def _quoted(text: str) -> str:

@@ -62,6 +62,8 @@ class Relay(Wish):
     prerequisites: tuple[str, ...]
     # ids from the tip down to, not including, the floor
     chain: tuple[str, ...]
+    # those of them that may have several parents
+    merges: tuple[str, ...] = ()
     floor: str
     changes: tuple[RefChange, ...]
 

@@ -190,6 +190,8 @@ class Facts(Model):
     inbox: tuple[Inbox, ...] = ()
     # commits of the maintained branch above the report's base, merges excluded
     stack_commits: tuple[str, ...] | None = None
+    # the commit at which the report lets the stack begin is configured, or upstream's files
+    start_holds: bool | None = None
     # merges among them
     stack_merges: tuple[str, ...] = ()
     # the report's base is a commit of the upstream repository

@@ -60,7 +60,7 @@ def _verdict(attempt: Attempt) -> str:
         are = "are" if len(patches) != 1 else "is"
         return (
             f"{whole} {code(attempt.stack)} {are} accounted for on {code(attempt.tag)}**: "
-            f"{patch_table.summed(patches) or 'nothing to carry'}.{_merges(report)}"
+            f"{patch_table.summed(patches) or 'nothing to carry'}.{_merges(report)}{_notes(report)}"
         )
     stopped = conflicted(report)
     if stopped is None:
@@ -70,7 +70,7 @@ def _verdict(attempt: Attempt) -> str:
     number, patch = stopped
     return (
         f"**Patch {number} of {len(patches)} of {code(attempt.stack)} conflicts with {code(attempt.tag)}**: "
-        f"{inline(patch.subject, 200)} ({patch_table.summed(patches)})."
+        f"{inline(patch.subject, 200)} ({patch_table.summed(patches)}).{_notes(report)}"
     )
 
 
@@ -79,6 +79,10 @@ def _merges(report: Report) -> str:
         return ""
     own = "which adds nothing of its own" if len(report.merges) == 1 else "which add nothing of their own"
     return f" Left out: {patch_table.counted(len(report.merges), 'merge commit')}, {own}."
+
+
+def _notes(report: Report) -> str:
+    return "".join(f"\n\nAbout the stack: {inline(note, 2000)}." for note in report.notes)
 
 
 def conflicted(report: Report) -> tuple[int, Patch] | None:

@@ -102,15 +102,22 @@ def go_on(report: Report, *, clone_url: str, maintenance: str, archive: str, bra
         shlex.join(["git", "switch", "-c", "carry", "--no-track", f"origin/{maintenance}"]),
     ]
     if stopped is not None:
-        rest = [patch.old for patch in report.patches[stopped + 1 :] if patch.verdict is Verdict.NOT_TRIED]
-        lines += [
-            f"git cherry-pick {report.patches[stopped].old}",
-            "# edit the files, `git add` them, then: git cherry-pick --continue",
-        ]
+        first, left = report.patches[stopped], report.patches[stopped + 1 :]
+        rest = [patch.old for patch in left if patch.verdict is Verdict.NOT_TRIED and not patch.merge]
+        if not first.merge:
+            lines += [
+                f"git cherry-pick {first.old}",
+                "# edit the files, `git add` them, then: git cherry-pick --continue",
+            ]
         if len(rest) > MAX_LISTED:
-            lines.append(f"git cherry-pick {report.patches[stopped].old}..{head}")
+            lines.append(f"git cherry-pick $(git rev-list --reverse --no-merges {first.old}..{head})")
         elif rest:
             lines.append(f"git cherry-pick {' '.join(rest)}")
+        lines += [
+            f"git show --remerge-diff {patch.old}  # a merge: make a commit of what it settled or added"
+            for patch in (first, *left)
+            if patch.merge
+        ]
         if report.installed is not None and report.installed.commits and len(rest) <= MAX_LISTED:
             lines.append(
                 f"git cherry-pick {' '.join(report.installed.commits[:MAX_LISTED])}  # the App's own files"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from patch_app.core import approval, messages, names, verify
+from patch_app.core import approval, configuration, messages, names, verify
 from patch_app.core.attempt import Attempt, Check, Link, Run, Stage
 from patch_app.core.effects import (
     Close,
@@ -186,6 +186,9 @@ def relay(attempt: Attempt, facts: Facts, changes: tuple[RefChange, ...]) -> Rel
     if report is None or attempt.inbox is None or attempt.candidate is None or attempt.target is None:
         raise ValueError("only a verified report can be relayed")
     bundle = report.bundle
+    keeps_merges = (
+        configuration.stack_of(attempt.configuration, attempt.stack).merges is configuration.Merges.PRESERVE
+    )
     # the server decided what the fork already has, so the report may not widen it
     allowed = attempt.target if attempt.bundle_from == "target" else report.base
     return Relay(
@@ -195,6 +198,7 @@ def relay(attempt: Attempt, facts: Facts, changes: tuple[RefChange, ...]) -> Rel
         tip=attempt.candidate,
         prerequisites=(allowed,) if allowed else (),
         chain=verify.chain(report),
+        merges=verify.merged(report, facts.stack_merges) if keeps_merges else (),
         floor=attempt.target,
         changes=changes,
         seq=again(facts, "relay"),

@@ -98,6 +98,8 @@ class Patch(Part):
     paths: Annotated[tuple[Path, ...], Field(max_length=300)]
     upstream_commits: Annotated[tuple[UpstreamCommit, ...], Field(max_length=50)]
     note: Note | None
+    merge: bool = False
+    """A merge commit, with what it settled or added."""
 
     @model_validator(mode="after")
     def _new_only_where_carried(self) -> Self:
@@ -210,6 +212,12 @@ class Report(Part):
     run: Run | None
     stack: Stack | None
     base: Oid | None
+    other_bases: Annotated[tuple[Oid, ...], Field(max_length=20)]
+    """Upstream commits that the stack stands on too and that the base doesn't have."""
+    start: Oid | None
+    """The fork's own commit below which nothing is carried; null where the stack begins at upstream's
+    commits.
+    """
     target: Target | None
     patches: Annotated[tuple[Patch, ...], Field(max_length=2000)]
     candidate: Candidate | None
@@ -217,7 +225,9 @@ class Report(Part):
     conflict: Conflict | None
     installed: Installed | None
     merges: Annotated[tuple[Oid, ...], Field(max_length=2000)]
-    """Merge commits of the stack that add nothing of their own: they have no verdict and no new commit."""
+    """Merge commits of the stack of which nothing is left: they have no verdict and no new commit."""
+    notes: Annotated[tuple[Note, ...], Field(max_length=20)]
+    """What a person should know about how the stack was read."""
     range_diff: Annotated[str, StringConstraints(max_length=60_000)] | None
     bundle: Bundle | None
     checks: Annotated[tuple[Check, ...], Field(max_length=50)]

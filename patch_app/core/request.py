@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 
-from patch_app.core import names
+from patch_app.core import configuration, names
 from patch_app.core.attempt import Attempt
 
 # GitHub's limit for all inputs of a dispatch together, in characters
@@ -25,6 +25,7 @@ def request(attempt: Attempt, upstream_git_url: str) -> str:
     """
     if attempt.target is None or attempt.stack_head is None:
         raise ValueError("a request needs the target and the stack's head")
+    stack = configuration.stack_of(attempt.configuration, attempt.stack)
     text = json.dumps(
         {
             "schema": 1,
@@ -35,6 +36,8 @@ def request(attempt: Attempt, upstream_git_url: str) -> str:
             "upstream": upstream_git_url,
             "bundle_from": attempt.bundle_from,
             "date": int(attempt.created.timestamp()),
+            "merges": stack.merges,
+            "start": stack.start,
             "installed_paths": list(names.INSTALLED_PATHS),
             "installed_trailer": names.INSTALLED_TRAILER,
             "checks": [

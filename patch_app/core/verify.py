@@ -5,6 +5,8 @@ A runner is not trusted: whatever it says is held against what we asked for and 
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from patch_app.core import names
 from patch_app.core.attempt import Attempt
 from patch_app.core.facts import Facts, Inbox, RunFact
@@ -58,17 +60,23 @@ def _patches_problem(report: Report, facts: Facts) -> str | None:
         missing = set(facts.stack_commits) - set(old) - installed
         if missing:
             return f"the report has no verdict for {len(missing)} patch(es), the first is {min(missing)[:12]}"
-        foreign = (set(old) | installed) - set(facts.stack_commits)
+        foreign = (set(old) | installed) - set(facts.stack_commits) - set(facts.stack_merges)
         if foreign:
             first = min(foreign)[:12]
             return f"the report has {len(foreign)} commit(s) that are not in the stack, the first is {first}"
-        if set(report.merges) != set(facts.stack_merges):
+        merges = set(facts.stack_merges)
+        # a merge that settled or added something is a patch too
+        if set(report.merges) != merges - set(old) or installed & merges:
             return "the report's merge commits are not those of the stack"
         hidden = installed - set(facts.installed)
         if hidden:
             return f"the report calls {min(hidden)[:12]} the App's own commit, and it isn't"
     if facts.base_is_upstream is False:
         return f"the report's base {report.base} is no commit of the upstream repository"
+    if facts.start_holds is False:
+        return (
+            f"the report lets the stack begin at {report.start}, which is neither configured nor upstream's"
+        )
     return None
 
 
@@ -99,6 +107,11 @@ def _result_problem(attempt: Attempt, report: Report) -> str | None:
 def tip(report: Report) -> str | None:
     """What was carried: the candidate, else what there was before the conflict, else the target."""
     return report.tip or (report.target.sha if report.target else None)
+
+
+def merged(report: Report, merges: Collection[str]) -> tuple[str, ...]:
+    """The new commits that stand for merge commits of the stack, `merges`, and may have several parents."""
+    return tuple(patch.new for patch in report.patches if patch.new is not None and patch.old in merges)
 
 
 def chain(report: Report) -> tuple[str, ...]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Final
 
 from patch_app.github.pack import DEFAULT_LIMITS, BadPack, Commit, Limits, commits_of, read_pack
@@ -63,13 +62,15 @@ def check_bundle(
     allowed_prerequisites: Collection[str],
     chain: Sequence[str],
     floor: str,
+    merges: Collection[str] = (),
     limits: Limits = DEFAULT_LIMITS,
 ) -> bytes:
     """The bundle's pack, when it brings exactly the commits of `chain` on top of `floor`.
 
-    `chain`: the stack's new commits, newest first, from the tip down to, not including, `floor` (the
-    target). Empty where the tip is the floor itself. The floor and what it stands on may be in the
-    pack: their ids are hashes, so they are what upstream has. Raises BadBundle.
+    `chain`: the stack's new commits, newest first, from the tip down to, not including, `floor` (the target).
+    Empty where the tip is the floor itself. `merges`: those of them that may have several parents, all of
+    them in the chain or the floor; without any, each stands on the next. The floor and what it stands on may
+    be in the pack: their ids are hashes, so they are what upstream has. Raises BadBundle.
     """
     bundle = read_bundle(data)
     if dict(bundle.refs) != {expected_ref: expected_tip}:
@@ -86,7 +87,7 @@ def check_bundle(
         raise BadBundle(str(error)) from error
     if pack.kinds.get("tag"):
         raise BadBundle("The bundle holds a tag object.")
-    _check_chain(commits, chain, floor)
+    _check_chain(commits, chain, floor, merges)
     if floor not in commits and floor not in bundle.prerequisites:
         raise BadBundle(f"The bundle neither holds the target {floor} nor builds on it.")
     if strangers := set(commits) - set(chain) - _below(commits, floor):
@@ -99,17 +100,25 @@ def check_bundle(
     return bytes(bundle.pack)
 
 
-def _check_chain(commits: Mapping[str, Commit], chain: Sequence[str], floor: str) -> None:
+def _check_chain(
+    commits: Mapping[str, Commit], chain: Sequence[str], floor: str, merges: Collection[str]
+) -> None:
     if len(set(chain)) != len(chain) or floor in chain:
         raise BadBundle("The report names a commit of the stack twice.")
-    for oid, parent in pairwise([*chain, floor]):
+    reached = set(chain[:1])
+    for number, oid in enumerate(chain):
         commit = commits.get(oid)
         if commit is None:
             raise BadBundle(f"The bundle lacks the commit {oid} that the report names.")
-        if len(commit.parents) != 1:
+        if len(commit.parents) != 1 and oid not in merges:
             raise BadBundle(f"The commit {oid} has {len(commit.parents)} parents; a carried patch has one.")
-        if commit.parents[0] != parent:
-            raise BadBundle(f"The commit {oid} stands on {commit.parents[0]}, expected {parent}.")
+        below = [*chain[number + 1 :], floor]
+        expected = below if merges else below[:1]
+        if strange := [parent for parent in commit.parents if parent not in expected]:
+            raise BadBundle(f"The commit {oid} stands on {strange[0]}, expected {below[0]}.")
+        if oid not in reached:
+            raise BadBundle(f"The commit {oid} is not in the history of the bundle's tip.")
+        reached.update(commit.parents)
 
 
 def _below(commits: Mapping[str, Commit], floor: str) -> set[str]:

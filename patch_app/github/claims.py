@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from patch_app.core import names
+from patch_app.core import configuration, names
 from patch_app.core.attempt import Attempt
 from patch_app.core.facts import Inbox
 from patch_app.core.report import Report, Status
@@ -45,21 +45,52 @@ async def evidence(client: InstallationClient, attempt: Attempt, report: Report 
         return {
             "nothing_to_carry": await _nothing_to_carry(client, attempt, attempt.target, attempt.stack_head)
         }
-    if report.base is None or report.status not in (Status.CLEAN, Status.CONFLICT):
+    if report.status not in (Status.CLEAN, Status.CONFLICT):
         return {}
     fork = attempt.repository
+    bases = tuple(one for one in (report.base, *report.other_bases) if one is not None)
     try:
-        commits, merges = await reading.commits_between(client, fork, report.base, attempt.stack_head)
+        commits, merges = await _stack(client, fork, report, attempt.stack_head)
     except NotFound:
         return {"stack_commits": (), "base_is_upstream": False}
     claimed = report.installed.commits if report.installed else ()
     own = [one for one in claimed if one in commits and await is_our_own(client, fork, one)]
+    known = [await _upstreams(client, attempt.upstream, base, attempt.target) for base in bases]
     return {
         "stack_commits": commits,
         "stack_merges": merges,
-        "base_is_upstream": await _upstreams(client, attempt.upstream, report.base, attempt.target),
+        "base_is_upstream": all(known) and (bool(bases) or report.start is not None),
+        "start_holds": await _start_holds(client, attempt, report),
         "installed": tuple(own),
     }
+
+
+async def _stack(
+    client: InstallationClient, fork: str, report: Report, head: str
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Commits and merges of the maintained branch above where the report lets the stack begin."""
+    begin = report.start or report.base
+    if begin is None:
+        raise NotFound(404, "the report names no commit that the stack begins at")
+    commits, merges = await reading.commits_between(client, fork, begin, head)
+    theirs: set[str] = set()
+    for other in {*report.other_bases, *((report.base,) if report.base else ())} - {begin}:
+        theirs.update(*await reading.commits_between(client, fork, begin, other))
+    return tuple(one for one in commits if one not in theirs), tuple(m for m in merges if m not in theirs)
+
+
+async def _start_holds(client: InstallationClient, attempt: Attempt, report: Report) -> bool:
+    """Whether nothing of the fork's goes missing below the start: it is configured, or has upstream's very
+    files.
+    """
+    if report.start in (None, configuration.stack_of(attempt.configuration, attempt.stack).start):
+        return True
+    start, base = [
+        await client.get(f"/repos/{attempt.repository}/git/commits/{segment(one)}")
+        for one in (str(report.start), str(report.base))
+    ]
+    parents = [one["sha"] for one in start["parents"]]
+    return len(parents) > 1 and parents[0] == report.base and start["tree"]["sha"] == base["tree"]["sha"]
 
 
 async def is_our_own(client: InstallationClient, repository: str, commit: str) -> bool:

@@ -197,6 +197,7 @@ class Performer:
             expected_tip=effect.tip,
             allowed_prerequisites=effect.prerequisites,
             chain=effect.chain,
+            merges=effect.merges,
             floor=effect.floor,
         )
 

@@ -101,8 +101,7 @@ class Attribution:
 
     def _pair(self, patch: Patch, paths: Paths) -> Tuple[str, str]:
         """Trees of a patch's parent and of the patch, with nothing but the paths."""
-        old, new = self.merger.parent_tree(patch), self.merger.patch_tree(patch)
-        return self._part(old, paths), self._part(new, paths)
+        return self._part(patch.before, paths), self._part(patch.after, paths)
 
     def _part(self, tree: str, paths: Paths) -> str:
         return index.write_tree(self.repository, diff.list_tree(self.repository, tree, paths))

@@ -8,19 +8,23 @@ Never takes a side, never skips a patch in silence, never runs anything of eithe
 from __future__ import annotations
 
 import os
-from typing import Callable, Dict, List, Optional, Tuple
+import re
+from typing import Callable, Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from . import commit, conflict, diff, explain, index, outlook, verdict
 from .attributes import NAME, Attributes
 from .attribution import words
+from .fetch import commit_objects
 from .git import Git
-from .merge import Merger
+from .merge import NAMES, Merger
 from .records import (
     ALREADY_UPSTREAM,
-    CARRIED,
+    CLEAN,
     CONFLICTED,
     EMPTY,
     NOT_TRIED,
+    RESOLVED,
+    TARGET,
     Carried,
     Conflict,
     History,
@@ -29,11 +33,31 @@ from .records import (
     Patch,
     Problem,
     Request,
+    Stage,
 )
 from .stack import Stack
 
 Progress = Callable[[str, int, int], None]
 """Called with a stage and how much of it is done, of how much. Gets no text out of a repository."""
+
+
+class State(NamedTuple):
+    """What is carried up to a place: its commit, the commit's tree, and the commits and the numbers of the
+    patches on the way from the target.
+    """
+
+    tip: str
+    tree: str
+    below: FrozenSet[str]
+    numbers: FrozenSet[int]
+
+
+FILES = ("100644", "100755")
+MARKER = re.compile(rb"(?m)^(?:<{2,} %s|>{2,} %s)\r?$" % tuple(name.encode() for name in NAMES))
+"""A line of a conflict of ours. A file that had one before is taken for one in conflict."""
+
+Step = Tuple[Outcome, Optional[Conflict], State]
+"""What became of one patch, the conflict, if any, and what is carried then."""
 
 
 class Carrier:
@@ -49,6 +73,11 @@ class Carrier:
         self.explainer = explainer
         self.merger = Merger(repository)
         self.attributes = Attributes(repository, os.path.join(repository.directory, "attributes"))
+        self._attributes_of = ""
+        self.target_tree = self.merger.tree_of(request.target)
+        self._states: Dict[int, State] = {
+            TARGET: State(request.target, self.target_tree, frozenset([request.target]), frozenset())
+        }
 
     def carry(self, progress: Progress) -> Carried:
         """All patches, in order.
@@ -57,22 +86,23 @@ class Carrier:
             Problem: where a patch is left without a verdict, which would be a mistake of ours.
             GitError: where git fails in another way than by a conflict.
         """
-        target_tree = self.merger.tree_of(self.request.target)
-        tip, tree = self.request.target, target_tree
+        patches = self.stack.patches
         outcomes: List[Outcome] = []
         found: Optional[Conflict] = None
-        self.attributes.use(tree)
-        for number, patch in enumerate(self.stack.patches):
-            progress("carry", number, len(self.stack.patches))
-            outcome, found, after = self._one(patch, tip, tree, target_tree)
+        state = self._states[TARGET]
+        for number, patch in enumerate(patches):
+            progress("carry", number, len(patches))
+            state = self._states[patch.onto[0]]
+            self._use_attributes(state.tree)
+            outcome, found, after = self._merge(patch) if len(patch.onto) > 1 else self._one(patch, state)
             outcomes.append(outcome)
             if found is not None:
-                outcomes += self._after(number, tree)
+                outcomes = [*self._before(outcomes[:-1], state), outcome, *self._after(number, state.tree)]
                 break
-            if outcome.verdict in CARRIED and outcome.new is not None:
-                tip = outcome.new
-                tree = after
-        progress("carry", len(self.stack.patches), len(self.stack.patches))
+            numbers = after.numbers | {number, *patch.onto}
+            self._states[number] = state = after._replace(numbers=numbers)
+        progress("carry", len(patches), len(patches))
+        tip = state.tip
         installed: Optional[Installed] = None
         if self.stack.installed:
             new = self._install(tip) if found is None else None
@@ -82,60 +112,152 @@ class Carrier:
         self.account(carried)
         return carried
 
-    def _one(
-        self, patch: Patch, tip: str, tree: str, target_tree: str
-    ) -> Tuple[Outcome, Optional[Conflict], str]:
-        """One patch on what is carried so far: its outcome, the conflict if any, the tree after it."""
-        parent_tree, patch_tree = self.merger.parent_tree(patch), self.merger.patch_tree(patch)
-        if patch_tree == parent_tree:
-            return Outcome(patch, EMPTY, note="it changed nothing to begin with"), None, tree
-        merged = self.merger.apply(patch_tree, parent_tree, tree)
+    def _use_attributes(self, tree: str) -> None:
+        if self._attributes_of != tree:
+            self.attributes.use(tree)
+            self._attributes_of = tree
+
+    def _one(self, patch: Patch, state: State) -> Step:
+        """One patch on what is carried so far: its outcome, the conflict if any, and what is carried then."""
+        if patch.made[0] == patch.made[1]:
+            return Outcome(patch, EMPTY, note="it changed nothing to begin with"), None, state
+        merged = self.merger.apply(patch.after, patch.before, state.tree)
         if not merged.clean:
-            return self._conflicted(patch, tree, target_tree)
-        if merged.tree == tree:
-            return self._nothing_left(patch, tree, target_tree), None, tree
-        raw, note = commit.carried(patch.raw, merged.tree, tip, self.request.date)
+            outcome, found = self._conflicted(patch, state.tree)
+            return outcome, found, state
+        if merged.tree == state.tree:
+            return self._nothing_left(patch, state.tree), None, state
+        outcome, after = self._write(patch, merged.tree, state.tree, [state])
+        return outcome, None, after
+
+    def _merge(self, patch: Patch) -> Step:
+        """A merge of the stack made again of what its parents have become, with what it settled and added."""
+        states = self._distinct(patch)
+        first = states[0][1]
+        tree = first.tree
+        settled: List[Tuple[bytes, Stage]] = []
+        refused: Optional[Step] = None
+        for base, state in states[1:]:
+            merged = self.merger.apply(state.tree, base.tree, tree, NAMES)
+            if not merged.clean:
+                settled += [*merged.stages]
+                refused = self._refused(patch, first, (base.tree, state.tree, tree))
+            tree = merged.tree
+        if len(states) == 1 and patch.before == patch.after:
+            return Outcome(patch, EMPTY, note="there is nothing left to merge"), None, first
+        own = self.merger.apply(patch.after, patch.before, tree)
+        if not own.clean:
+            return refused or self._refused(patch, first, (patch.before, patch.after, tree))
+        if refused and not self._settles(patch, settled, tree, own.tree):
+            return refused
+        if len(states) == 1 and own.tree == first.tree:
+            return self._nothing_left(patch, first.tree), None, first
+        outcome, after = self._write(patch, own.tree, tree, [state for _, state in states])
+        if refused:
+            note = "it settles the conflict of its parents as it did before"
+            outcome = outcome._replace(verdict=RESOLVED, note=joined(note, outcome.note))
+        return outcome, None, after
+
+    def _distinct(self, patch: Patch) -> List[Tuple[State, State]]:
+        """What a merge's parents have become, each with its base: without those that another has by now.
+
+        Had it them from the beginning, the merge was made in spite of that (`--no-ff`).
+        """
+        bases = [TARGET, *patch.bases]
+        pairs = [(self._states[base], self._states[one]) for one, base in zip(patch.onto, bases)]
+        tips = [state.tip for _, state in pairs]
+        return [
+            pair for number, pair in enumerate(pairs)
+            if pair[1].tip not in tips[:number]
+            and not any(
+                pair[1].tip in other.below and patch.onto[number] not in other.numbers
+                for _, other in pairs if other.tip != pair[1].tip
+            )
+        ]  # fmt: skip
+
+    def _settles(self, patch: Patch, stages: Sequence[Tuple[bytes, Stage]], tree: str, settled: str) -> bool:
+        """Whether a merge as it was made settles every conflict of its parents that there is now.
+
+        `tree` has the conflicts, with markers where files have them; the merge's own part was applied to it.
+        In a file with markers none may be left; any other has to conflict in just the way it did then.
+        """
+        numbers: Dict[bytes, Set[int]] = {}
+        for path, stage in stages:
+            numbers.setdefault(path, set()).add(stage.stage if stage.mode in FILES else 0)
+        for path, found in numbers.items():
+            then, now, after = (
+                diff.list_tree(self.repository, one, (path,)) for one in (patch.before, tree, settled)
+            )
+            if then == now:
+                continue
+            if not {2, 3} <= found or 0 in found or len(after) != 1:
+                return False
+            if MARKER.search(commit_objects(self.repository, [after[0][1]])[after[0][1]]):
+                return False
+        return True
+
+    def _refused(self, patch: Patch, onto: State, trees: Tuple[str, str, str]) -> Step:
+        """The conflict of merging the difference of the first two trees into the third."""
+        before, after, tree = trees
+        named = self.merger.apply(after, before, tree, NAMES)
+        found = conflict.describe(
+            self.repository, patch, parent=before, patch_tree=after, carried=tree, merged=named
+        )
+        note = "this merge commit can't be made again by itself"
+        return Outcome(patch, CONFLICTED, note=note), found, onto
+
+    def _write(self, patch: Patch, tree: str, onto: str, parents: Sequence[State]) -> Tuple[Outcome, State]:
+        """The carried commit of a patch, with the verdict on what it does to the tree `onto`."""
+        tips = [state.tip for state in parents]
+        raw, note = commit.carried(patch.raw, tree, tips, self.request.date)
         new = commit.write(self.repository, raw)
-        changes = diff.raw(self.repository, tree, merged.tree, renames=False)
-        word, why = verdict.judge(
-            self.repository, (parent_tree, patch_tree), (tree, merged.tree), patch.changes, changes
-        )
-        if any(change.path.rsplit(b"/", 1)[-1] == NAME for change in changes):
-            self.attributes.use(merged.tree)
-        return (
-            Outcome(patch, word, new, "; ".join(part for part in (why, note) if part) or None),
-            None,
-            merged.tree,
-        )
+        changes = diff.raw(self.repository, onto, tree, renames=False)
+        word, why = verdict.judge(self.repository, patch.made, (onto, tree), patch.changes, changes)
+        if patch.settled_by is not None and word != CLEAN:
+            word, why = RESOLVED, joined("as the merge %s settled it" % patch.settled_by[:12], why)
+        if onto == self._attributes_of and not any(c.path.rsplit(b"/", 1)[-1] == NAME for c in changes):
+            self._attributes_of = tree  # the same attribute files
+        below = frozenset([new]).union(*(state.below for state in parents))
+        numbers = frozenset().union(*(state.numbers for state in parents))
+        return Outcome(patch, word, new, joined(why, note)), State(new, tree, below, numbers)
+
+    def _before(self, outcomes: List[Outcome], state: State) -> List[Outcome]:
+        """What was carried on a side branch that doesn't lead to the conflict isn't handed over."""
+        note = "it would apply; it is on another side branch than the patch that conflicts"
+        return [
+            one if one.new is None or one.new in state.below else Outcome(one.patch, NOT_TRIED, note=note)
+            for one in outcomes
+        ]
 
     def _after(self, stopped: int, tree: str) -> List[Outcome]:
         patches = self.stack.patches
         notes = outlook.notes(self.merger, self.explainer.attribution, patches, stopped, tree)
         return [Outcome(one, NOT_TRIED, note=note) for one, note in zip(patches[stopped + 1 :], notes)]
 
-    def _alone(self, patch: Patch, target_tree: str) -> bool:
+    def _alone(self, patch: Patch) -> bool:
         """Whether the patch, applied to the target alone, changes nothing."""
-        merged = self.merger.apply(self.merger.patch_tree(patch), self.merger.parent_tree(patch), target_tree)
-        return merged.clean and merged.tree == target_tree
+        merged = self.merger.apply(patch.made[1], patch.made[0], self.target_tree)
+        return merged.clean and merged.tree == self.target_tree
 
-    def _nothing_left(self, patch: Patch, tree: str, target_tree: str) -> Outcome:
-        if tree == target_tree or self._alone(patch, target_tree):
-            commits = self.explainer.took(patch)
-            return Outcome(patch, ALREADY_UPSTREAM, upstream_commits=commits)
+    def _nothing_left(self, patch: Patch, tree: str) -> Outcome:
+        if self._alone(patch):
+            return Outcome(patch, ALREADY_UPSTREAM, upstream_commits=self.explainer.took(patch))
+        if patch.before == patch.after:
+            by = " %s" % patch.settled_by[:12] if patch.settled_by else ""
+            return Outcome(patch, EMPTY, note="a merge in the stack%s left nothing of it" % by)
         return Outcome(patch, EMPTY, note="an earlier patch of the stack has it already")
 
-    def _conflicted(self, patch: Patch, tree: str, target_tree: str) -> Tuple[Outcome, Conflict, str]:
+    def _conflicted(self, patch: Patch, tree: str) -> Tuple[Outcome, Conflict]:
         """The conflict, described on a merge done again with words instead of ids in its markers."""
-        parent_tree, patch_tree = self.merger.parent_tree(patch), self.merger.patch_tree(patch)
-        named = self.merger.apply(patch_tree, parent_tree, tree, ("carried", "patch"))
+        named = self.merger.apply(patch.after, patch.before, tree, NAMES)
         found = conflict.describe(
-            self.repository, patch, parent=parent_tree, patch_tree=patch_tree, carried=tree, merged=named
+            self.repository, patch, parent=patch.before, patch_tree=patch.after, carried=tree, merged=named
         )
         paths = tuple(dict.fromkeys(path for path, _ in named.stages))
         before = self.stack.patches[: self.stack.patches.index(patch)]
         since = self.explainer.attribution.first(patch, paths, before)
         note = "it has not applied " + words(since) if since else None
-        if self._alone(patch, target_tree):
+        if self._alone(patch):
             note = "applied to the release alone it changes nothing: it may have been taken upstream"
         # Git may show a path under another name (`x~patch` beside a directory `x`), which upstream never had
         commits = self.explainer.touched(paths) or self.explainer.touched(
@@ -143,7 +265,7 @@ class Carrier:
         )
         if since is not None:
             commits = (since, *(one for one in commits if one != since))[: explain.MAX_COMMITS]
-        return Outcome(patch, CONFLICTED, note=note, upstream_commits=commits), found, tree
+        return Outcome(patch, CONFLICTED, note=note, upstream_commits=commits), found
 
     def _install(self, tip: str) -> str:
         """The App's own commits as one commit on top, with its files as the stack's head has them."""
@@ -154,7 +276,7 @@ class Carrier:
         gone = [("0", "0" * len(self.request.stack), path) for path in paths if path not in present]
         new_tree = index.write_tree(self.repository, [*head, *gone], tree)
         newest = self.repository.run("cat-file", "commit", self.stack.installed[-1])
-        raw, _ = commit.carried(newest, new_tree, tip, self.request.date)
+        raw, _ = commit.carried(newest, new_tree, [tip], self.request.date)
         return commit.write(self.repository, raw)
 
     def account(self, carried: Carried) -> None:
@@ -169,3 +291,8 @@ class Carrier:
         wrong = [sha for sha in self.history.stack if seen.get(sha) != 1]
         if wrong or len(seen) != len(self.history.stack):
             raise Problem("carry", "commits of the stack are not accounted for: %s" % ", ".join(wrong))
+
+
+def joined(*notes: Optional[str]) -> Optional[str]:
+    """Notes as one, None for none."""
+    return "; ".join(note for note in notes if note) or None

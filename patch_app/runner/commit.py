@@ -81,12 +81,12 @@ def has_trailer(raw: bytes, trailer: str) -> bool:
     return trailer.encode() in [line.rstrip() for line in paragraphs[-1].split(b"\n")]
 
 
-def carried(raw: bytes, tree: str, parent: str, date: int) -> Tuple[bytes, Optional[str]]:
+def carried(raw: bytes, tree: str, parents: Sequence[str], date: int) -> Tuple[bytes, Optional[str]]:
     """Bytes of the new commit: author, encoding, other headers and message as they are. And a note, if
     any."""
     commit = parse(raw)
     dropped = sorted({key.decode("ascii") for key, _ in commit.headers if key in SIGNED})
-    lines = [b"tree " + tree.encode(), b"parent " + parent.encode()]
+    lines = [b"tree " + tree.encode()] + [b"parent " + parent.encode() for parent in parents]
     for key, value in commit.headers:
         if key in (b"tree", b"parent") or key in SIGNED:
             continue

@@ -8,7 +8,7 @@ batch.
 from __future__ import annotations
 
 import os
-from typing import Dict, Iterable, List, Sequence, Set
+from typing import Dict, Iterable, Sequence
 
 from .git import Git, GitError
 from .records import History, Problem, Request
@@ -128,8 +128,13 @@ def fetch_trees(fetcher: Fetcher, repository: Git, request: Request, history: Hi
     options = ("--filter=" + NO_BLOBS,)
     depth, base = "--depth=%d" % history.depth, history.base
     workspace = fetcher.workspace
+    spec, lines = ["+%s:refs/carry/stack" % request.stack], b""
+    if any(len(parents) > 1 for parents in history.parents.values()):
+        # below a merge of upstream a common depth would bring upstream's own history
+        spec, depth = [], "--depth=1"
+        lines = "".join(sha + "\n" for sha in (*history.stack, *history.edges)).encode()
     try:
-        fetcher.fetch(repository, "fork", ["+%s:refs/carry/stack" % request.stack], depth, *options)
+        fetcher.fetch(repository, "fork", spec, depth, *options, *(["--stdin"] if lines else []), stdin=lines)
     except GitError as error:
         raise unreachable(error, "the stack", workspace.fork_url) from error
     try:
@@ -144,11 +149,12 @@ def fetch_trees(fetcher: Fetcher, repository: Git, request: Request, history: Hi
 
 def ensure_commits(fetcher: Fetcher, repository: Git, names: Sequence[str]) -> None:
     """Commits with their trees, each without its parents, from whichever remote has them. Raises GitError."""
-    missing: Set[str] = set(names) - set(repository.objects())
+    missing = sorted(set(names) - set(repository.objects()))
     if not missing:
         return
-    wanted: List[str] = sorted(missing)
+    options = ("--depth=1", "--filter=" + NO_BLOBS, "--stdin")
+    lines = "".join(name + "\n" for name in missing).encode()
     try:
-        fetcher.fetch(repository, "fork", wanted, "--depth=1", "--filter=" + NO_BLOBS)
+        fetcher.fetch(repository, "fork", (), *options, stdin=lines)
     except GitError:
-        fetcher.fetch(repository, "upstream", wanted, "--depth=1", "--filter=" + NO_BLOBS)
+        fetcher.fetch(repository, "upstream", (), *options, stdin=lines)

@@ -8,11 +8,13 @@ own branches for upstream: after a promotion they hold the stack. Never takes "t
 from __future__ import annotations
 
 import os
-from typing import Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Dict, List, Optional, Sequence, Set, Tuple
 
+from . import start as starts
 from .fetch import COMMITS_ONLY, Fetcher, unreachable
 from .git import Git, GitError
 from .records import History, Problem, UpstreamCommit, text
+from .start import Known, Start
 from .workspace import Workspace
 
 DEPTHS: Tuple[Optional[int], ...] = (40, 400, 4000, None)
@@ -20,16 +22,7 @@ MAX_STACK = 2000
 SLACK = 86_400
 """Committer dates are not in order everywhere; a day more costs a few commits."""
 
-FORMAT = "--format=%H%x1f%P%x1f%ct%x1f%s"
-
-
-class Known(NamedTuple):
-    """A commit as the exploration sees it."""
-
-    sha: str
-    parents: Tuple[str, ...]
-    date: int
-    subject: str
+FORMAT = "--format=%H%x1f%P%x1f%T%x1f%ct%x1f%an <%ae> %at%x1f%s"
 
 
 def log(repository: Git, *revisions: str) -> List[Known]:
@@ -40,8 +33,8 @@ def log(repository: Git, *revisions: str) -> List[Known]:
     found = []
     for entry in out.split(b"\0"):
         if entry:
-            sha, parents, date, subject = text(entry).split("\x1f", 3)
-            found.append(Known(sha, tuple(parents.split()), int(date or 0), subject))
+            sha, parents, tree, date, written, subject = text(entry).split("\x1f", 5)
+            found.append(Known(sha, tuple(parents.split()), tree, int(date or 0), written, subject))
     return found
 
 
@@ -57,14 +50,18 @@ def shallow_commits(repository: Git) -> Set[str]:
 class Explorer:
     """Explores one stack; `head` and `target` are full commit ids."""
 
-    def __init__(self, workspace: Workspace, head: str, target: str, base: Optional[str]) -> None:
+    def __init__(
+        self, workspace: Workspace, head: str, target: str, base: Optional[str], start: Optional[str] = None
+    ) -> None:
         self.workspace = workspace
         self.fetcher = Fetcher(workspace)
         self.head = head
         self.target = target
         self.hint = base
+        self.start = start
         self.format = "sha256" if len(head) == 64 else "sha1"
         self.repository = workspace.repository("commits", self.format)
+        self._theirs: Dict[int, Set[str]] = {}
 
     def explore(self) -> History:
         """The stack's commits and its base.
@@ -76,7 +73,9 @@ class Explorer:
             self._fetch_stack(depth)
             whole = log(self.repository, self.head)
             self._fetch_target(None if depth is None else min(commit.date for commit in whole) - SLACK)
-            own = self._own(self._hinted(whole))
+            everything = self._own(self._hinted(whole))
+            start = self._start(everything, whole)
+            own = self._own([*self._hinted(whole), start.commit.sha]) if start else everything
             cut = shallow_commits(self.repository)
             if not any(commit.sha in cut for commit in own):
                 break
@@ -84,10 +83,22 @@ class Explorer:
         if len(own) > MAX_STACK:
             raise Problem(
                 "base",
-                "%d commits of the branch are not in upstream's history; is this the right upstream?"
-                % len(own),
+                "%d commits of the branch are not in upstream's history; is this the right upstream? Where "
+                "the branch keeps its earlier versions, set `start` of this stack to the last commit that "
+                "is not a patch of yours." % len(own),
             )
-        return self._history(own, whole)
+        known = not any(commit.sha in cut for commit in everything)
+        return self._history(own, whole, start, len(everything) - len(own) if start and known else None)
+
+    def _start(self, own: Sequence[Known], whole: Sequence[Known]) -> Optional[Start]:
+        ours, all_of_it = starts.by_sha(own), starts.by_sha(whole)
+        if self.start is not None:
+            return starts.configured(self.start, ours, all_of_it)
+        return starts.recognise(self.head, ours, all_of_it, self._is_upstreams)
+
+    def _is_upstreams(self, commit: Known) -> bool:
+        """Whether a branch or tag of upstream has a commit that the target lacks."""
+        return not self.workspace.same_repository and commit.sha in self._upstream_tips(commit.date - SLACK)
 
     def _hinted(self, whole: Sequence[Known]) -> List[str]:
         """The server's word on the base counts where it is an ancestor of the stack's head."""
@@ -146,6 +157,11 @@ class Explorer:
 
     def _upstream_tips(self, since: int) -> Set[str]:
         """Commits that upstream's branches and tags have, down to a date."""
+        if since not in self._theirs:
+            self._theirs[since] = self._fetch_tips(since)
+        return self._theirs[since]
+
+    def _fetch_tips(self, since: int) -> Set[str]:
         tips = self.workspace.repository("tips", self.format)
         specs = ["+refs/heads/*:refs/tips/heads/*", "+refs/tags/*:refs/tips/tags/*"]
         filtered = "--filter=" + COMMITS_ONLY
@@ -175,33 +191,58 @@ class Explorer:
         except GitError as error:
             raise unreachable(error, "upstream's branches", self.workspace.upstream_url) from error
 
-    def _history(self, own: List[Known], whole: Sequence[Known]) -> History:
+    def _history(
+        self, own: List[Known], whole: Sequence[Known], start: Optional[Start], left: Optional[int]
+    ) -> History:
         shas = {commit.sha for commit in own}
         order = {commit.sha: number for number, commit in enumerate(whole)}
         if any(not commit.parents for commit in own) and not self._joined(own, shas):
-            raise Problem(
-                "base", "The branch and the release share no commit, so there is nothing to carry from."
-            )
-        if own:
-            edges = [parent for commit in own for parent in commit.parents if parent not in shas]
-            base: Optional[str] = min(edges, key=lambda sha: order.get(sha, len(order)))
-        else:
-            base = self._merge_base()
+            raise starts.nothing_shared(self.start)
+        stands = {start.commit.sha: start.upstream} if start and start.upstream else {}
+        parents = {
+            commit.sha: tuple(stands.get(parent, parent) for parent in commit.parents) for commit in own
+        }
+        edges = {parent for found in parents.values() for parent in found if parent not in shas}
+        newest = sorted(edges, key=lambda sha: order.get(sha, len(order)))
+        # a start with files of its own is no commit of upstream's
+        bare = start.commit.sha if start and not start.upstream else None
+        base: Optional[str] = newest[0] if newest and bare not in edges else self._merge_base()
         upstream = log(self.repository, self.target, "--not", self.head)
-        known_ancestor = any(commit.sha == self.target for commit in whole)
+        notes = [self._start_note(start, left), starts.rewritten(own, upstream)]
         return History(
             stack=tuple(commit.sha for commit in reversed(own)),
-            parents={commit.sha: commit.parents for commit in own},
+            parents=parents,
             base=base,
+            edges=tuple(newest),
+            others=self._others(base, [edge for edge in newest if edge != bare]),
             depth=self._depth(own, shas),
             upstream=tuple(UpstreamCommit(commit.sha, commit.subject) for commit in upstream),
             behind=len(upstream),
-            contained=known_ancestor,
+            contained=any(commit.sha == self.target for commit in whole),
             oldest=min((commit.date for commit in upstream), default=0),
+            start=start.commit.sha if start and start.upstream != start.commit.sha else None,
+            notes=tuple(note for note in notes if note),
         )
+
+    def _start_note(self, start: Optional[Start], left: Optional[int]) -> Optional[str]:
+        if start is None:
+            if self.start is None:
+                return None
+            return "%s, the configured start, is not in the branch's history and was passed over" % self.start
+        why = "as configured" if self.start else "it has upstream's files, and the older stack as a parent"
+        below = "" if left is None else "; %d commits of the branch up to it are not carried" % left
+        subject = start.commit.subject[:200]
+        return "the stack begins after %s %s (%s)%s" % (start.commit.sha[:12], subject, why, below)
 
     def _joined(self, own: Sequence[Known], shas: Set[str]) -> bool:
         return any(parent not in shas for commit in own for parent in commit.parents)
+
+    def _others(self, base: Optional[str], edges: Sequence[str]) -> Tuple[str, ...]:
+        """Upstream commits that the stack stands on too, none of which has another or is in the base."""
+        if not [edge for edge in edges if edge != base]:
+            return ()
+        found = self.repository.run("merge-base", "--independent", *edges).decode("ascii").split()
+        return tuple(edge for edge in edges if edge in found and edge != base)
 
     def _merge_base(self) -> Optional[str]:
         out = self.repository.result("merge-base", self.head, self.target, ok=(0, 1)).stdout.decode("ascii")

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Callable, Dict, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
 from . import bundle, deepen, rangediff, report, stack
 from .attribution import Attribution
 from .carry import Carrier, Progress
 from .explain import Explainer
-from .fetch import Fetcher, fetch_trees
+from .fetch import Fetcher, ensure_commits, fetch_trees
 from .git import Git, GitError
+from .ground import Ground
 from .history import Explorer
+from .merge import Merger
 from .records import Carried, History, Problem, Request
 from .workspace import Workspace
 
@@ -82,29 +84,30 @@ class Runner:
         request = self.request
         self.facts = self.facts._replace(git_version=self.workspace.git_version())
         self._enter("history")
-        explorer = Explorer(self.workspace, request.stack, request.target, request.base)
+        explorer = Explorer(self.workspace, request.stack, request.target, request.base, request.start)
         history = explorer.explore()
         self.facts = self.facts._replace(history=history)
         if not history.stack:
             return
         self._enter("fetch")
         repository = self._fetch(explorer, history)
-        parts = stack.read(repository, history, request)
-        self.facts = self.facts._replace(patches=list(parts.patches), merges=parts.merges)
+        merger = Merger(repository)
+        commits = stack.read(repository, merger, history, request)
+        self.facts = self.facts._replace(patches=commits.of_people, merges=commits.merges)
         if report.is_noop(history):
             return
         stack.check_installed_paths(repository, request, history.base, request.target)
-        stack.check_merges(explorer, self.fetcher, repository, history, parts)
+        parts = self._arrange(explorer, merger, history, commits)
         self._fetch_blobs(repository, history, parts)
         self._enter("carry")
         attribution = Attribution(self.fetcher, explorer.repository, history, request.target, repository)
         explainer = Explainer(self.fetcher, explorer.repository, history, attribution)
         carried = Carrier(repository, request, history, parts, explainer).carry(self.progress)
         tree = repository.line("rev-parse", "--verify", carried.tip + "^{tree}")
-        self.facts = self.facts._replace(carried=carried, candidate_tree=tree)
+        self.facts = self.facts._replace(carried=carried, candidate_tree=tree, merges=carried.merges)
         self._enter("range-diff")
         self.facts = self.facts._replace(
-            range_diff=rangediff.range_diff(repository, request, history, carried)
+            range_diff=rangediff.range_diff(repository, request, history, parts, carried)
         )
         if self.with_bundle:
             self._enter("bundle")
@@ -115,6 +118,18 @@ class Runner:
         self.repository = repository
         fetch_trees(self.fetcher, repository, self.request, history)
         return repository
+
+    def _arrange(
+        self, explorer: Explorer, merger: Merger, history: History, commits: stack.Commits
+    ) -> stack.Stack:
+        repository = merger.repository
+        self.fetcher.blobs(repository, stack.blobs_of_merges(repository, merger, history, commits))
+
+        def fetch(names: Sequence[str]) -> None:
+            ensure_commits(self.fetcher, repository, names)
+
+        ground = Ground(explorer.repository, merger, fetch)
+        return stack.arrange(merger, ground, history, commits, self.request)
 
     def _fetch_blobs(self, repository: Git, history: History, parts: stack.Stack) -> None:
         wanted = stack.wanted_blobs(repository, parts, history.base, self.request.target)

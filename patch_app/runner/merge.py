@@ -11,7 +11,10 @@ from typing import Dict, List, Optional, Tuple
 
 from . import commit
 from .git import Git
-from .records import Merge, Patch, Stage
+from .records import Merge, Stage
+
+NAMES = ("carried", "patch")
+"""The words in conflict markers for what is there and for the patch: the same words give the same markers."""
 
 
 class Merger:
@@ -39,17 +42,13 @@ class Merger:
             )
         return self._trees[name]
 
+    def know(self, name: str, raw: bytes) -> None:
+        """Takes a commit's tree from its own bytes, so that Git needn't be asked for it."""
+        self._trees[name] = commit.tree(raw)
+
     def empty_tree(self) -> str:
         """Id of the empty tree, stored so that it can be read."""
         return self.repository.line("hash-object", "-t", "tree", "-w", "--stdin")
-
-    def parent_tree(self, patch: Patch) -> str:
-        """Tree that the patch was made on; the empty one for a root commit."""
-        return self.tree_of(patch.parent) if patch.parent else self.empty_tree()
-
-    def patch_tree(self, patch: Patch) -> str:
-        """Tree that the patch made."""
-        return self._trees.setdefault(patch.old, commit.tree(patch.raw))
 
     def apply(
         self, patch_tree: str, parent_tree: str, onto_tree: str, names: Optional[Tuple[str, str]] = None

@@ -10,7 +10,7 @@ from typing import List, Optional, Sequence
 
 from .attribution import Attribution, words
 from .git import GitError
-from .merge import Merger
+from .merge import NAMES, Merger
 from .records import Patch, text
 
 MOST = 100
@@ -36,10 +36,10 @@ def notes(
     attributed = 0
     out: List[Optional[str]] = [None] * len(rest)
     # the old stack without `stopped`, and the carried one: each gets the patches that apply to both
-    old, new = merger.parent_tree(patches[stopped]), tree
+    old, new = patches[stopped].before, tree
     for number, patch in enumerate(rest[:MOST]):
         try:
-            base, whole = merger.parent_tree(patch), merger.patch_tree(patch)
+            base, whole = patch.before, patch.after
             without = merger.apply(whole, base, old)
             carried = merger.apply(whole, base, new)
         except GitError:
@@ -50,7 +50,7 @@ def notes(
             out[number] = BUILDS_ON
         elif not carried.clean:
             # once more with words: beside a directory Git names a file for the commit it came from
-            named = merger.apply(whole, base, new, ("carried", "patch"))
+            named = merger.apply(whole, base, new, NAMES)
             paths = tuple(dict.fromkeys(path for path, _ in named.stages))
             attributed += 1
             since = attribution.first(patch, paths, standing) if attributed <= MAX_ATTRIBUTED else None

@@ -15,6 +15,10 @@ NOT_TRIED = "not-tried"
 CARRIED = frozenset({CLEAN, ADJUSTED, RESOLVED})
 """Verdicts that leave a commit in the candidate."""
 
+FLATTEN = "flatten"
+PRESERVE = "preserve"
+"""What becomes of merges in the stack: its commits in one row, or the merges made again."""
+
 GITLINK = "160000"
 SYMLINK = "120000"
 
@@ -48,15 +52,33 @@ class UpstreamCommit(NamedTuple):
     subject: str
 
 
+TARGET = -1
+"""In place of a patch's number: the release itself."""
+
+
 class Patch(NamedTuple):
-    """One commit of the stack. `parent` is None for a root commit; `raw` is the commit object's own bytes."""
+    """What one commit of the stack does. `raw` is the commit object's own bytes.
+
+    `made` are the trees before and after it in the fork's history, and `changes` their differences; for a
+    merge commit what Git makes of its parents, and what the merge made of it. `before` and `after` are what
+    is carried: the same, or what merges in the stack have made of it. `settled_by` is the merge commit that
+    settled a conflict of it.
+
+    `onto` are the numbers of the patches that it is carried onto: one, or for a merge that is made again each
+    of its parents, and in `bases` for each parent but the first what it has in common with those before it.
+    """
 
     old: str
-    parent: Optional[str]
     raw: bytes
     subject: str
     author: str
+    made: Tuple[str, str]
     changes: Tuple[Change, ...]
+    before: str
+    after: str
+    settled_by: Optional[str] = None
+    onto: Tuple[int, ...] = (TARGET,)
+    bases: Tuple[int, ...] = ()
 
 
 class Outcome(NamedTuple):
@@ -126,25 +148,33 @@ class Request(NamedTuple):
     installed_paths: Tuple[bytes, ...]
     installed_trailer: str
     checks: Tuple[Check, ...]
+    merges: str = FLATTEN
+    start: Optional[str] = None
 
 
 class History(NamedTuple):
     """Where the stack starts. `stack` is in the order of carrying and still holds merges and installed
     commits.
 
-    `parents` are those of each stack commit. `depth` is how many generations below the head must be fetched.
-    `upstream` are the commits between base and target, newest first, with their subjects; `behind` counts
-    them, None where that isn't known.
+    `parents` are those of each stack commit, `edges` those of them that are no stack commits, newest first,
+    `others` those that the base doesn't have.
+    `depth` is how many generations below the head must be fetched. `upstream` are the commits between base
+    and target, newest first, with their subjects; `behind` counts them, None where that isn't known. `start`
+    is the fork's own commit below which nothing is carried, if there is one; `notes` are for a person.
     """
 
     stack: Tuple[str, ...]
     parents: Dict[str, Tuple[str, ...]]
     base: Optional[str]
+    edges: Tuple[str, ...]
+    others: Tuple[str, ...]
     depth: int
     upstream: Tuple[UpstreamCommit, ...]
     behind: Optional[int]
     contained: bool
     oldest: int
+    start: Optional[str]
+    notes: Tuple[str, ...]
 
 
 class Installed(NamedTuple):

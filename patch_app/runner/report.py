@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
+from . import commit
 from .bundle import Bundle
 from .network import Traffic
 from .records import (
@@ -83,6 +84,8 @@ def build(facts: Facts, problem: Optional[Problem] = None) -> Report:
             "behind": None if history is None else history.behind,
         },
         "base": history.base if history else None,
+        "other_bases": list(history.others[:20]) if history else [],
+        "start": history.start if history else None,
         "target": None if request is None else {"name": request.target_name, "sha": request.target},
         "patches": _patches(facts, status),
         "candidate": candidate,
@@ -92,6 +95,7 @@ def build(facts: Facts, problem: Optional[Problem] = None) -> Report:
         if carried is None or carried.installed is None
         else {"commits": list(carried.installed.commits), "new": carried.installed.new},
         "merges": list(facts.merges or ()),
+        "notes": [note[:MAX_NOTE] for note in history.notes] if history else [],
         "range_diff": facts.range_diff,
         "bundle": _bundle(facts.bundle) if status != "error" else None,
         "checks": facts.checks or [],
@@ -148,6 +152,7 @@ def _patch(outcome: Outcome) -> Dict[str, Any]:
         "paths": paths[:MAX_PATHS],
         "upstream_commits": [{"sha": c.sha, "subject": c.subject[:500]} for c in outcome.upstream_commits],
         "note": note[:MAX_NOTE] if note else None,
+        "merge": len(commit.parse(patch.raw).all(b"parent")) > 1,
     }
 
 

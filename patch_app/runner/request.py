@@ -7,7 +7,7 @@ import re
 from typing import Any, Dict, List, Optional, Tuple
 from urllib.parse import urlsplit
 
-from .records import Check, Problem, Request
+from .records import FLATTEN, PRESERVE, Check, Problem, Request
 
 ATTEMPT = re.compile(r"[0-9a-z]{8,40}\Z")
 OID = re.compile(r"(?:[0-9a-f]{40}|[0-9a-f]{64})\Z")
@@ -29,6 +29,8 @@ KEYS = {
     "installed_paths": True,
     "installed_trailer": True,
     "checks": True,
+    "merges": True,
+    "start": True,
 }
 
 
@@ -160,6 +162,8 @@ def parse(raw: str, expected_attempt: Optional[str] = None) -> Request:
     paths = data["installed_paths"]
     if not isinstance(paths, list) or len(paths) > 20:
         raise _bad("installed_paths must be a list of at most 20 paths")
+    if data["merges"] not in (FLATTEN, PRESERVE):
+        raise _bad("merges must be %s or %s" % (FLATTEN, PRESERVE))
     trailer = _string(data["installed_trailer"], "installed_trailer", 200)
     if not TRAILER.match(trailer):
         raise _bad("installed_trailer must look like `Key: value`")
@@ -176,8 +180,11 @@ def parse(raw: str, expected_attempt: Optional[str] = None) -> Request:
         installed_paths=tuple(relative_path(path, "installed_paths").encode() for path in paths),
         installed_trailer=trailer,
         checks=checks(data["checks"]),
+        merges=data["merges"],
+        start=None if data["start"] is None else oid(data["start"], "start"),
     )
-    lengths = {len(value) for value in (request.stack, request.target, request.base) if value}
+    named = (request.stack, request.target, request.base, request.start)
+    lengths = {len(value) for value in named if value}
     if len(lengths) != 1:
         raise _bad("commit ids of different lengths: a SHA-1 and a SHA-256 repository can't be mixed")
     return request

@@ -1,49 +1,124 @@
-"""Takes the stack apart: patches, the App's own commits, and merges that add nothing.
+"""Takes the stack apart: patches, the App's own commits, and merges; and says in which order they are
+carried.
 
-A merge commit that adds something of its own is refused with a sentence: flattening would lose it in silence.
+Loses nothing of a merge: what it settled or added is carried, in a row (linear.py) or as a merge made again
+(graph.py).
 """
 
 from __future__ import annotations
 
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from . import commit, diff
 from .attributes import attribute_files
-from .fetch import Fetcher, commit_objects, ensure_commits
-from .git import Git, GitError
-from .history import Explorer
+from .fetch import commit_objects
+from .git import Git
+from .graph import Graph
+from .ground import Ground
+from .linear import Linear, Row
 from .merge import Merger
-from .records import GITLINK, Change, History, Patch, Problem, Request
+from .records import GITLINK, PRESERVE, TARGET, Change, History, Patch, Problem, Request
+
+
+class Commits(NamedTuple):
+    """The stack's commits by id, oldest first, and which of them are the App's own and which are merges."""
+
+    patches: Dict[str, Patch]
+    installed: Tuple[str, ...]
+    merges: Tuple[str, ...]
+
+    @property
+    def of_people(self) -> List[Patch]:
+        """Those that are neither."""
+        return [patch for sha, patch in self.patches.items() if sha not in {*self.installed, *self.merges}]
 
 
 class Stack(NamedTuple):
-    """The stack's commits, each in exactly one of the three lists, in the order of carrying."""
+    """What is carried, in order. Each commit is a patch, one of the App's own, or a merge of which nothing is
+    left.
+
+    `row` is the whole stack in one row, where it has merges and they are not kept.
+    """
 
     patches: Tuple[Patch, ...]
     installed: Tuple[str, ...]
     merges: Tuple[str, ...]
+    row: Optional[Row] = None
 
 
-def read(repository: Git, history: History, request: Request) -> Stack:
+def read(repository: Git, merger: Merger, history: History, request: Request) -> Commits:
     """Sorts the commits of the stack. Reads commits and trees only. Raises GitError."""
+    for name, raw in commit_objects(repository, [*history.stack, *history.edges]).items():
+        merger.know(name, raw)
     objects = commit_objects(repository, history.stack)
-    empty = Merger(repository).empty_tree()
-    patches: List[Patch] = []
+    empty = merger.empty_tree()
+    patches: Dict[str, Patch] = {}
     installed: List[str] = []
     merges: List[str] = []
     for old in history.stack:
-        parents = history.parents[old]
+        parents, raw = history.parents[old], objects[old]
+        before = merger.tree_of(parents[0]) if parents else empty
+        after = merger.tree_of(old)
+        changes: Tuple[Change, ...] = ()
         if len(parents) > 1:
             merges.append(old)
-            continue
-        parent = parents[0] if parents else None
-        changes = diff.raw(repository, parent or empty, old, renames=False)
-        if is_installed(objects[old], changes, request):
-            installed.append(old)
-            continue
-        subject, author = commit.subject_and_author(objects[old])
-        patches.append(Patch(old, parent, objects[old], subject, author, changes))
-    return Stack(tuple(patches), tuple(installed), tuple(merges))
+        else:
+            changes = diff.raw(repository, before, after, renames=False)
+            if is_installed(raw, changes, request):
+                installed.append(old)
+        subject, author = commit.subject_and_author(raw)
+        patches[old] = Patch(old, raw, subject, author, (before, after), changes, before, after)
+    return Commits(patches, tuple(installed), tuple(merges))
+
+
+def arrange(merger: Merger, ground: Ground, history: History, commits: Commits, request: Request) -> Stack:
+    """The order of carrying: as it is, in a row, or with its merges.
+
+    Raises:
+        Problem: with stage `stack` where the merges can't be had like that, and what to do about it.
+        GitError: where git fails.
+    """
+    if not commits.merges:
+        return Stack(in_row(commits.of_people), commits.installed, ())
+    row: Optional[Row] = None
+    if request.merges == PRESERVE:
+        patches = Graph(merger, ground, history, commits.patches, commits.installed).make()
+    else:
+        row = Linear(merger, ground, history, commits.patches).row(request.stack)
+        patches = in_row([patch for patch in row.patches if patch.old not in commits.installed])
+    there = {patch.old for patch in patches}
+    merges = tuple(sha for sha in commits.merges if sha not in there)
+    return Stack(patches, commits.installed, merges, row)
+
+
+def in_row(patches: Sequence[Patch]) -> Tuple[Patch, ...]:
+    """The patches each onto the one before, the first onto the release."""
+    return tuple(
+        patch._replace(onto=(number - 1 if number else TARGET,)) for number, patch in enumerate(patches)
+    )
+
+
+def blobs_of_merges(repository: Git, merger: Merger, history: History, commits: Commits) -> Dict[str, str]:
+    """Blobs that putting the stack in order will read, all of which the fork has: none for a stack without
+    merges.
+    """
+    if not commits.merges:
+        return {}
+    wanted = {oid for patch in commits.of_people for oid in blobs(patch.changes)}
+    touched = {change.path for patch in commits.of_people for change in patch.changes}
+    for sha in (*history.edges, *commits.merges):
+        wanted |= {
+            oid
+            for mode, oid, path in diff.list_tree(repository, merger.tree_of(sha))
+            if path in touched and mode != GITLINK
+        }
+    return dict.fromkeys(wanted, "fork")
+
+
+def blobs(changes: Sequence[Change]) -> List[str]:
+    """The blobs on both sides of changes."""
+    sides = [side for c in changes for side in ((c.old_mode, c.old), (c.new_mode, c.new))]
+    return [oid for mode, oid in sides if mode != GITLINK and oid.strip("0")]
 
 
 def is_installed(raw: bytes, changes: Tuple[Change, ...], request: Request) -> bool:
@@ -52,47 +127,6 @@ def is_installed(raw: bytes, changes: Tuple[Change, ...], request: Request) -> b
         bool(changes)
         and commit.has_trailer(raw, request.installed_trailer)
         and all(change.path in request.installed_paths for change in changes)
-    )
-
-
-def check_merges(
-    explorer: Explorer, fetcher: Fetcher, repository: Git, history: History, stack: Stack
-) -> None:
-    """Every merge of the stack must be what Git makes of its parents by itself.
-
-    Raises:
-        Problem: with stage `stack`, naming the first merge that isn't, and what to do about it.
-    """
-    merger = Merger(repository)
-    for sha in stack.merges:
-        parents = history.parents[sha]
-        found = (
-            explorer.repository.result("merge-base", "--all", *parents, ok=(0, 1))
-            .stdout.decode("ascii")
-            .split()
-        )
-        if len(parents) != 2 or len(found) != 1:
-            raise _refused(repository, sha, "can't be checked: its parents have no single common commit")
-        try:
-            ensure_commits(fetcher, repository, [sha, *parents, found[0]])
-        except GitError as error:
-            raise _refused(repository, sha, "can't be checked: %s" % error.stderr) from error
-        tree = merger.tree_of(sha)
-        first, second, base = (merger.tree_of(name) for name in (*parents, found[0]))
-        result = merger.apply(second, base, first)
-        if not result.clean:
-            raise _refused(repository, sha, "resolves a conflict")
-        if result.tree != tree:
-            raise _refused(repository, sha, "adds changes of its own")
-
-
-def _refused(repository: Git, sha: str, why: str) -> Problem:
-    subject, _ = commit.subject_and_author(commit_objects(repository, [sha])[sha])
-    return Problem(
-        "stack",
-        "The merge commit %s (%s) %s, and a rebase would lose that. Make those changes a commit of their "
-        "own, for example by rebasing the branch by hand once, and try again."
-        % (sha[:12], subject[:100], why),
     )
 
 
@@ -107,9 +141,7 @@ def wanted_blobs(repository: Git, stack: Stack, base: Optional[str], target: str
     for patch in stack.patches:
         for change in patch.changes:
             touched.add(change.path)
-            for mode, oid in ((change.old_mode, change.old), (change.new_mode, change.new)):
-                if mode != GITLINK and oid.strip("0"):
-                    wanted[oid] = "fork"
+        wanted.update(dict.fromkeys(blobs(patch.changes), "fork"))
     if base is None:
         return wanted
     moved = diff.raw(repository, base, target, renames=False)
@@ -137,7 +169,7 @@ def check_installed_paths(repository: Git, request: Request, base: Optional[str]
     }
     before = {
         path: (mode, oid)
-        for mode, oid, path in diff.list_tree(repository, base or target, request.installed_paths)
+        for mode, oid, path in (diff.list_tree(repository, base, request.installed_paths) if base else ())
     }
     if theirs != before:
         names = sorted(path for path in {*theirs, *before} if theirs.get(path) != before.get(path))

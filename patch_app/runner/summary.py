@@ -53,6 +53,7 @@ def markdown(report: Dict[str, Any]) -> str:
     error = report.get("error")
     if error:
         parts.append("In stage %s: %s\n" % (escape(error["stage"]), escape(error["message"], 2000)))
+    parts += ["%s\n" % escape(note, 2000) for note in report.get("notes", [])]
     parts += _table(report["patches"])
     conflict = report.get("conflict")
     if conflict:

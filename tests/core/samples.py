@@ -74,6 +74,9 @@ def report(patches: list[dict[str, Any]], **more: Any) -> Report:
         "conflict": None,
         "installed": None,
         "merges": [],
+        "notes": [],
+        "other_bases": [],
+        "start": None,
         "range_diff": RANGE_DIFF,
         "bundle": None,
         "checks": [],
@@ -154,7 +157,9 @@ def conflicted() -> Attempt:
                     upstream_commits=[{"sha": oid(0xD8), "subject": "Let count() start anywhere (#77)"}],
                 ),
                 patch(3, "not-tried", "Fix the typo"),
+                patch(4, "not-tried", "Merge branch 'loud'", merge=True),
             ],
+            notes=["the stack begins after a merge that nobody had asked about"],
             conflict={
                 "patch": oid(0xA2),
                 "files": [

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from patch_app.core.attempt import Stage
-from patch_app.core.report import Report
+from patch_app.core.report import Report, Verdict
 from tests.core.world import CARRIED, STACK, World, oid, report
 
 
@@ -80,6 +80,23 @@ def test_merge_that_the_stack_does_not_have_or_one_left_out_fails_with_the_reaso
         claim(world, merges=claimed)
         assert world.attempt.stage is Stage.FAILED
         assert "merge commits are not those of the stack" in world.attempt.message
+
+
+def test_merge_that_added_something_counts_as_one_patch_and_not_as_left_out_too() -> None:
+    claimed = report("attempt00001")
+    merge = claimed.patches[1].model_copy(update={"old": oid("merge")})
+    for merges, stage in ((), Stage.REVIEWING), ((oid("merge"),), Stage.FAILED):
+        world = World(stack_merges=(oid("merge"),))
+        both = (*claimed.patches, merge.model_copy(update={"new": None, "verdict": Verdict.EMPTY}))
+        claim(world, merges=list(merges), patches=[one.model_dump(mode="json") for one in both])
+        assert world.attempt.stage is stage, world.attempt.message
+
+
+def test_start_that_is_neither_configured_nor_upstreams_fails_with_the_reason() -> None:
+    world = World(start_holds=False)
+    claim(world, start=oid("p1"))
+    assert world.attempt.stage is Stage.FAILED
+    assert "neither configured nor upstream's" in world.attempt.message
 
 
 def test_run_that_somebody_else_dispatched_under_our_name_counts_for_nothing() -> None:

@@ -93,6 +93,9 @@ def report(attempt: str, *, conflict: bool = False, stack_head: str = HEAD, run_
             else None,
             "installed": None,
             "merges": [],
+            "notes": [],
+            "other_bases": [],
+            "start": None,
             "range_diff": None,
             "bundle": {
                 "ref": ref,
@@ -163,6 +166,7 @@ class World:
     # the candidate, once somebody has pushed on top of the promoted branch
     promoted_under: str | None = None
     stack_merges: tuple[str, ...] = ()
+    start_holds: bool = True
     siblings: tuple[Sibling, ...] = ()
 
     # What people and runners do -------------------------------------------------------------------
@@ -242,6 +246,7 @@ class World:
             inbox=inbox,
             stack_commits=STACK,
             stack_merges=self.stack_merges,
+            start_holds=self.start_holds,
             siblings=self.siblings,
             base_is_upstream=True,
             installed=self.installed,

@@ -114,6 +114,35 @@ def test_a_merge_in_the_stack_is_refused(story):
         story.check(data, expected_tip=merge, chain=[merge, story.two, story.one])
 
 
+def test_merges_that_are_kept_have_all_their_parents_in_the_stack(story):
+    git = story.repository.git
+    git("checkout", "-q", "-b", "side", story.target)
+    side = story.repository.commit("side", other="x")
+    git("checkout", "-q", "-")
+    git("merge", "-q", "--no-ff", "-m", "merge", side)
+    merge = git("rev-parse", "HEAD")
+    data = story.bundle(merge, story.target)
+    kept = {"expected_tip": merge, "merges": [merge]}
+    assert story.check(data, chain=[merge, side, story.two, story.one], **kept)
+    with pytest.raises(BadBundle, match=f"stands on {side}"):
+        story.check(data, chain=[merge, story.two, story.one], **kept)
+    with pytest.raises(BadBundle, match="2 parents"):
+        story.check(data, chain=[merge, side, story.two, story.one], expected_tip=merge, merges=[side])
+
+
+def test_a_commit_that_the_tip_does_not_have_is_refused_beside_merges(story):
+    git = story.repository.git
+    git("checkout", "-q", "-b", "side", story.target)
+    side = story.repository.commit("side", other="x")
+    git("checkout", "-q", "-")
+    git("update-ref", REF, story.two)
+    both = story.repository.git_bytes("bundle", "create", "-q", "-", REF, "side", f"^{story.target}")
+    header, _, pack = both.partition(b"\n\n")
+    alone = b"\n".join(line for line in header.split(b"\n") if b"side" not in line)
+    with pytest.raises(BadBundle, match="not in the history of the bundle's tip"):
+        story.check(alone + b"\n\n" + pack, chain=[story.two, side, story.one], merges=[story.one])
+
+
 def _commit(parent: str) -> bytes:
     return commit_body(tree="a" * 40, parents=[parent], author="A", committer="C", message="m")
 

@@ -376,23 +376,6 @@ def test_a_merge_that_adds_nothing_is_flattened(world: World) -> None:
     assert report.candidate.tree == world.oracle()
 
 
-def test_a_merge_that_adds_something_is_refused_with_a_sentence(world: World) -> None:
-    world.upstream.commit("first", {"a.txt": numbered()})
-    fork = world.fork_now()
-    fork.git("checkout", "-q", "-b", "side")
-    fork.commit("side", {"s.txt": "s\n"})
-    fork.git("checkout", "-q", "main")
-    fork.commit("ours", {"a.txt": numbered(l3="x")})
-    fork.git("merge", "-q", "--no-commit", "--no-ff", "side")
-    fork.commit("evil merge", {"only-here.txt": "x\n"})
-    world.upstream.commit("second", {"b.txt": "b\n"})
-    report = world.carry()
-    assert report.status is Status.ERROR
-    assert report.error is not None
-    assert "adds changes of its own" in report.error.message
-    assert verdicts(report) == ["not-tried", "not-tried"]
-
-
 def test_the_fork_lacks_the_release_so_the_bundle_starts_at_the_base(world: World) -> None:
     old = world.upstream.commit("first", {"a.txt": numbered()})
     world.upstream.git("checkout", "-q", "-b", "side")

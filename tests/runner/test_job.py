@@ -58,6 +58,8 @@ class Fork:
             "installed_paths": [WORKFLOW],
             "installed_trailer": TRAILER,
             "checks": [],
+            "merges": "flatten",
+            "start": None,
         }
         return json.dumps({**data, **changes})
 

@@ -427,8 +427,9 @@ def _verdicts_whole(world: World, attempt: Attempt) -> None:
     if report is None or report.base is None or attempt.stage is Stage.CONTAINED:
         return
     git = world.forge.core.git(world.forge.repository(FORK))
-    stack = git.text("rev-list", f"{report.base}..{attempt.stack_head}").split()
-    told = [patch.old for patch in report.patches]
+    without = [f"^{one}" for one in (report.base, report.start, *report.other_bases) if one]
+    stack = git.text("rev-list", str(attempt.stack_head), *without).split()
+    told = [*(patch.old for patch in report.patches), *report.merges]
     told += report.installed.commits if report.installed else []
     assert sorted(stack) == sorted(told), attempt.id
 
