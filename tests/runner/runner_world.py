@@ -82,7 +82,7 @@ class Repo:
 class World:
     """`upstream` and its `fork`, on branch `main`."""
 
-    def __init__(self, tmp_path: Path) -> None:
+    def __init__(self, tmp_path: Path, bare: bool = False) -> None:
         self.tmp = tmp_path
         config = tmp_path / "gitconfig"
         config.write_text(
@@ -92,9 +92,10 @@ class World:
             "[advice]\n\tdetachedHead = false\n[merge]\n\tconflictStyle = merge\n"
         )
         self.upstream = Repo(tmp_path / "upstream", config)
-        self.upstream.path.mkdir()
-        self.upstream.git("init", "-q")
         self.fork = Repo(tmp_path / "fork", config)
+        if not bare:
+            self.upstream.path.mkdir()
+            self.upstream.git("init", "-q")
 
     def fork_now(self) -> Repo:
         """The fork begins at what upstream has now."""
