@@ -18,6 +18,7 @@ STYLES = {
     "resolved": "yellow",
     "conflicted": "bold red",
     "not-tried": "dim",
+    "dropped": "bold red",
 }
 
 ENDINGS = {

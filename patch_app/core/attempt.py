@@ -125,6 +125,8 @@ class Attempt(Model):
     # blob id of the App's workflow file, which must be the one that the run used
     workflow_blob: str | None = None
     bundle_from: Literal["target", "base"] = "base"
+    # what a person pushed to the maintenance branch, which this attempt goes on from
+    pushed: str | None = None
 
     runs: tuple[Run, ...] = ()
     # the inbox commit that our run vouched for, and what it says
@@ -147,6 +149,11 @@ class Attempt(Model):
     created: datetime
     updated: datetime
     completed: datetime | None = None
+
+    @property
+    def floor(self) -> str | None:
+        """What the runner's own commits stand on: the release, or what a person has pushed on top of it."""
+        return self.pushed or self.target
 
     @property
     def open(self) -> bool:

@@ -98,7 +98,20 @@ def _guarded(attempt: Attempt, facts: Facts) -> Decision | None:
         )
     if stack != attempt.stack_head:
         return _stack_moved(attempt, facts, stack)
-    return None
+    return _pushed(attempt, facts)
+
+
+def _pushed(attempt: Attempt, facts: Facts) -> Decision | None:
+    """A person's commits on the maintenance branch are the candidate to go on with."""
+    pushed = plan.persons_push(attempt, facts)
+    merged = facts.pull_request is not None and facts.pull_request.merged
+    if pushed is None or merged or attempt.stage in (Stage.APPROVED, Stage.PROMOTING):
+        return None
+    return plan.replaced(
+        attempt,
+        f"somebody pushed {_short(pushed)} to the maintenance branch, which is the candidate now",
+        pushed,
+    )
 
 
 def _superseded(attempt: Attempt, facts: Facts) -> bool:
@@ -193,12 +206,15 @@ def _report(attempt: Attempt, facts: Facts, run: RunFact, inbox: Inbox) -> Decis
     attempt = attempt.model_copy(update={"inbox": inbox.commit, "report": report})
     if report.status is ReportStatus.ERROR:
         said = report.error.message if report.error else "it gave no reason"
+        if attempt.pushed and report.error and report.error.stage == "continue":
+            return plan.held(attempt, said)
         return plan.failed(attempt, f"the runner could not carry the stack: {said}")
     if report.status is ReportStatus.NOOP:
         if facts.nothing_to_carry is None:
             return Decision(attempt=attempt)  # GitHub's word on it is read in the next pass
         return plan.to(attempt, Stage.CONTAINED, message=f"{attempt.stack} already has all of {attempt.tag}")
-    if facts.stack_commits is None or facts.base_is_upstream is None:
+    unread = attempt.pushed is not None and facts.pushed_commits is None
+    if facts.stack_commits is None or facts.base_is_upstream is None or unread:
         return Decision(attempt=attempt)  # the evidence for this report is read in the next pass
     attempt = attempt.model_copy(update={"base": report.base, "candidate": verify.tip(report)})
     return _relay(attempt, facts)
@@ -303,19 +319,10 @@ def _moved_meanwhile(before: Performed, changes: tuple[RefChange, ...]) -> bool:
 
 
 def _conflict(attempt: Attempt, facts: Facts) -> Decision:
-    if _run_again(attempt, facts):
-        return plan.rerun(attempt, _runs(facts))
-    waiting = _gate(attempt, facts)
+    waiting = _run_again(attempt, facts) or _gate(attempt, facts)
     if waiting is not None:
         return waiting
     attempt = attempt.model_copy(update={"gate": ()})
-    pushed = plan.persons_push(attempt, facts)
-    if pushed is not None:
-        return plan.held(
-            attempt,
-            f"somebody pushed {_short(pushed)} to the maintenance branch: it is theirs now and stays; "
-            f"move {attempt.stack} yourself when you are done",
-        )
     branches = _branches(attempt, facts)
     if branches is not None:
         return branches
@@ -333,13 +340,6 @@ def _reviewing(attempt: Attempt, facts: Facts) -> Decision:
         return Decision(attempt=attempt)
     if not pull_request.open and not pull_request.merged:
         return plan.to(attempt, Stage.ABANDONED, message=f"pull request #{pull_request.number} was closed")
-    pushed = plan.persons_push(attempt, facts)
-    if pushed is not None and not pull_request.merged:
-        return plan.held(
-            attempt,
-            f"somebody pushed {_short(pushed)} to the maintenance branch: nothing is promoted while it isn't "
-            f"the candidate {_short(attempt.candidate)}",
-        )
     missing = approval.missing(attempt, facts)
     waits = plan.waiting_line(missing) or "approved: merging the pull request promotes it"
     attempt = attempt.model_copy(update={"message": waits})
@@ -374,15 +374,15 @@ def _promoted(attempt: Attempt) -> Decision:
 
 
 def _failed(attempt: Attempt, facts: Facts) -> Decision:
-    if _run_again(attempt, facts):
-        return plan.rerun(attempt, _runs(facts))
-    return Decision(attempt=attempt, effects=plan.check_run(attempt, facts))
+    again = _run_again(attempt, facts)
+    return again or Decision(attempt=attempt, effects=plan.check_run(attempt, facts))
 
 
-def _run_again(attempt: Attempt, facts: Facts) -> bool:
+def _run_again(attempt: Attempt, facts: Facts) -> Decision | None:
     """Somebody used GitHub's own "Re-run" button on a run of ours."""
     known = {run.id: run.attempt for run in attempt.runs}
-    return any(run.attempt > known.get(run.id, run.attempt) for run in facts.runs)
+    newer = any(run.attempt > known.get(run.id, run.attempt) for run in facts.runs)
+    return plan.rerun(attempt, _runs(facts)) if newer else None
 
 
 def _runs(facts: Facts) -> tuple[Run, ...]:

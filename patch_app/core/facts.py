@@ -194,6 +194,9 @@ class Facts(Model):
     start_holds: bool | None = None
     # merges among them
     stack_merges: tuple[str, ...] = ()
+    # commits of what a person pushed that the target doesn't have, merges included; they stand on it
+    pushed_commits: tuple[str, ...] | None = None
+    pushed_stands: bool | None = None
     # the report's base is a commit of the upstream repository
     base_is_upstream: bool | None = None
     # of the commits that the report calls the App's own, those with its trailer that touch its paths alone

@@ -82,7 +82,11 @@ def _merges(report: Report) -> str:
 
 
 def _notes(report: Report) -> str:
-    return "".join(f"\n\nAbout the stack: {inline(note, 2000)}." for note in report.notes)
+    added = ", ".join(f"{one.sha[:10]} {one.subject}" for one in report.added[:10])
+    more = f" and {len(report.added) - 10} more" if len(report.added) > 10 else ""
+    said = [f"About the stack: {inline(note, 2000)}." for note in report.notes]
+    said += [f"Added by a person: {inline(added, 1000)}{more}."] if added else []
+    return "".join(f"\n\n{one}" for one in said)
 
 
 def conflicted(report: Report) -> tuple[int, Patch] | None:
@@ -284,13 +288,13 @@ def _go_on(attempt: Attempt, report: Report) -> str:
             attempt.stack, attempt.tag, attempt.configuration.branches.prefix
         ),
         archive=names.archive_ref(attempt.id),
-        branch=attempt.stack,
     )
     return (
         "### To go on by hand\n\n"
         f"{markdown.fenced(commands, 'sh')}\n"
-        "What you push to the maintenance branch is yours: the App leaves it as it is. "
-        f"The old stack stays at {code(names.archive_ref(attempt.id))}.\n"
+        "What you push to the maintenance branch is the new candidate, commit for commit: the App says which "
+        "patch is which, runs the checks and opens a pull request for it. Nothing is promoted before a "
+        f"review of exactly that. The old stack stays at {code(names.archive_ref(attempt.id))}.\n"
     )
 
 

@@ -25,7 +25,14 @@ def word(verdict: Verdict) -> str:
             return "already upstream"
         case Verdict.NOT_TRIED:
             return "not tried"
-        case Verdict.CLEAN | Verdict.ADJUSTED | Verdict.EMPTY | Verdict.RESOLVED | Verdict.CONFLICTED:
+        case (
+            Verdict.CLEAN
+            | Verdict.ADJUSTED
+            | Verdict.EMPTY
+            | Verdict.RESOLVED
+            | Verdict.CONFLICTED
+            | Verdict.DROPPED
+        ):
             return verdict.value
         case _:
             assert_never(verdict)
@@ -92,8 +99,8 @@ def reproduce(fork: str, branch: str, tag: str, upstream: str) -> str:
     return shlex.join(words) + "\n"
 
 
-def go_on(report: Report, *, clone_url: str, maintenance: str, archive: str, branch: str) -> str:
-    """Git commands to resolve the conflict from the maintenance branch and to move the maintained branch."""
+def go_on(report: Report, *, clone_url: str, maintenance: str, archive: str) -> str:
+    """Git commands to settle the conflict from the maintenance branch and to hand the rest back."""
     stopped = next((n for n, patch in enumerate(report.patches) if patch.verdict is Verdict.CONFLICTED), None)
     head = report.stack.sha if report.stack else ""
     lines = [
@@ -122,17 +129,5 @@ def go_on(report: Report, *, clone_url: str, maintenance: str, archive: str, bra
             lines.append(
                 f"git cherry-pick {' '.join(report.installed.commits[:MAX_LISTED])}  # the App's own files"
             )
-    lines += [
-        shlex.join(["git", "push", "origin", f"HEAD:refs/heads/{maintenance}"]),
-        "# when it is as you want it:",
-        shlex.join(
-            [
-                "git",
-                "push",
-                f"--force-with-lease=refs/heads/{branch}:{head}",
-                "origin",
-                f"HEAD:refs/heads/{branch}",
-            ]
-        ),
-    ]
+    lines.append(shlex.join(["git", "push", "origin", f"HEAD:refs/heads/{maintenance}"]))
     return "\n".join(lines) + "\n"

@@ -9,6 +9,7 @@ from typing import Literal
 
 from patch_app.core import approval, configuration, messages, names, verify
 from patch_app.core.attempt import Attempt, Check, Link, Run, Stage
+from patch_app.core.configuration import Merges
 from patch_app.core.effects import (
     Close,
     EditPullRequest,
@@ -30,11 +31,15 @@ Purpose = Literal["branches", "promote", "clean"]
 
 
 class Decision(Model):
-    """The attempt as it should be, what to do for it, and whether it begins anew as a replay."""
+    """The attempt as it should be, what to do for it, and whether it begins anew as a replay.
+
+    `pushed`: what a person pushed, from which the replay goes on.
+    """
 
     attempt: Attempt
     effects: tuple[Effect, ...] = ()
     replay: bool = False
+    pushed: str | None = None
 
 
 # Moves ------------------------------------------------------------------------------------------
@@ -72,9 +77,10 @@ def failed(attempt: Attempt, error: str) -> Decision:
     )
 
 
-def replaced(attempt: Attempt, message: str) -> Decision:
+def replaced(attempt: Attempt, message: str, pushed: str | None = None) -> Decision:
     """Ends, and the same release is carried again by an attempt of the next number."""
-    return to(attempt, Stage.SUPERSEDED, message=message).model_copy(update={"replay": True})
+    again = {"replay": True, "pushed": pushed}
+    return to(attempt, Stage.SUPERSEDED, message=message).model_copy(update=again)
 
 
 def rerun(attempt: Attempt, runs: tuple[Run, ...]) -> Decision:
@@ -185,10 +191,7 @@ def relay(attempt: Attempt, facts: Facts, changes: tuple[RefChange, ...]) -> Rel
     report = attempt.report
     if report is None or attempt.inbox is None or attempt.candidate is None or attempt.target is None:
         raise ValueError("only a verified report can be relayed")
-    bundle = report.bundle
-    keeps_merges = (
-        configuration.stack_of(attempt.configuration, attempt.stack).merges is configuration.Merges.PRESERVE
-    )
+    bundle, stack = report.bundle, configuration.stack_of(attempt.configuration, attempt.stack)
     # the server decided what the fork already has, so the report may not widen it
     allowed = attempt.target if attempt.bundle_from == "target" else report.base
     return Relay(
@@ -196,10 +199,10 @@ def relay(attempt: Attempt, facts: Facts, changes: tuple[RefChange, ...]) -> Rel
         parts=tuple((part.path, part.sha256) for part in bundle.parts) if bundle else (),
         bundle_ref=names.candidate_ref(attempt.id),
         tip=attempt.candidate,
-        prerequisites=(allowed,) if allowed else (),
-        chain=verify.chain(report),
-        merges=verify.merged(report, facts.stack_merges) if keeps_merges else (),
-        floor=attempt.target,
+        prerequisites=(attempt.pushed,) if attempt.pushed else (allowed,) if allowed else (),
+        chain=verify.chain(attempt, report),
+        merges=verify.merged(report, facts.stack_merges) if stack.merges is Merges.PRESERVE else (),
+        floor=attempt.floor,
         changes=changes,
         seq=again(facts, "relay"),
     )
@@ -217,7 +220,8 @@ def _branches(attempt: Attempt) -> dict[str, str]:
 def _ours(attempt: Attempt, facts: Facts, ref: str) -> set[str]:
     """Values that a branch may have for us to move it: what we or an attempt before us wrote there."""
     before = {one.written[ref] for one in facts.siblings if ref in one.written}
-    return {names.ZERO, *before, *([attempt.written[ref]] if ref in attempt.written else [])}
+    pushed = {attempt.pushed} if attempt.pushed else set()
+    return {names.ZERO, *before, *pushed, *([attempt.written[ref]] if ref in attempt.written else [])}
 
 
 def foreign_branch(attempt: Attempt, facts: Facts) -> str | None:
@@ -245,12 +249,12 @@ def branch_changes(attempt: Attempt, facts: Facts) -> tuple[RefChange, ...]:
 
 
 def persons_push(attempt: Attempt, facts: Facts) -> str | None:
-    """What somebody pushed to the maintenance branch after we wrote it, or None."""
+    """What somebody pushed to the maintenance branch after we wrote it or took it up, or None."""
     prefix = attempt.configuration.branches.prefix
     ref = names.head(names.maintenance_branch(attempt.stack, attempt.tag, prefix))
     now = facts.ref(ref)
-    written = attempt.written.get(ref)
-    return now if written not in (None, names.ZERO) and now not in (written, names.ZERO) else None
+    known = attempt.written.get(ref, attempt.pushed)
+    return now if known not in (None, names.ZERO) and now not in (known, names.ZERO) else None
 
 
 def promotion(attempt: Attempt, facts: Facts) -> tuple[RefChange, ...]:
@@ -385,7 +389,9 @@ def last_words(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:
     newer = [one for one in facts.siblings if one.newer]
     superseded = attempt.stage is Stage.SUPERSEDED
     if superseded and (not newer or any(one.event == attempt.event for one in newer)):
-        return check_run(attempt, facts)
+        # the pull request goes on with the replay; an issue is about this attempt's conflict alone
+        line = messages.last_line(attempt, "")
+        return (*_close(attempt, facts, "issue", line), *check_run(attempt, facts))
     line = messages.last_line(attempt, newer[-1].tag if superseded else "")
     return (
         *_close(attempt, facts, "pull_request", line),

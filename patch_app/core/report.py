@@ -35,12 +35,13 @@ class Verdict(StrEnum):
     RESOLVED = "resolved"
     CONFLICTED = "conflicted"
     NOT_TRIED = "not-tried"
+    DROPPED = "dropped"
 
 
 CARRIED = frozenset({Verdict.CLEAN, Verdict.ADJUSTED, Verdict.RESOLVED})
 """Verdicts that leave a commit on the candidate."""
 
-SETTLED = CARRIED | {Verdict.ALREADY_UPSTREAM, Verdict.EMPTY}
+SETTLED = CARRIED | {Verdict.ALREADY_UPSTREAM, Verdict.EMPTY, Verdict.DROPPED}
 """Verdicts that every patch of a candidate has."""
 
 Oid = Annotated[str, StringConstraints(pattern=r"^(?:[0-9a-f]{40}|[0-9a-f]{64})$")]
@@ -80,7 +81,7 @@ class Target(Part):
 
 
 class UpstreamCommit(Part):
-    """A commit of upstream that explains a verdict."""
+    """A commit by name: of upstream, to explain a verdict, or one that a person added."""
 
     sha: Oid
     subject: Short
@@ -228,6 +229,8 @@ class Report(Part):
     """Merge commits of the stack of which nothing is left: they have no verdict and no new commit."""
     notes: Annotated[tuple[Note, ...], Field(max_length=20)]
     """What a person should know about how the stack was read."""
+    added: Annotated[tuple[UpstreamCommit, ...], Field(max_length=2000)]
+    """Commits that a person pushed beside the patches."""
     range_diff: Annotated[str, StringConstraints(max_length=60_000)] | None
     bundle: Bundle | None
     checks: Annotated[tuple[Check, ...], Field(max_length=50)]

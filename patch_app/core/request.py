@@ -38,6 +38,7 @@ def request(attempt: Attempt, upstream_git_url: str) -> str:
             "date": int(attempt.created.timestamp()),
             "merges": stack.merges,
             "start": stack.start,
+            "pushed": attempt.pushed,
             "installed_paths": list(names.INSTALLED_PATHS),
             "installed_trailer": names.INSTALLED_TRAILER,
             "checks": [

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from patch_app.core import names
 from patch_app.core.attempt import Attempt
 from patch_app.core.facts import Facts, Inbox, RunFact
-from patch_app.core.report import SETTLED, Report, Status
+from patch_app.core.report import SETTLED, Report, Status, Verdict
 
 
 def run_problem(attempt: Attempt, run: RunFact, app_slug: str) -> str | None:
@@ -50,7 +50,11 @@ def report_problem(attempt: Attempt, run: RunFact, inbox: Inbox, facts: Facts) -
     if report.status is Status.NOOP:
         carried = facts.nothing_to_carry is False
         return "the report says that there is nothing to carry, but there is" if carried else None
-    return _patches_problem(report, facts) or _result_problem(attempt, report)
+    return (
+        _patches_problem(report, facts)
+        or _pushed_problem(attempt, report, facts)
+        or _result_problem(attempt, report)
+    )
 
 
 def _patches_problem(report: Report, facts: Facts) -> str | None:
@@ -80,6 +84,29 @@ def _patches_problem(report: Report, facts: Facts) -> str | None:
     return None
 
 
+def _pushed_problem(attempt: Attempt, report: Report, facts: Facts) -> str | None:
+    """What a person pushed is the candidate, commit for commit; nobody else may drop or add any."""
+    if attempt.pushed is None:
+        if report.added or any(patch.verdict is Verdict.DROPPED for patch in report.patches):
+            return "the report drops or adds commits, and nobody has pushed any"
+        return None
+    if facts.pushed_commits is None:
+        return None  # it is read in the next pass
+    if not facts.pushed_stands:
+        return f"what was pushed, {attempt.pushed[:12]}, does not stand on {attempt.tag}"
+    own = [report.installed.new] if report.installed and report.installed.new else []
+    told = [*(patch.new for patch in report.patches if patch.new), *(one.sha for one in report.added), *own]
+    made = [] if report.bundle is None else own[-1:]
+    left = set(facts.pushed_commits) - set(told)
+    # of several commits with the App's own files only the last is named
+    ours = len(report.installed.commits) if report.installed else 0
+    if len(told) != len(set(told)) or set(told) - set(made) - set(facts.pushed_commits) or len(left) > ours:
+        return "the report's commits are not those that were pushed"
+    if tip(report) != (made[0] if made else attempt.pushed):
+        return "the report's candidate is not what was pushed"
+    return None
+
+
 def _result_problem(attempt: Attempt, report: Report) -> str | None:
     carried = all(patch.verdict in SETTLED for patch in report.patches)
     if (report.candidate is not None) != carried:
@@ -89,7 +116,11 @@ def _result_problem(attempt: Attempt, report: Report) -> str | None:
             else ("the report says that every patch was carried but names no candidate")
         )
     own = report.installed
-    if own is not None and (own.new is not None) != (carried and bool(own.commits)):
+    if (
+        own is not None
+        and attempt.pushed is None
+        and (own.new is not None) != (carried and bool(own.commits))
+    ):
         return "the report leaves the App's own commits out, or adds one for none"
     expected = Status.CLEAN if carried else Status.CONFLICT
     if report.status is not expected:
@@ -99,7 +130,7 @@ def _result_problem(attempt: Attempt, report: Report) -> str | None:
             return f"the bundle is for another ref ({report.bundle.ref})"
         if report.bundle.tip != tip(report):
             return "the bundle's tip is not the candidate"
-    elif tip(report) != attempt.target:
+    elif tip(report) != attempt.floor:
         return "the report has no bundle"
     return None
 
@@ -114,9 +145,11 @@ def merged(report: Report, merges: Collection[str]) -> tuple[str, ...]:
     return tuple(patch.new for patch in report.patches if patch.new is not None and patch.old in merges)
 
 
-def chain(report: Report) -> tuple[str, ...]:
-    """The new commits from the tip down to, not including, the target: what the bundle must hold."""
-    new = [patch.new for patch in report.patches if patch.new is not None]
+def chain(attempt: Attempt, report: Report) -> tuple[str, ...]:
+    """The new commits from the tip down to, not including, the floor: what the bundle must hold."""
+    if attempt.pushed is not None and report.bundle is None:
+        return ()
+    new = [patch.new for patch in report.patches if patch.new is not None and attempt.pushed is None]
     if report.candidate is not None and report.installed is not None and report.installed.new is not None:
         new.append(report.installed.new)
     return tuple(reversed(new))

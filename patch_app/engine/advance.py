@@ -161,7 +161,11 @@ class Advancer:
             return False
         if decision.replay:
             await self.store.advance(
-                AdvanceCommit(expected_version=None, attempt=successor(attempt, facts.now), due=facts.now)
+                AdvanceCommit(
+                    expected_version=None,
+                    attempt=successor(attempt, facts.now, decision.pushed),
+                    due=facts.now,
+                )
             )
         return await self._store(attempt, decision.attempt, facts.now, wishes)
 
@@ -218,8 +222,11 @@ def changes(before: Attempt, after: Attempt) -> list[str]:
     return [after.message] if after.message and after.message != before.message else []
 
 
-def successor(attempt: Attempt, now: datetime) -> Attempt:
-    """A new attempt for the same event, of the next number, linked to the one it replays."""
+def successor(attempt: Attempt, now: datetime, pushed: str | None = None) -> Attempt:
+    """A new attempt for the same event, of the next number, linked to the one it replays.
+
+    `pushed`: what a person pushed to the maintenance branch, which it goes on from.
+    """
     number = attempt.number + 1
     return Attempt(
         id=names.attempt_id(attempt.event, attempt.repository_id, attempt.stack, number),
@@ -233,6 +240,7 @@ def successor(attempt: Attempt, now: datetime) -> Attempt:
         tag=attempt.tag,
         stack=attempt.stack,
         stage=Stage.PREFLIGHT,
+        pushed=pushed,
         created=now,
         updated=now,
     )

@@ -52,11 +52,16 @@ async def evidence(client: InstallationClient, attempt: Attempt, report: Report 
     try:
         commits, merges = await _stack(client, fork, report, attempt.stack_head)
     except NotFound:
-        return {"stack_commits": (), "base_is_upstream": False}
+        return {"stack_commits": (), "base_is_upstream": False, "pushed_commits": ()}
     claimed = report.installed.commits if report.installed else ()
     own = [one for one in claimed if one in commits and await is_our_own(client, fork, one)]
     known = [await _upstreams(client, attempt.upstream, base, attempt.target) for base in bases]
-    return {
+    pushed: dict[str, Any] = {}
+    if attempt.pushed is not None:
+        pushed["pushed_stands"] = await reading.is_ancestor(client, fork, attempt.target, (attempt.pushed,))
+        theirs = await reading.commits_between(client, fork, attempt.target, attempt.pushed)
+        pushed["pushed_commits"] = tuple(one for kind in theirs for one in kind)
+    return pushed | {
         "stack_commits": commits,
         "stack_merges": merges,
         "base_is_upstream": all(known) and (bool(bases) or report.start is not None),

@@ -11,7 +11,7 @@ import os
 import re
 from typing import Callable, Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from . import commit, conflict, diff, explain, index, outlook, verdict
+from . import commit, conflict, diff, explain, outlook, verdict
 from .attributes import NAME, Attributes
 from .attribution import words
 from .fetch import commit_objects
@@ -35,7 +35,7 @@ from .records import (
     Request,
     Stage,
 )
-from .stack import Stack
+from .stack import Stack, install
 
 Progress = Callable[[str, int, int], None]
 """Called with a stage and how much of it is done, of how much. Gets no text out of a repository."""
@@ -83,7 +83,7 @@ class Carrier:
         """All patches, in order.
 
         Raises:
-            Problem: where a patch is left without a verdict, which would be a mistake of ours.
+            Problem: where an attribute file can't be written.
             GitError: where git fails in another way than by a conflict.
         """
         patches = self.stack.patches
@@ -105,12 +105,10 @@ class Carrier:
         tip = state.tip
         installed: Optional[Installed] = None
         if self.stack.installed:
-            new = self._install(tip) if found is None else None
+            new = install(self.merger, self.request, self.stack, tip) if found is None else None
             tip = new or tip
             installed = Installed(self.stack.installed, new)
-        carried = Carried(tuple(outcomes), tip, found, installed, self.stack.merges)
-        self.account(carried)
-        return carried
+        return Carried(tuple(outcomes), tip, found, installed, self.stack.merges)
 
     def _use_attributes(self, tree: str) -> None:
         if self._attributes_of != tree:
@@ -267,30 +265,16 @@ class Carrier:
             commits = (since, *(one for one in commits if one != since))[: explain.MAX_COMMITS]
         return Outcome(patch, CONFLICTED, note=note, upstream_commits=commits), found
 
-    def _install(self, tip: str) -> str:
-        """The App's own commits as one commit on top, with its files as the stack's head has them."""
-        tree = self.merger.tree_of(tip)
-        paths = self.request.installed_paths
-        head = diff.list_tree(self.repository, self.request.stack, paths)
-        present = {path for _, _, path in head}
-        gone = [("0", "0" * len(self.request.stack), path) for path in paths if path not in present]
-        new_tree = index.write_tree(self.repository, [*head, *gone], tree)
-        newest = self.repository.run("cat-file", "commit", self.stack.installed[-1])
-        raw, _ = commit.carried(newest, new_tree, [tip], self.request.date)
-        return commit.write(self.repository, raw)
 
-    def account(self, carried: Carried) -> None:
-        """Every commit of the stack is a patch with one verdict, an installed one or a merge. Raises
-        Problem."""
-        seen: Dict[str, int] = {}
-        installed = carried.installed.commits if carried.installed else ()
-        for sha in (
-            [outcome.patch.old for outcome in carried.outcomes] + list(installed) + list(carried.merges)
-        ):
-            seen[sha] = seen.get(sha, 0) + 1
-        wrong = [sha for sha in self.history.stack if seen.get(sha) != 1]
-        if wrong or len(seen) != len(self.history.stack):
-            raise Problem("carry", "commits of the stack are not accounted for: %s" % ", ".join(wrong))
+def account(history: History, carried: Carried) -> None:
+    """Every commit of the stack is a patch with one verdict, an installed one or a merge. Raises Problem."""
+    seen: Dict[str, int] = {}
+    installed = carried.installed.commits if carried.installed else ()
+    for sha in [outcome.patch.old for outcome in carried.outcomes] + list(installed) + list(carried.merges):
+        seen[sha] = seen.get(sha, 0) + 1
+    wrong = [sha for sha in history.stack if seen.get(sha) != 1]
+    if wrong or len(seen) != len(history.stack):
+        raise Problem("carry", "commits of the stack are not accounted for: %s" % ", ".join(wrong))
 
 
 def joined(*notes: Optional[str]) -> Optional[str]:

@@ -7,12 +7,13 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
 from . import bundle, deepen, rangediff, report, stack
 from .attribution import Attribution
-from .carry import Carrier, Progress
+from .carry import Carrier, Progress, account
 from .explain import Explainer
 from .fetch import Fetcher, ensure_commits, fetch_trees
 from .git import Git, GitError
 from .ground import Ground
 from .history import Explorer
+from .mapping import Mapper
 from .merge import Merger
 from .records import Carried, History, Problem, Request
 from .workspace import Workspace
@@ -100,9 +101,13 @@ class Runner:
         parts = self._arrange(explorer, merger, history, commits)
         self._fetch_blobs(repository, history, parts)
         self._enter("carry")
-        attribution = Attribution(self.fetcher, explorer.repository, history, request.target, repository)
-        explainer = Explainer(self.fetcher, explorer.repository, history, attribution)
-        carried = Carrier(repository, request, history, parts, explainer).carry(self.progress)
+        if request.pushed is not None:
+            carried = self._continue(explorer, merger, history, parts, request.pushed)
+        else:
+            attribution = Attribution(self.fetcher, explorer.repository, history, request.target, repository)
+            explainer = Explainer(self.fetcher, explorer.repository, history, attribution)
+            carried = Carrier(repository, request, history, parts, explainer).carry(self.progress)
+        account(history, carried)
         tree = repository.line("rev-parse", "--verify", carried.tip + "^{tree}")
         self.facts = self.facts._replace(carried=carried, candidate_tree=tree, merges=carried.merges)
         self._enter("range-diff")
@@ -112,6 +117,15 @@ class Runner:
         if self.with_bundle:
             self._enter("bundle")
             self.facts = self.facts._replace(bundle=self._bundle(explorer, repository, history, carried))
+
+    def _continue(
+        self, explorer: Explorer, merger: Merger, history: History, parts: stack.Stack, pushed: str
+    ) -> Carried:
+        mapper = Mapper(explorer, merger, self.request, history, parts)
+        made = mapper.read(pushed)
+        wanted = [oid for one in made for oid in stack.blobs(one.changes)]
+        self.fetcher.blobs(merger.repository, dict.fromkeys(wanted, "fork"))
+        return mapper.carry(made)
 
     def _fetch(self, explorer: Explorer, history: History) -> Git:
         repository = self.workspace.repository("carry", explorer.format)
@@ -141,9 +155,9 @@ class Runner:
         self, explorer: Explorer, repository: Git, history: History, carried: Carried
     ) -> Optional[bundle.Bundle]:
         request = self.request
-        prerequisite = request.target
+        prerequisite = request.pushed or request.target
         edges: List[str] = []
-        if request.bundle_from == "base" and history.base is not None:
+        if request.pushed is None and request.bundle_from == "base" and history.base is not None:
             prerequisite = history.base
             edges = deepen.down_to_base(explorer, self.fetcher, repository, request.target, history.base)
         if carried.tip == prerequisite:

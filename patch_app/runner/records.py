@@ -11,6 +11,7 @@ EMPTY = "empty"
 RESOLVED = "resolved"
 CONFLICTED = "conflicted"
 NOT_TRIED = "not-tried"
+DROPPED = "dropped"
 
 CARRIED = frozenset({CLEAN, ADJUSTED, RESOLVED})
 """Verdicts that leave a commit in the candidate."""
@@ -46,7 +47,7 @@ class Change(NamedTuple):
 
 
 class UpstreamCommit(NamedTuple):
-    """A commit of the upstream repository that explains a verdict."""
+    """A commit by name: of upstream, to explain a verdict, or one that a person added."""
 
     sha: str
     subject: str
@@ -150,6 +151,7 @@ class Request(NamedTuple):
     checks: Tuple[Check, ...]
     merges: str = FLATTEN
     start: Optional[str] = None
+    pushed: Optional[str] = None
 
 
 class History(NamedTuple):
@@ -185,14 +187,17 @@ class Installed(NamedTuple):
 
 
 class Carried(NamedTuple):
-    """The end of a carry: an outcome for every patch, the tip of what was carried, and the conflict, if
-    any."""
+    """The end of a carry: an outcome for every patch, the tip of what was carried, and the conflict, if any.
+
+    `added` are commits that a person pushed beside the patches.
+    """
 
     outcomes: Tuple[Outcome, ...]
     tip: str
     conflict: Optional[Conflict]
     installed: Optional[Installed]
     merges: Tuple[str, ...]
+    added: Tuple[UpstreamCommit, ...] = ()
 
 
 def text(raw: bytes) -> str:

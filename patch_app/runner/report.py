@@ -13,6 +13,7 @@ from .records import (
     ALREADY_UPSTREAM,
     CARRIED,
     CLEAN,
+    DROPPED,
     EMPTY,
     NOT_TRIED,
     RESOLVED,
@@ -29,7 +30,7 @@ SCHEMA = 1
 MAX_PATHS = 300
 MAX_NOTE = 2000
 MAX_MESSAGE = 4000
-DONE = frozenset({CLEAN, ADJUSTED, RESOLVED, ALREADY_UPSTREAM, EMPTY})
+DONE = frozenset({CLEAN, ADJUSTED, RESOLVED, ALREADY_UPSTREAM, EMPTY, DROPPED})
 
 Report = Dict[str, Any]
 
@@ -96,6 +97,7 @@ def build(facts: Facts, problem: Optional[Problem] = None) -> Report:
         else {"commits": list(carried.installed.commits), "new": carried.installed.new},
         "merges": list(facts.merges or ()),
         "notes": [note[:MAX_NOTE] for note in history.notes] if history else [],
+        "added": [{"sha": c.sha, "subject": c.subject[:500]} for c in carried.added] if carried else [],
         "range_diff": facts.range_diff,
         "bundle": _bundle(facts.bundle) if status != "error" else None,
         "checks": facts.checks or [],

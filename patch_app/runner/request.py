@@ -31,6 +31,7 @@ KEYS = {
     "checks": True,
     "merges": True,
     "start": True,
+    "pushed": True,
 }
 
 
@@ -182,8 +183,9 @@ def parse(raw: str, expected_attempt: Optional[str] = None) -> Request:
         checks=checks(data["checks"]),
         merges=data["merges"],
         start=None if data["start"] is None else oid(data["start"], "start"),
+        pushed=None if data["pushed"] is None else oid(data["pushed"], "pushed"),
     )
-    named = (request.stack, request.target, request.base, request.start)
+    named = (request.stack, request.target, request.base, request.start, request.pushed)
     lengths = {len(value) for value in named if value}
     if len(lengths) != 1:
         raise _bad("commit ids of different lengths: a SHA-1 and a SHA-256 repository can't be mixed")

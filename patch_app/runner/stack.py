@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from . import commit, diff
+from . import commit, diff, index
 from .attributes import attribute_files
 from .fetch import commit_objects
 from .git import Git
@@ -179,3 +179,15 @@ def check_installed_paths(repository: Git, request: Request, base: Optional[str]
             "then carry this release by hand."
             % ", ".join(name.decode("utf-8", "backslashreplace") for name in names),
         )
+
+
+def install(merger: Merger, request: Request, stack: Stack, tip: str) -> str:
+    """The App's own commits as one commit on top of `tip`, with its files as the stack's head has them."""
+    repository, paths = merger.repository, request.installed_paths
+    head = diff.list_tree(repository, request.stack, paths)
+    present = {path for _, _, path in head}
+    gone = [("0", "0" * len(request.stack), path) for path in paths if path not in present]
+    tree = index.write_tree(repository, [*head, *gone], merger.tree_of(tip))
+    newest = repository.run("cat-file", "commit", stack.installed[-1])
+    raw, _ = commit.carried(newest, tree, [tip], request.date)
+    return commit.write(repository, raw)

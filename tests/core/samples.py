@@ -76,6 +76,7 @@ def report(patches: list[dict[str, Any]], **more: Any) -> Report:
         "merges": [],
         "notes": [],
         "other_bases": [],
+        "added": [],
         "start": None,
         "range_diff": RANGE_DIFF,
         "bundle": None,

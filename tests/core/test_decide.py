@@ -202,11 +202,12 @@ def test_branch_of_our_name_that_somebody_else_made_is_left_alone() -> None:
     assert world.settle() is Stage.REVIEWING
 
 
-def test_person_pushes_to_the_maintenance_branch_and_automation_waits() -> None:
+def test_person_pushes_to_the_maintenance_branch_and_their_commits_are_the_candidate_to_go_on_with() -> None:
     world = in_review()
     world.approve()
     world.refs["refs/heads/patch-app/maintenance/main/v2.0.0"] = oid("theirs")
-    assert world.settle() is Stage.HELD
+    assert world.settle() is Stage.SUPERSEDED
+    assert (world.replays, world.pushed) == (1, oid("theirs"))
     assert world.maintained_moves == []
 
 

@@ -92,6 +92,61 @@ def test_merge_that_added_something_counts_as_one_patch_and_not_as_left_out_too(
         assert world.attempt.stage is stage, world.attempt.message
 
 
+PUSHED = oid("pushed")
+
+
+def continued(**facts: Any) -> World:
+    """An attempt that goes on from what a person pushed: the first patch, and one commit of their own."""
+    world = World(**{"pushed_commits": (CARRIED[0], PUSHED), **facts})
+    world.attempt = world.attempt.model_copy(update={"pushed": PUSHED})
+    world.refs["refs/heads/patch-app/maintenance/main/v2.0.0"] = PUSHED
+    return world
+
+
+def as_pushed(**changes: Any) -> dict[str, Any]:
+    whole = report("attempt00001").model_dump(mode="json", by_alias=True)
+    dropped = {**whole["patches"][1], "new": None, "verdict": "dropped"}
+    return {
+        "patches": [whole["patches"][0], dropped],
+        "added": [{"sha": PUSHED, "subject": "One more"}],
+        "candidate": {**whole["candidate"], "sha": PUSHED},
+        "bundle": None,
+        **changes,
+    }
+
+
+def test_what_a_person_pushed_is_the_candidate_and_no_commit_of_the_runners_is() -> None:
+    world = continued()
+    claim(world, **as_pushed())
+    assert world.attempt.stage is Stage.REVIEWING, world.attempt.message
+    assert world.attempt.candidate == PUSHED
+
+
+@pytest.mark.parametrize(
+    ("facts", "changes", "why"),
+    [
+        ({"pushed_stands": False}, {}, "does not stand on v2.0.0"),
+        ({}, {"added": []}, "not those that were pushed"),
+        ({"pushed_commits": (PUSHED,)}, {}, "not those that were pushed"),
+        ({}, {"candidate": {"sha": CARRIED[0], "tree": oid("tree"), "ref": "x"}}, "not what was pushed"),
+    ],
+)
+def test_claim_about_pushed_commits_that_github_does_not_bear_out(
+    facts: dict[str, Any], changes: dict[str, Any], why: str
+) -> None:
+    world = continued(**facts)
+    claim(world, **as_pushed(**changes))
+    assert world.attempt.stage is Stage.FAILED
+    assert why in world.attempt.message
+
+
+def test_patch_that_the_runner_drops_although_nobody_pushed_fails_with_the_reason() -> None:
+    world = World()
+    claim(world, **as_pushed(added=[], candidate={"sha": CARRIED[0], "tree": oid("tree"), "ref": "x"}))
+    assert world.attempt.stage is Stage.FAILED
+    assert "nobody has pushed any" in world.attempt.message
+
+
 def test_start_that_is_neither_configured_nor_upstreams_fails_with_the_reason() -> None:
     world = World(start_holds=False)
     claim(world, start=oid("p1"))

@@ -95,6 +95,7 @@ def report(attempt: str, *, conflict: bool = False, stack_head: str = HEAD, run_
             "merges": [],
             "notes": [],
             "other_bases": [],
+            "added": [],
             "start": None,
             "range_diff": None,
             "bundle": {
@@ -161,6 +162,11 @@ class World:
     effects: dict[str, Performed] = field(default_factory=dict)
     moves: list[tuple[str, str, str, tuple[Approval, ...]]] = field(default_factory=list)
     replays: int = 0
+    # what the last replay goes on from
+    pushed: str | None = None
+    # what GitHub shows of what this attempt goes on from
+    pushed_commits: tuple[str, ...] | None = None
+    pushed_stands: bool = True
     # the maintained branch has the target
     contained: bool = False
     # the candidate, once somebody has pushed on top of the promoted branch
@@ -247,6 +253,8 @@ class World:
             stack_commits=STACK,
             stack_merges=self.stack_merges,
             start_holds=self.start_holds,
+            pushed_commits=self.pushed_commits,
+            pushed_stands=self.pushed_stands,
             siblings=self.siblings,
             base_is_upstream=True,
             installed=self.installed,
@@ -299,6 +307,7 @@ class World:
         if decision.attempt == self.attempt and not new:
             return False
         self.replays += decision.replay
+        self.pushed = decision.pushed or self.pushed
         self.attempt = decision.attempt.model_copy(
             update={"version": self.attempt.version + 1, "updated": self.now}
         )

@@ -125,4 +125,26 @@ async def test_configured_start_needs_no_base() -> None:
     found = await claims.evidence(client, configured, claimed(start=START, base=None))
     assert (found["start_holds"], found["base_is_upstream"]) == (True, True)
     with_neither = await claims.evidence(client, attempt(), claimed(start=None, base=None))
-    assert with_neither == {"stack_commits": (), "base_is_upstream": False}
+    assert with_neither == {"stack_commits": (), "base_is_upstream": False, "pushed_commits": ()}
+
+
+async def test_what_a_person_pushed_is_read_with_its_merges_and_whether_it_stands_on_the_release() -> None:
+    pushed = oid("pushed")
+    client: Any = Client(
+        {
+            **upstreams(BASE),
+            f"{FORK}/compare/{BASE}...{HEAD}": commits(oid("p1"), oid("p2")),
+            f"{FORK}/compare/{TARGET}...{pushed}": commits(oid("n1"), oid("merge"), pushed),
+        }
+    )
+
+    async def get(path: str, per_page: int | None = None, **_: Any) -> Any:
+        apart = {"merge_base_commit": {"sha": OTHER}}
+        return apart if per_page and path.startswith(FORK) else client.answers[path]
+
+    gone_on = attempt().model_copy(update={"pushed": pushed})
+    client.get, told = get, claimed()
+    client.get_all = lambda path, **_: get(path)
+    found = await claims.evidence(client, gone_on, told)
+    assert found["pushed_commits"] == (oid("n1"), pushed, oid("merge"))
+    assert found["pushed_stands"] is False

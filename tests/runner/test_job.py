@@ -60,6 +60,7 @@ class Fork:
             "checks": [],
             "merges": "flatten",
             "start": None,
+            "pushed": None,
         }
         return json.dumps({**data, **changes})
 

@@ -75,16 +75,69 @@ def test_a_tag_is_moved_upstream_during_the_review(world: World) -> None:
     world.ends()
 
 
-def test_a_person_pushes_to_the_maintenance_branch(world: World) -> None:
+def test_a_person_pushes_a_fix_to_the_maintenance_branch_and_approves_that(world: World) -> None:
     attempt, before = world.release(), world.main()
     branch = world.maintenance().removeprefix("refs/heads/")
     world.forge.commit(FORK, branch, {"fix.txt": "fix\n"}, "A fix in the review", by="bob")
-    world.approve(attempt, commit=world.ref(world.maintenance()))
     world.approve(attempt)
     world.settle()
+    second = world.attempt()
+    assert (second.number, second.stage, world.main()) == (2, Stage.REVIEWING, before)
+    assert (second.candidate, second.pull_request) == (world.ref(world.maintenance()), attempt.pull_request)
+    assert second.report is not None
+    assert [one.subject for one in second.report.added] == ["A fix in the review"]
+    world.approve(second)
+    world.settle()
+    assert world.attempt().stage is Stage.PROMOTED
+    assert world.main() == second.candidate
+    world.ends()
+
+
+def test_a_person_settles_a_conflict_pushes_twice_and_is_reviewed(world: World) -> None:
+    conflict, before = world.release(files={"pot.txt": numbered(l3="theirs")}), world.main()
+    assert (conflict.stage, conflict.pull_request) == (Stage.CONFLICT, None)
+    branch = world.maintenance().removeprefix("refs/heads/")
+    world.forge.commit(FORK, branch, {"other.txt": "x\n"}, "Something else first", by="bob")
+    world.settle()
+    second = world.attempt()
+    assert second.number == 2
+    # the App's own files were left out by the person, and are put back on top
+    assert second.pushed not in (None, second.candidate)
+    assert second.candidate == world.ref(world.maintenance())
+    world.forge.commit(FORK, branch, {"pot.txt": numbered(l3="both")}, "Change the third line", by="bob")
+    world.settle()
     attempt = world.attempt()
-    assert (attempt.stage, world.main()) == (Stage.HELD, before)
-    assert "somebody pushed" in attempt.message
+    assert (attempt.number, attempt.stage, world.main()) == (3, Stage.REVIEWING, before)
+    assert attempt.report is not None
+    assert [(one.subject, str(one.verdict)) for one in attempt.report.patches] == [
+        ("Add a file of ours", "clean"), ("Change the third line", "resolved"),
+    ]  # fmt: skip
+    assert [one.subject for one in attempt.report.added] == ["Something else first"]
+    assert attempt.candidate == attempt.pushed
+    assert conflict.issue is not None
+    assert world.issue(conflict.issue.number)["state"] == "closed"
+    world.approve(attempt)
+    world.settle()
+    assert world.attempt().stage is Stage.PROMOTED
+    world.ends()
+
+
+def test_a_person_pushes_something_that_does_not_stand_on_the_release(world: World) -> None:
+    world.release()
+    world.set_ref(world.maintenance(), world.main(), by=world.bob)
+    world.settle()
+    attempt = world.attempt()
+    assert (attempt.number, attempt.stage) == (2, Stage.HELD)
+    assert "does not stand on the release v1.1.0" in attempt.message
+    first = world.attempt(number=1)
+    assert first.candidate is not None
+    world.set_ref(world.maintenance(), first.candidate, by=world.bob)
+    world.settle()
+    last = world.attempt()
+    assert (last.number, last.stage, last.candidate) == (3, Stage.REVIEWING, first.candidate)
+    world.approve(last)
+    world.settle()
+    assert world.attempt().stage is Stage.PROMOTED
     world.ends()
 
 

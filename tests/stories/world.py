@@ -24,6 +24,7 @@ from patch_app.core import names
 from patch_app.core.attempt import Attempt, Stage
 from patch_app.core.effects import UNFINISHED
 from patch_app.core.events import Kind, ReleaseEvent
+from patch_app.core.report import Status
 from patch_app.engine import assemble
 from patch_app.engine.engine import Engine
 from patch_app.forge.actions_api import ActionsBackend
@@ -424,7 +425,7 @@ def check_invariants(world: World) -> None:
 
 def _verdicts_whole(world: World, attempt: Attempt) -> None:
     report = attempt.report
-    if report is None or report.base is None or attempt.stage is Stage.CONTAINED:
+    if report is None or report.status is Status.ERROR or attempt.stage is Stage.CONTAINED:
         return
     git = world.forge.core.git(world.forge.repository(FORK))
     without = [f"^{one}" for one in (report.base, report.start, *report.other_bases) if one]

@@ -139,6 +139,7 @@ def report(*, conflict_at: int | None = None, subject: str | None = None) -> Rep
             "merges": [],
             "notes": [],
             "other_bases": [],
+            "added": [],
             "start": None,
             "range_diff": None if conflicting else RANGE,
             "bundle": None,
