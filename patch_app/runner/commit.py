@@ -104,14 +104,18 @@ def plain(tree: str, parents: Sequence[str], message: str, date: int) -> bytes:
 
 
 def write(repository: Git, raw: bytes) -> str:
-    """Stores a commit object as a loose one and gives its id. Raises OSError where the disk refuses.
+    """Stores a commit object and gives its id. Raises OSError where the disk refuses."""
+    return store(repository, b"commit", raw, len(raw.split(b"\n", 1)[0]) - len(b"tree "))
+
+
+def store(repository: Git, kind: bytes, raw: bytes, width: int) -> str:
+    """Stores an object as a loose one and gives its id, which has `width` hex digits. Raises OSError.
 
     Written here, not by `git hash-object`: that starts a process for each, and refuses an odd old author
     line.
     """
-    content = b"commit %d\0" % len(raw) + raw
-    is_sha256 = len(raw.split(b"\n", 1)[0]) - len(b"tree ") == 64
-    name = (hashlib.sha256(content) if is_sha256 else hashlib.sha1(content)).hexdigest()  # noqa: S324 - Git's own
+    content = kind + b" %d\0" % len(raw) + raw
+    name = (hashlib.sha256(content) if width == 64 else hashlib.sha1(content)).hexdigest()  # noqa: S324 - Git's own
     folder = os.path.join(repository.directory, "objects", name[:2])
     path = os.path.join(folder, name[2:])
     if not os.path.exists(path):

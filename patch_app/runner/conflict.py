@@ -29,14 +29,15 @@ def describe(
     parts = []
     if both:
         # What is there now against the merge with its markers: exactly the hunks a person has to look at.
-        parts.append(_patch(repository, carried, merged.tree, both))
+        parts.append(changed(repository, carried, merged.tree, both))
     if one_sided:
-        shown = _patch(repository, parent, patch_tree, one_sided)
+        shown = changed(repository, parent, patch_tree, one_sided)
         parts.append("What the patch does to files that the release lacks, or the other way round:\n" + shown)
     return Conflict(patch.old, tuple(files[:MAX_FILES]), cut("\n".join(parts), MAX_DIFF))
 
 
-def _patch(repository: Git, old: str, new: str, paths: List[bytes]) -> str:
+def changed(repository: Git, old: str, new: str, paths: List[bytes]) -> str:
+    """The diff of two trees in these paths, of which the first 200 are shown. Raises GitError."""
     limits = [path.decode("utf-8", "surrogateescape") for path in paths[:MAX_FILES]]
     out = repository.run(
         "--literal-pathspecs", "diff-tree", "-r", "-p", "--no-renames", *diff.PLAIN, old, new, "--", *limits

@@ -82,6 +82,16 @@ class Patch(NamedTuple):
     bases: Tuple[int, ...] = ()
 
 
+class Used(NamedTuple):
+    """A recorded resolution, used for a path: its id, the commit that it was learned from, and the diff from
+    the conflict with its markers to what was made of it."""
+
+    id: str
+    path: bytes
+    source: str
+    diff: str
+
+
 class Outcome(NamedTuple):
     """What became of one patch. `new` is None where the candidate has no commit for it."""
 
