@@ -272,6 +272,7 @@ def _report(
             date=resolved.date,
             installed_paths=INSTALLED_PATHS,
             installed_trailer=INSTALLED_TRAILER,
+            resolutions=None,
             checks=found,
             merges=merges,
             start=start,

@@ -87,6 +87,16 @@ class UpstreamCommit(Part):
     subject: Short
 
 
+class Resolution(Part):
+    """A recorded resolution, used for one path: its id, the commit that it was learned from, and the diff
+    from the conflict with its markers to what was made of it."""
+
+    id: Oid
+    path: Path
+    source: Oid
+    diff: Annotated[str, StringConstraints(max_length=60_000)]
+
+
 class Patch(Part):
     """One patch and what became of it. `new` is there exactly where the candidate (or partial) has a commit
     for it."""
@@ -101,6 +111,13 @@ class Patch(Part):
     note: Note | None
     merge: bool = False
     """A merge commit, with what it settled or added."""
+    resolution: Annotated[tuple[Resolution, ...], Field(max_length=200)] = ()
+
+    @model_validator(mode="after")
+    def _resolution_only_where_resolved(self) -> Self:
+        if self.resolution and self.verdict is not Verdict.RESOLVED:
+            raise ValueError("a resolution belongs to the verdict resolved")
+        return self
 
     @model_validator(mode="after")
     def _new_only_where_carried(self) -> Self:

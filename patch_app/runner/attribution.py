@@ -8,7 +8,7 @@ commit onto which it doesn't apply, while it does onto the one before.
 
 from __future__ import annotations
 
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from . import commit, diff, index
 from .fetch import Fetcher, commit_objects
@@ -45,6 +45,8 @@ class Attribution:
         self.target = target
         self.repository = repository
         self.merger = Merger(repository)
+        self.unclear: Set[bytes] = set()
+        """Paths in which a recorded resolution was used: without it the patches there apply nowhere."""
         self._walk = TreeWalk(fetcher, commits, "upstream")
 
     def first(self, patch: Patch, paths: Paths, before: Sequence[Patch]) -> Optional[UpstreamCommit]:
@@ -52,8 +54,10 @@ class Attribution:
 
         None where there is no such commit on the way or it can't be told: the conflict stands without it.
         """
+        if not paths or self.unclear.intersection(paths):
+            return None
         try:
-            return self._search(patch, paths[:MAX_PATHS], before) if paths else None
+            return self._search(patch, paths[:MAX_PATHS], before)
         except GitError:
             return None
 

@@ -29,12 +29,14 @@ from .records import (
     Conflict,
     History,
     Installed,
+    Merge,
     Outcome,
     Patch,
     Problem,
     Request,
     Stage,
 )
+from .resolutions import Resolutions
 from .stack import Stack, install
 
 Progress = Callable[[str, int, int], None]
@@ -64,13 +66,21 @@ class Carrier:
     """Carries one stack onto one target in a repository that has the commits and trees."""
 
     def __init__(
-        self, repository: Git, request: Request, history: History, stack: Stack, explainer: explain.Explainer
+        self,
+        repository: Git,
+        request: Request,
+        history: History,
+        stack: Stack,
+        explainer: explain.Explainer,
+        *,
+        resolutions: Resolutions,
     ) -> None:
         self.repository = repository
         self.request = request
         self.history = history
         self.stack = stack
         self.explainer = explainer
+        self.resolutions = resolutions
         self.merger = Merger(repository)
         self.attributes = Attributes(repository, os.path.join(repository.directory, "attributes"))
         self._attributes_of = ""
@@ -121,12 +131,25 @@ class Carrier:
             return Outcome(patch, EMPTY, note="it changed nothing to begin with"), None, state
         merged = self.merger.apply(patch.after, patch.before, state.tree)
         if not merged.clean:
-            outcome, found = self._conflicted(patch, state.tree)
-            return outcome, found, state
+            return self._unclean(patch, state)
         if merged.tree == state.tree:
             return self._nothing_left(patch, state.tree), None, state
         outcome, after = self._write(patch, merged.tree, state.tree, [state])
         return outcome, None, after
+
+    def _unclean(self, patch: Patch, state: State) -> Step:
+        """A patch that does not apply: as recorded resolutions have it, or else the conflict."""
+        named = self.merger.apply(patch.after, patch.before, state.tree, NAMES)
+        replayed = self.resolutions.replay(named)
+        if replayed.tree is None:
+            outcome, found = self._conflicted(patch, named, state.tree)
+            return outcome._replace(note=joined(outcome.note, *replayed.notes)), found, state
+        # a commit even where nothing is left of the patch: that was somebody's decision, to be reviewed
+        outcome, after = self._write(patch, replayed.tree, state.tree, [state])
+        left = "nothing is left of the patch" if replayed.tree == state.tree else None
+        self.explainer.attribution.unclear.update(path for path, _ in named.stages)
+        note = joined(*replayed.notes, left, outcome.note)
+        return outcome._replace(verdict=RESOLVED, note=note, resolution=replayed.used), None, after
 
     def _merge(self, patch: Patch) -> Step:
         """A merge of the stack made again of what its parents have become, with what it settled and added."""
@@ -245,9 +268,8 @@ class Carrier:
             return Outcome(patch, EMPTY, note="a merge in the stack%s left nothing of it" % by)
         return Outcome(patch, EMPTY, note="an earlier patch of the stack has it already")
 
-    def _conflicted(self, patch: Patch, tree: str) -> Tuple[Outcome, Conflict]:
-        """The conflict, described on a merge done again with words instead of ids in its markers."""
-        named = self.merger.apply(patch.after, patch.before, tree, NAMES)
+    def _conflicted(self, patch: Patch, named: Merge, tree: str) -> Tuple[Outcome, Conflict]:
+        """The conflict, described on a merge that was done with words instead of ids in its markers."""
         found = conflict.describe(
             self.repository, patch, parent=patch.before, patch_tree=patch.after, carried=tree, merged=named
         )

@@ -16,6 +16,7 @@ from .history import Explorer
 from .mapping import Mapper
 from .merge import Merger
 from .records import Carried, History, Problem, Request
+from .resolutions import Resolutions
 from .workspace import Workspace
 
 Clock = Callable[[], float]
@@ -106,7 +107,9 @@ class Runner:
         else:
             attribution = Attribution(self.fetcher, explorer.repository, history, request.target, repository)
             explainer = Explainer(self.fetcher, explorer.repository, history, attribution)
-            carried = Carrier(repository, request, history, parts, explainer).carry(self.progress)
+            recorded = Resolutions(self.fetcher, repository, request.resolutions)
+            carrier = Carrier(repository, request, history, parts, explainer, resolutions=recorded)
+            carried = carrier.carry(self.progress)
         account(history, carried)
         tree = repository.line("rev-parse", "--verify", carried.tip + "^{tree}")
         self.facts = self.facts._replace(carried=carried, candidate_tree=tree, merges=carried.merges)

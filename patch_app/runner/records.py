@@ -100,6 +100,7 @@ class Outcome(NamedTuple):
     new: Optional[str] = None
     note: Optional[str] = None
     upstream_commits: Tuple[UpstreamCommit, ...] = ()
+    resolution: Tuple[Used, ...] = ()
 
 
 class Stage(NamedTuple):
@@ -158,6 +159,7 @@ class Request(NamedTuple):
     date: int
     installed_paths: Tuple[bytes, ...]
     installed_trailer: str
+    resolutions: Optional[str]
     checks: Tuple[Check, ...]
     merges: str = FLATTEN
     start: Optional[str] = None

@@ -155,6 +155,10 @@ def _patch(outcome: Outcome) -> Dict[str, Any]:
         "upstream_commits": [{"sha": c.sha, "subject": c.subject[:500]} for c in outcome.upstream_commits],
         "note": note[:MAX_NOTE] if note else None,
         "merge": len(commit.parse(patch.raw).all(b"parent")) > 1,
+        "resolution": [
+            {"id": used.id, "path": text(used.path), "source": used.source, "diff": used.diff}
+            for used in outcome.resolution
+        ],
     }
 
 

@@ -28,6 +28,7 @@ KEYS = {
     "date": True,
     "installed_paths": True,
     "installed_trailer": True,
+    "resolutions": True,
     "checks": True,
     "merges": True,
     "start": True,
@@ -180,13 +181,14 @@ def parse(raw: str, expected_attempt: Optional[str] = None) -> Request:
         date=date,
         installed_paths=tuple(relative_path(path, "installed_paths").encode() for path in paths),
         installed_trailer=trailer,
+        resolutions=None if data["resolutions"] is None else oid(data["resolutions"], "resolutions"),
         checks=checks(data["checks"]),
         merges=data["merges"],
         start=None if data["start"] is None else oid(data["start"], "start"),
         pushed=None if data["pushed"] is None else oid(data["pushed"], "pushed"),
     )
-    named = (request.stack, request.target, request.base, request.start, request.pushed)
-    lengths = {len(value) for value in named if value}
+    others = (request.base, request.start, request.pushed, request.resolutions)
+    lengths = {len(value) for value in (request.stack, request.target, *others) if value}
     if len(lengths) != 1:
         raise _bad("commit ids of different lengths: a SHA-1 and a SHA-256 repository can't be mixed")
     return request

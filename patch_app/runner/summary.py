@@ -62,9 +62,20 @@ def markdown(report: Dict[str, Any]) -> str:
             "- %s: %s" % (escape(file["path"]), escape(file["kind"])) for file in conflict["files"][:50]
         ]
         parts += ["", fenced(cut(conflict["diff"], 60_000), "diff")]
+    parts += _resolutions(report["patches"])
     if report.get("range_diff"):
         parts += ["### Range-diff\n", fenced(report["range_diff"])]
     return cut("\n".join(parts), MAX_SUMMARY) + "\n"
+
+
+def _resolutions(patches: List[Dict[str, Any]]) -> List[str]:
+    """Each use of a recorded resolution, from the conflict with its markers to what was made of it."""
+    parts = []
+    for patch in patches:
+        for used in patch.get("resolution", []):
+            words = (patch["old"][:12], escape(used["path"]), used["id"][:10], used["source"][:10])
+            parts += ["- %s, %s: resolution %s by %s" % words, "", fenced(used["diff"], "diff")]
+    return ["### Recorded resolutions that were used\n", *parts] if parts else []
 
 
 def _table(patches: List[Dict[str, Any]]) -> List[str]:

@@ -138,7 +138,8 @@ class Traveller:
             attempt=None, branch=branch, stack=report.stack.sha, base=None, target_name=report.target.name,
             target=report.target.sha, upstream=self.material.upstream.as_uri(), bundle_from="target",
             date=int(self.work.git("show", "-s", "--format=%ct", report.target.sha)),
-            installed_paths=INSTALLED_PATHS, installed_trailer=INSTALLED_TRAILER, checks=(),
+            installed_paths=INSTALLED_PATHS, installed_trailer=INSTALLED_TRAILER,
+            resolutions=None, checks=(),
         )  # fmt: skip
         uris = self.material.fork.as_uri(), self.material.upstream.as_uri()
         with Workspace(*uris, protocols=("file",), parent=str(self.work.path.parent)) as workspace:

@@ -12,7 +12,7 @@ from patch_app.runner import resolution_store as store
 from patch_app.runner import resolutions
 from patch_app.runner.attributes import Attributes
 from patch_app.runner.git import Git
-from patch_app.runner.merge import Merger
+from patch_app.runner.merge import NAMES, Merger
 from patch_app.runner.records import Merge
 
 
@@ -78,7 +78,7 @@ def merge(repository: Git, patch: str, onto: str) -> Merge:
     merger = Merger(repository)
     tree = merger.tree_of(onto)
     Attributes(repository, repository.directory + "/attributes").use(tree)
-    return merger.apply(merger.tree_of(patch), merger.tree_of(patch + "^"), tree, ("carried", "patch"))
+    return merger.apply(merger.tree_of(patch), merger.tree_of(patch + "^"), tree, NAMES)
 
 
 def learn(world: World, patch: str, resolved: str, person: Repo, when: int = DATE) -> tuple[store.Entry, ...]:

@@ -117,6 +117,7 @@ class World:
             "date": DATE,
             "installed_paths": (WORKFLOW.encode(), b".github/patch-app.toml"),
             "installed_trailer": TRAILER,
+            "resolutions": None,
             "checks": (),
         }
         return Request(**{**values, **changes})

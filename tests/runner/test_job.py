@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from git_http import GitServer, serving
+from person import Person, keep, learn
 from runner_world import DATE, TRAILER, WORKFLOW, World, numbered
 
 import patch_app.runner
@@ -57,6 +58,7 @@ class Fork:
             "date": DATE,
             "installed_paths": [WORKFLOW],
             "installed_trailer": TRAILER,
+            "resolutions": None,
             "checks": [],
             "merges": "flatten",
             "start": None,
@@ -189,6 +191,8 @@ def test_somebody_wrote_our_inbox_first(fork: Fork) -> None:
     [
         ({"schema": 2}, "schema 1"),
         ({"extra": 1}, "unknown keys"),
+        ({"resolutions": "refs/patch-app/resolutions"}, "resolutions must be a full commit id"),
+        ({"resolutions": "1" * 64}, "different lengths"),
         ({"base": "abc"}, "full commit id"),
         ({"stack": {"branch": "-x", "sha": "0" * 40}}, "stack.branch"),
         ({"stack": {"branch": "a\nb", "sha": "0" * 40}}, "control character"),
@@ -239,6 +243,25 @@ def test_a_conflict_is_no_failure_of_the_job(fork: Fork) -> None:
     assert (code, fork.inbox().status) == (0, Status.CONFLICT)
     assert fork.output("checks") == "[]"
     assert "&lt;&lt;&lt;" not in (fork.world.tmp / "summary.md").read_text()
+
+
+def test_a_conflict_is_resolved_as_recorded_with_two_fetches_more(fork: Fork) -> None:
+    world = fork.world
+    fork.run("carry", fork.request(bundle_from="target"))
+    before = fork.inbox()
+    second = world.upstream.commit("third", {"a.txt": numbered(l3="theirs")})
+    person = Person(world)
+    person.rebase(second, {"a.txt": numbered(l3="both")})
+    kept = keep(world, *learn(world, world.fork.head, person.head, person))
+    fork.publish()
+    world.fork.git("push", "-q", str(fork.bare), "refs/patch-app/resolutions")
+    code, out = fork.run("carry", fork.request(bundle_from="target", resolutions=kept))
+    report = fork.inbox()
+    assert (code, report.status, str(report.patches[-1].verdict)) == (0, Status.CLEAN, "resolved")
+    assert report.network.requests <= before.network.requests + 4  # two a fetch
+    summary = (world.tmp / "summary.md").read_text()
+    assert "+both" in summary
+    assert "<<<<<<<" not in out
 
 
 def test_a_subject_that_looks_like_a_workflow_command_is_never_printed(fork: Fork) -> None:
