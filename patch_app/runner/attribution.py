@@ -8,14 +8,14 @@ commit onto which it doesn't apply, while it does onto the one before.
 
 from __future__ import annotations
 
-from typing import Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from . import commit, diff, index
 from .fetch import Fetcher, commit_objects
 from .git import Git, GitError
 from .merge import Merger
-from .records import History, Patch, UpstreamCommit
-from .treewalk import TreeWalk
+from .records import GITLINK, History, Patch, UpstreamCommit
+from .treewalk import FOLDER, Found, TreeWalk
 
 MAX_RANGE = 3000  # commits between base and target that we are ready to look into
 MAX_PATHS = 100
@@ -23,14 +23,13 @@ WIDTH = 7
 """Versions that are fetched at a time: 245 commits are three fetches, and never all their blobs."""
 
 Paths = Tuple[bytes, ...]
-Ids = Dict[bytes, Optional[str]]
 
 
 class Point(NamedTuple):
     """What the paths are from a commit on. `commit` is None before the first of them."""
 
     commit: Optional[UpstreamCommit]
-    ids: Ids
+    there: Found
 
 
 class Attribution:
@@ -68,16 +67,15 @@ class Attribution:
         if not _touches(patch, paths):
             return None  # Git shows the conflict under a name that upstream gave the file
         row = [self._pair(one, paths) for one in (*before, patch) if _touches(one, paths)]
-        modes = {path: mode for tree in row[-1] for mode, _, path in diff.list_tree(self.repository, tree)}
         good, bad = 0, len(points) - 1
         self._fetch([points[good], points[bad]])
-        if not self._applies(row, points[good], modes) or self._applies(row, points[bad], modes):
+        if not self._applies(row, points[good]) or self._applies(row, points[bad]):
             return None
         while bad - good > 1:
             between = range(good + 1, bad, max(1, (bad - good) // (WIDTH + 1)))
             self._fetch([points[number] for number in between])
             for number in between:
-                if not self._applies(row, points[number], modes):
+                if not self._applies(row, points[number]):
                     bad = number
                     break
                 good = number
@@ -99,7 +97,7 @@ class Attribution:
         ids = self._walk.look_up([at, *(one.sha for one in chain)], paths)
         points = [Point(None, ids[at])]
         for one in reversed(chain):
-            if ids[one.sha] != points[-1].ids:
+            if ids[one.sha] != points[-1].there:
                 points.append(Point(one, ids[one.sha]))
         return points
 
@@ -108,15 +106,20 @@ class Attribution:
         return self._part(patch.before, paths), self._part(patch.after, paths)
 
     def _part(self, tree: str, paths: Paths) -> str:
-        return index.write_tree(self.repository, diff.list_tree(self.repository, tree, paths))
+        return index.tree_of(self.repository, diff.list_tree(self.repository, tree, paths), len(self.target))
 
     def _fetch(self, points: Sequence[Point]) -> None:
-        wanted = {oid: "upstream" for point in points for oid in point.ids.values() if oid}
+        wanted = {
+            oid: "upstream"
+            for point in points
+            for mode, oid in filter(None, point.there.values())
+            if mode not in (FOLDER, GITLINK)
+        }
         self.fetcher.blobs(self.repository, wanted)
 
-    def _applies(self, row: Sequence[Tuple[str, str]], point: Point, modes: Dict[bytes, str]) -> bool:
-        there = [(modes.get(path, "100644"), oid, path) for path, oid in point.ids.items() if oid]
-        tree = index.write_tree(self.repository, there)
+    def _applies(self, row: Sequence[Tuple[str, str]], point: Point) -> bool:
+        there = [(*found, path) for path, found in point.there.items() if found and found[0] != FOLDER]
+        tree = index.tree_of(self.repository, there, len(self.target))
         for old, new in row:
             merged = self.merger.apply(new, old, tree)
             if not merged.clean:

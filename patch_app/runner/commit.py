@@ -7,11 +7,9 @@ says.
 
 from __future__ import annotations
 
-import hashlib
-import os
-import zlib
 from typing import List, NamedTuple, Optional, Sequence, Tuple
 
+from . import loose
 from .git import Git
 from .records import text
 
@@ -104,23 +102,8 @@ def plain(tree: str, parents: Sequence[str], message: str, date: int) -> bytes:
 
 
 def write(repository: Git, raw: bytes) -> str:
-    """Stores a commit object and gives its id. Raises OSError where the disk refuses."""
-    return store(repository, b"commit", raw, len(raw.split(b"\n", 1)[0]) - len(b"tree "))
+    """Stores a commit object and gives its id. Raises OSError where the disk refuses.
 
-
-def store(repository: Git, kind: bytes, raw: bytes, width: int) -> str:
-    """Stores an object as a loose one and gives its id, which has `width` hex digits. Raises OSError.
-
-    Written here, not by `git hash-object`: that starts a process for each, and refuses an odd old author
-    line.
+    `git hash-object` would refuse an odd old author line.
     """
-    content = kind + b" %d\0" % len(raw) + raw
-    name = (hashlib.sha256(content) if width == 64 else hashlib.sha1(content)).hexdigest()  # noqa: S324 - Git's own
-    folder = os.path.join(repository.directory, "objects", name[:2])
-    path = os.path.join(folder, name[2:])
-    if not os.path.exists(path):
-        os.makedirs(folder, exist_ok=True)
-        with open(path + ".new", "wb") as file:
-            file.write(zlib.compress(content))
-        os.replace(path + ".new", path)
-    return name
+    return loose.write(repository, "commit", raw, len(raw.split(b"\n", 1)[0]) - len(b"tree "))

@@ -25,7 +25,7 @@ from typing import (
     Union,
 )
 
-from . import commit, index
+from . import commit, index, loose
 from .fetch import commit_objects
 from .git import Git
 from .records import GITLINK, SYMLINK, text
@@ -130,7 +130,7 @@ def write(repository: Git, entries: Sequence[Entry], date: int) -> str:
         number = variants.get(entry.id, 0)
         variants[entry.id] = number + 1
         for name, content in _files(entry, ".%d" % number if number else "").items():
-            oid = commit.store(repository, b"blob", content, width)
+            oid = loose.write(repository, "blob", content, width)
             listed.append(("100644", oid, name.encode()))
     tree = index.write_tree(repository, listed)
     return commit.write(repository, commit.plain(tree, (), "Recorded resolutions", date))

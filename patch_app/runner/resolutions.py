@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from . import commit, diff, index, rerere
+from . import diff, index, loose, rerere
 from . import resolution_store as stored
 from .conflict import changed
 from .fetch import Fetcher, commit_objects
@@ -288,7 +288,7 @@ def _stored(repository: Git, result: Result, tree: str) -> index.Entry:
         return GONE, "0" * len(tree), result.path
     if result.mode == GITLINK:
         return GITLINK, result.content.decode("ascii"), result.path
-    return result.mode, commit.store(repository, b"blob", result.content, len(tree)), result.path
+    return result.mode, loose.write(repository, "blob", result.content, len(tree)), result.path
 
 
 def _both_regular(stages: Dict[int, Stage]) -> bool:

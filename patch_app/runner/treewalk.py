@@ -11,8 +11,10 @@ from . import commit
 from .fetch import COMMITS_ONLY, Fetcher, commit_objects
 from .git import Git
 
-TREE_MODE = b"40000"
-Entries = Dict[bytes, Tuple[bytes, str]]
+FOLDER = "40000"
+Entries = Dict[bytes, Tuple[str, str]]
+Found = Dict[bytes, Optional[Tuple[str, str]]]
+"""By path, the mode (octal, as in a tree object) and the id."""
 
 
 def parse_tree(raw: bytes, width: int) -> Entries:
@@ -22,7 +24,7 @@ def parse_tree(raw: bytes, width: int) -> Entries:
     while position < len(raw):
         end = raw.index(b"\0", position)
         mode, _, name = raw[position:end].partition(b" ")
-        found[name] = (mode, raw[end + 1 : end + 1 + width].hex())
+        found[name] = (mode.decode("ascii"), raw[end + 1 : end + 1 + width].hex())
         position = end + 1 + width
     return found
 
@@ -36,19 +38,17 @@ class TreeWalk:
         self.remote = remote
         self._trees: Dict[str, Entries] = {}
 
-    def look_up(
-        self, commits: Sequence[str], paths: Iterable[bytes]
-    ) -> Dict[str, Dict[bytes, Optional[str]]]:
-        """For each commit the id at each path, None where there is nothing. Raises GitError."""
+    def look_up(self, commits: Sequence[str], paths: Iterable[bytes]) -> Dict[str, Found]:
+        """For each commit what is at each path, None where there is nothing. Raises GitError."""
         objects = commit_objects(self.repository, commits)
         wanted = list(paths)
         roots = {sha: commit.parse(objects[sha]).all(b"tree")[0] for sha in commits}
-        at: Dict[Tuple[str, bytes], Optional[str]] = {(tree, b""): tree for tree in roots.values()}
+        at: Dict[Tuple[str, bytes], Tuple[str, str]] = {
+            (tree, b""): (FOLDER, tree) for tree in roots.values()
+        }
         folders: List[bytes] = [b""]
         while folders:
-            self._load(
-                {oid for oid in (at.get((tree, f)) for tree in set(roots.values()) for f in folders) if oid}
-            )
+            self._load({at[tree, f][1] for tree in set(roots.values()) for f in folders if (tree, f) in at})
             following: Set[bytes] = set()
             for tree in set(roots.values()):
                 for folder in folders:
@@ -57,23 +57,23 @@ class TreeWalk:
         return {sha: {path: at.get((tree, path)) for path in wanted} for sha, tree in roots.items()}
 
     def _step(
-        self, at: Dict[Tuple[str, bytes], Optional[str]], tree: str, folder: bytes, paths: Sequence[bytes]
+        self, at: Dict[Tuple[str, bytes], Tuple[str, str]], tree: str, folder: bytes, paths: Sequence[bytes]
     ) -> Set[bytes]:
         """Takes one folder of one commit a level down; gives the folders that have to be read next."""
         here = at.get((tree, folder))
-        entries = self._trees.get(here, {}) if here else {}
+        entries = self._trees.get(here[1], {}) if here else {}
         prefix = folder + b"/" if folder else b""
         following: Set[bytes] = set()
         for path in paths:
             if not path.startswith(prefix):
                 continue
             name, more, _ = path[len(prefix) :].partition(b"/")
-            mode, oid = entries.get(name, (b"", ""))
-            if more and mode == TREE_MODE:
-                at[tree, prefix + name] = oid
+            mode, oid = entries.get(name, ("", ""))
+            if more and mode == FOLDER:
+                at[tree, prefix + name] = (mode, oid)
                 following.add(prefix + name)
             elif not more and oid:
-                at[tree, path] = oid
+                at[tree, path] = (mode, oid)
         return following
 
     def _load(self, names: Set[str]) -> None:

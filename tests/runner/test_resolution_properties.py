@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from runner_world import DATE, World, numbered
 
-from patch_app.runner import commit, diff, index, rerere, resolutions
+from patch_app.runner import diff, index, loose, rerere, resolutions
 from patch_app.runner import resolution_store as store
 from patch_app.runner.fetch import commit_objects
 from patch_app.runner.git import Git
@@ -51,7 +51,7 @@ def tree(repository: Git, files: Texts, more: str = "") -> str:
     return index.write_tree(
         repository,
         [
-            ("100644", commit.store(repository, b"blob", content, 40), name)
+            ("100644", loose.write(repository, "blob", content, 40), name)
             for name, content in everything.items()
             if content is not None
         ],
@@ -87,7 +87,7 @@ def test_a_replay_leaves_no_marker_and_touches_no_other_path(
         repository,
         [
             ("0" if text is None else "100644",
-             "0" * 40 if text is None else commit.store(repository, b"blob", text.encode(), 40), path)
+             "0" * 40 if text is None else loose.write(repository, "blob", text.encode(), 40), path)
             for path, text in told.items()
         ],
         first.tree,
