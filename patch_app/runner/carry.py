@@ -112,6 +112,7 @@ class Carrier:
             numbers = after.numbers | {number, *patch.onto}
             self._states[number] = state = after._replace(numbers=numbers)
         progress("carry", len(patches), len(patches))
+        outcomes = self.explainer.named(outcomes)
         tip = state.tip
         installed: Optional[Installed] = None
         if self.stack.installed:
@@ -262,11 +263,11 @@ class Carrier:
 
     def _nothing_left(self, patch: Patch, tree: str) -> Outcome:
         if self._alone(patch):
-            return Outcome(patch, ALREADY_UPSTREAM, upstream_commits=self.explainer.took(patch))
+            return Outcome(patch, ALREADY_UPSTREAM)
         if patch.before == patch.after:
             by = " %s" % patch.settled_by[:12] if patch.settled_by else ""
             return Outcome(patch, EMPTY, note="a merge in the stack%s left nothing of it" % by)
-        return Outcome(patch, EMPTY, note="an earlier patch of the stack has it already")
+        return Outcome(patch, EMPTY, note=explain.OURS)
 
     def _conflicted(self, patch: Patch, named: Merge, tree: str) -> Tuple[Outcome, Conflict]:
         """The conflict, described on a merge that was done with words instead of ids in its markers."""

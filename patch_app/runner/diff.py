@@ -66,10 +66,10 @@ def raw(
     return parse_raw(repository.run("diff-tree", *options, old, new, *limits))
 
 
-def lines(repository: Git, old: str, new: str) -> Optional[List[Tuple[Change, Lines]]]:
-    """Each difference with its lines, renames found. None where the output can't be matched to its
-    entries."""
-    out = repository.run("diff-tree", "-r", "-z", "--raw", "-p", "-U0", "-M", "--text", *PLAIN, old, new)
+def lines(repository: Git, old: str, new: str, renames: bool = True) -> Optional[List[Tuple[Change, Lines]]]:
+    """Each difference with its lines. None where the output can't be matched to its entries."""
+    found = "-M" if renames else "--no-renames"
+    out = repository.run("diff-tree", "-r", "-z", "--raw", "-p", "-U0", found, "--text", *PLAIN, old, new)
     if not out:
         return []
     head, separator, body = out.partition(b"\0\0")
@@ -77,7 +77,7 @@ def lines(repository: Git, old: str, new: str) -> Optional[List[Tuple[Change, Li
     sections = split_sections(body)
     if not separator or len(sections) != sum(2 if change.status == "T" else 1 for change in changes):
         return None
-    found = []
+    entries = []
     position = 0
     for change in changes:
         # a change of kind is shown as a deletion and an addition
@@ -85,8 +85,8 @@ def lines(repository: Git, old: str, new: str) -> Optional[List[Tuple[Change, Li
         position += len(taken)
         removed = tuple(row for part in taken for row in part.removed)
         added = tuple(row for part in taken for row in part.added)
-        found.append((change, Lines(removed, added)))
-    return found
+        entries.append((change, Lines(removed, added)))
+    return entries
 
 
 def split_sections(body: bytes) -> List[Lines]:

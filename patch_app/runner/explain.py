@@ -1,61 +1,259 @@
-"""Names the upstream commits behind a verdict, as far as that is cheap. A guess is never a verdict."""
+"""Names the commits behind a verdict: upstream's that took a patch or a part of it, earlier patches of ours.
+
+Named is whose effect was shown, see taken.py; else upstream's commits that touched the same files, and the
+note says that this is all. All patches are looked at together, at the end: one request for each level of
+upstream's folders and few for blobs, however many patches there are. Never changes a verdict.
+"""
 
 from __future__ import annotations
 
 import re
-from typing import List, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from . import commit as commits
+from . import diff, index
 from .attribution import MAX_PATHS, MAX_RANGE, Attribution
-from .fetch import Fetcher, commit_objects
+from .fetch import commit_objects
 from .git import Git, GitError
-from .records import History, Patch, UpstreamCommit
-from .treewalk import TreeWalk
+from .records import (
+    ADJUSTED,
+    ALREADY_UPSTREAM,
+    EMPTY,
+    GITLINK,
+    TARGET,
+    History,
+    Outcome,
+    Patch,
+    UpstreamCommit,
+)
+from .taken import Left, Search, Step, work
+from .treewalk import FOLDER, Found, TreeWalk
 
 MAX_COMMITS = 20
+MAX_STEPS = 2000
+"""Commits that are merged onto, for all patches of a stack: at most about 30 s."""
+ROUNDS = ((0, 8), (8, 32), (32, 128))
+"""Commits that touch a patch's files, newest first: their blobs are fetched a round at a time."""
 NUMBER = re.compile(r"\s*\(#\d+\)\s*$")
+
+SEVERAL = "upstream has it in several commits"
+TOUCHED = "which commit took it could not be told: named are upstream's that touched the same files"
+OURS = "an earlier patch of the stack has it already"
+
+Paths = Tuple[bytes, ...]
+
+
+class Case(NamedTuple):
+    """A patch of which something was there already; what upstream and what earlier patches did of it."""
+
+    number: int
+    patch: Patch
+    paths: Paths
+    upstream: Search[UpstreamCommit]
+    ours: Search[Patch]
 
 
 class Explainer:
     """Looks into upstream's commits between base and target. `repository` has those commits, not their
     trees."""
 
-    def __init__(self, fetcher: Fetcher, repository: Git, history: History, attribution: Attribution) -> None:
+    def __init__(self, repository: Git, history: History, attribution: Attribution) -> None:
         self.attribution = attribution
         self.history = history
         self.repository = repository
-        self._walk = TreeWalk(fetcher, repository, "upstream")
+        self._walk = TreeWalk(attribution.fetcher, repository, "upstream")
+        self._steps = 0
+        self._parts: Dict[Tuple[str, Paths], str] = {}
 
-    def took(self, patch: Patch) -> Tuple[UpstreamCommit, ...]:
-        """Commits by which upstream has the patch: by subject, else by the files it changes."""
-        wanted = NUMBER.sub("", patch.subject)
-        same = [commit for commit in self.history.upstream if NUMBER.sub("", commit.subject) == wanted]
-        if same:
-            return tuple(same[:MAX_COMMITS])
-        return self.touched(tuple(change.path for change in patch.changes))
+    def named(self, outcomes: Sequence[Outcome]) -> List[Outcome]:
+        """The outcomes, with commits and notes for those of which something was there already."""
+        told = list(outcomes)
+        try:
+            cases = [case for number in range(len(told)) for case in self._case(told, number)]
+            self._search_upstream(cases)
+            for case in cases:
+                self._search_ours(case, told)
+        except GitError:
+            cases = []  # the verdicts stand without it
+        by_number = {case.number: case for case in cases}
+        for number, outcome in enumerate(told):
+            told[number] = self._told(outcome, by_number.get(number))
+        return told
 
-    def touched(self, paths: Tuple[bytes, ...]) -> Tuple[UpstreamCommit, ...]:
+    # What is looked for -----------------------------------------------------------------------------
+
+    def _case(self, outcomes: Sequence[Outcome], number: int) -> List[Case]:
+        """The patch as a case, if there is something to look for. Raises GitError."""
+        outcome = outcomes[number]
+        patch, merger = outcome.patch, self.attribution.merger
+        paths = tuple(change.path for change in patch.changes)
+        if outcome.verdict not in (ALREADY_UPSTREAM, EMPTY, ADJUSTED) or not 0 < len(paths) <= MAX_PATHS:
+            return []
+        left = Left(merger, self._part(patch.made[0], paths), self._part(patch.made[1], paths))
+        missing = left.whole
+        if outcome.new is not None:
+            done = work(self.attribution.repository, outcome.new + "^", outcome.new)
+            missing = left.whole - (done or left.whole)
+        if not missing:
+            return []
+        target = left.on(self._part(merger.tree_of(self.attribution.target), paths))
+        theirs = missing & (left.whole - target)
+        return [Case(number, patch, paths, Search(left, theirs), Search(left, missing - theirs))]
+
+    def _part(self, tree: str, paths: Paths) -> str:
+        """A tree's part at the paths, in the repository where patches are carried."""
+        if (tree, paths) not in self._parts:
+            entries = diff.list_tree(self.attribution.repository, tree, paths)
+            self._parts[tree, paths] = index.tree_of(self.attribution.repository, entries, len(tree))
+        return self._parts[tree, paths]
+
+    # Upstream's commits -----------------------------------------------------------------------------
+
+    def _search_upstream(self, cases: Sequence[Case]) -> None:
+        """First those with the patch's subject, which costs little; then all. Raises GitError."""
+        if not 0 < len(self.history.upstream) <= MAX_RANGE:
+            return
+        by_subject: Dict[str, List[UpstreamCommit]] = {}
+        for one in self.history.upstream:
+            by_subject.setdefault(NUMBER.sub("", one.subject), []).append(one)
+        namesakes = {case.number: by_subject.get(NUMBER.sub("", case.patch.subject), []) for case in cases}
+        for everything in (False, True):
+            waiting = [case for case in cases if case.upstream.missing]
+            pool = [self.history.upstream if everything else namesakes[case.number] for case in waiting]
+            if any(pool):
+                self._look(waiting, pool)
+
+    def _look(self, cases: Sequence[Case], pools: Sequence[Sequence[UpstreamCommit]]) -> None:
+        """Shows each case the commits of its pool that touch its files, newest first."""
+        wanted = list(dict.fromkeys(one for pool in pools for one in pool))
+        before = self._parents([one.sha for one in wanted])
+        at = self._walk.look_up(
+            sorted({*before, *(parent for found in before.values() for parent in found)}),
+            sorted({path for case in cases for path in case.paths}),
+        )
+        rows = [
+            [one for one in pool if self._touches(at, one.sha, before[one.sha], case.paths)]
+            for case, pool in zip(cases, pools)
+        ]
+        for first, last in ROUNDS:
+            parts = [row[first:last] if case.upstream.missing else [] for case, row in zip(cases, rows)]
+            self._fetch(at, before, cases, parts)
+            for case, part in zip(cases, parts):
+                for one in part:
+                    self._show(case, one, at, before[one.sha])
+
+    def _show(self, case: Case, one: UpstreamCommit, at: Dict[str, Found], before: Sequence[str]) -> None:
+        if case.upstream.missing and self._steps < MAX_STEPS:
+            self._steps += 1
+            trees = [self._written(at[sha], case.paths) for sha in (*before, one.sha)]
+            case.upstream.show(one, Step(tuple(trees[:-1]), trees[-1]))
+
+    def _written(self, there: Found, paths: Paths) -> str:
+        found = ((path, there[path]) for path in paths)
+        entries = [(*entry, path) for path, entry in found if entry and entry[0] != FOLDER]
+        return index.tree_of(self.attribution.repository, entries, len(self.attribution.target))
+
+    def _fetch(
+        self,
+        at: Dict[str, Found],
+        before: Dict[str, List[str]],
+        cases: Sequence[Case],
+        parts: Sequence[Sequence[UpstreamCommit]],
+    ) -> None:
+        entries = [
+            at[sha][path]
+            for case, part in zip(cases, parts)
+            for one in part
+            for sha in (one.sha, *before[one.sha])
+            for path in case.paths
+        ]
+        blobs = {entry[1]: "upstream" for entry in entries if entry and entry[0] not in (FOLDER, GITLINK)}
+        if blobs:
+            self.attribution.fetcher.blobs(self.attribution.repository, blobs)
+
+    # Earlier patches --------------------------------------------------------------------------------
+
+    def _search_ours(self, case: Case, outcomes: Sequence[Outcome]) -> None:
+        """Shows the case what was carried below it, newest first. Raises GitError."""
+        repository, merger = self.attribution.repository, self.attribution.merger
+        for number in sorted(_below(outcomes, case.number), reverse=True):
+            outcome = outcomes[number]
+            touches = {change.path for change in outcome.patch.changes} & set(case.paths)
+            if outcome.new is None or not touches:
+                continue
+            if not case.ours.missing or self._steps >= MAX_STEPS:
+                return
+            self._steps += 1
+            raw = commit_objects(repository, [outcome.new])[outcome.new]
+            trees = [merger.tree_of(sha) for sha in (*commits.parse(raw).all(b"parent"), outcome.new)]
+            parts = [self._part(tree, case.paths) for tree in trees]
+            case.ours.show(outcome.patch, Step(tuple(parts[:-1]), parts[-1]))
+
+    # What is said -----------------------------------------------------------------------------------
+
+    def _told(self, outcome: Outcome, case: Optional[Case]) -> Outcome:
+        theirs = case.upstream.names()[:MAX_COMMITS] if case else ()
+        ours = case.ours.names() if case else ()
+        if outcome.verdict == ALREADY_UPSTREAM:
+            note = SEVERAL if len(theirs) > 1 else None
+            if not theirs:
+                theirs = self.touched(tuple(change.path for change in outcome.patch.changes))
+                note = TOUCHED if theirs else None
+            return outcome._replace(upstream_commits=theirs, note=note)
+        notes = [outcome.note]
+        if outcome.verdict == EMPTY and ours:
+            notes = ["%s: %s" % (OURS, _shown([(one.old, one.subject) for one in ours]))]
+        elif ours:
+            notes.append("an earlier patch has the rest: " + _shown([(one.old, one.subject) for one in ours]))
+        if theirs:
+            part = "a part of it" if outcome.verdict == EMPTY else "the rest"
+            notes.append("upstream has %s: %s" % (part, _shown(theirs)))
+        note = "; ".join(one for one in notes if one) or None
+        return outcome._replace(upstream_commits=outcome.upstream_commits or theirs, note=note)
+
+    def touched(self, paths: Paths) -> Tuple[UpstreamCommit, ...]:
         """Upstream's commits since the base that touched the paths, newest first, at most twenty.
 
         A merge counts where it has another content than each of its parents.
         """
         if not paths or not 0 < len(self.history.upstream) <= MAX_RANGE:
             return ()
+        paths = paths[:MAX_PATHS]
         try:
-            return tuple(self._touched(paths[:MAX_PATHS]))
+            before = self._parents([one.sha for one in self.history.upstream])
+            shas = {*before, *(parent for found in before.values() for parent in found)}
+            at = self._walk.look_up(sorted(shas), paths)
         except GitError:
             return ()  # the verdict stands without it
+        return tuple(
+            one for one in self.history.upstream if self._touches(at, one.sha, before[one.sha], paths)
+        )[:MAX_COMMITS]
 
-    def _touched(self, paths: Tuple[bytes, ...]) -> List[UpstreamCommit]:
-        shas = [commit.sha for commit in self.history.upstream]
+    def _parents(self, shas: Sequence[str]) -> Dict[str, List[str]]:
+        """Parents of upstream's commits, those that are at hand. Raises GitError."""
         raw = commit_objects(self.repository, shas)
-        parents = {sha: commits.parse(raw[sha]).all(b"parent") for sha in shas}
         present = self.repository.objects()
-        known = {parent for found in parents.values() for parent in found if parent in present}
-        at = self._walk.look_up(sorted({*shas, *known}), paths)
-        found: List[UpstreamCommit] = []
-        for commit in self.history.upstream:
-            before = [at[parent] for parent in parents[commit.sha] if parent in at]
-            if before and all(at[commit.sha] != other for other in before):
-                found.append(commit)
-        return found[:MAX_COMMITS]
+        return {
+            sha: [one for one in commits.parse(raw[sha]).all(b"parent") if one in present] for sha in shas
+        }
+
+    @staticmethod
+    def _touches(at: Dict[str, Found], sha: str, before: Sequence[str], paths: Paths) -> bool:
+        there = [at[sha][path] for path in paths]
+        return bool(before) and all(there != [at[one][path] for path in paths] for one in before)
+
+
+def _below(outcomes: Sequence[Outcome], number: int) -> Set[int]:
+    """Numbers of the patches that one is carried on top of, however many are between."""
+    found: Set[int] = set()
+    waiting = [number]
+    while waiting:
+        onto = set(outcomes[waiting.pop()].patch.onto) - found - {TARGET}
+        found |= onto
+        waiting += onto
+    return found
+
+
+def _shown(found: Sequence[Tuple[str, str]]) -> str:
+    shown = ", ".join("%s %s" % (sha[:10], subject) for sha, subject in found[:3])
+    return shown + (" and %d more" % (len(found) - 3) if len(found) > 3 else "")

@@ -106,7 +106,7 @@ class Runner:
             carried = self._continue(explorer, merger, history, parts, request.pushed)
         else:
             attribution = Attribution(self.fetcher, explorer.repository, history, request.target, repository)
-            explainer = Explainer(self.fetcher, explorer.repository, history, attribution)
+            explainer = Explainer(explorer.repository, history, attribution)
             recorded = Resolutions(self.fetcher, repository, request.resolutions)
             carrier = Carrier(repository, request, history, parts, explainer, resolutions=recorded)
             carried = carrier.carry(self.progress)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from patch_app.core.report import Report, Status, Verdict
 from patch_app.preview import Exit
-from patch_app.runner import outlook
+from patch_app.runner import attribution, explain, outlook
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -36,3 +36,8 @@ def test_every_forecast_is_explained() -> None:
 
 def test_every_exit_status_is_in_the_reference() -> None:
     assert {str(int(status)) for status in Exit} <= rows("reference/preview.md")
+
+
+def test_the_bounds_of_the_search_for_who_took_a_patch_are_told() -> None:
+    text = (DOCS / "concepts/verdicts.md").read_text()
+    assert f"among {attribution.MAX_RANGE:,} commits and the {explain.ROUNDS[-1][1]} newest" in text
