@@ -21,6 +21,9 @@ STYLES = {
     "dropped": "bold red",
 }
 
+MAX_ADJUSTED = 5
+"""Patches whose own range-diff is shown in a terminal."""
+
 ENDINGS = {
     "clean": "Every patch is accounted for.",
     "conflict": "A patch does not apply to that release. Nothing after it was carried.",
@@ -59,6 +62,7 @@ def show(report: Mapping[str, Any], console: Console) -> None:
     if report["merges"]:
         number = len(report["merges"])
         console.print(Text(f"{number} merge commit{'s' * (number > 1)} with nothing of their own left out"))
+    _adjusted(report["patches"], console)
     if report["conflict"]:
         _conflict(report["conflict"], console)
     for check in report["checks"]:
@@ -100,11 +104,25 @@ def _table(patches: list[dict[str, Any]]) -> Table:
     return table
 
 
+def _adjusted(patches: list[dict[str, Any]], console: Console) -> None:
+    """The range-diff of each patch that was adjusted or resolved."""
+    there = [patch for patch in patches if patch["range_diff"]]
+    for patch in there[:MAX_ADJUSTED]:
+        console.print(Text(f"Range-diff of {patch['old'][:9]}:", "bold"))
+        _lines(patch["range_diff"], 40, console)
+    if len(there) > MAX_ADJUSTED:
+        console.print(Text(f"and of {len(there) - MAX_ADJUSTED} more patches; --json has them", "dim"))
+
+
+def _lines(value: str, most: int, console: Console) -> None:
+    lines = value.rstrip("\n").split("\n")
+    console.print(block("\n".join(lines[:most])))
+    if len(lines) > most:
+        console.print(Text(f"and {len(lines) - most} more lines; --json has them", "dim"))
+
+
 def _conflict(conflict: Mapping[str, Any], console: Console) -> None:
     console.print(Text(f"Conflict in {conflict['patch'][:9]}:", "bold"))
     for file in conflict["files"]:
         console.print(plain(f"  {file['path']}: {file['kind']}"))
-    lines = conflict["diff"].split("\n")
-    console.print(block("\n".join(lines[:60])))
-    if len(lines) > 60:
-        console.print(Text(f"and {len(lines) - 60} more lines; --json has them", "dim"))
+    _lines(conflict["diff"], 60, console)

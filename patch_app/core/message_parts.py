@@ -11,19 +11,21 @@ from typing import Final
 
 from patch_app.core import markdown, patch_table
 from patch_app.core.attempt import Attempt
+from patch_app.core.report import Report
 
 # a range-diff in less than this says nothing
 _LEAST_DIFF: Final = 1000
+# room for the line that says how many patches' own are not shown: a run's address is a part of it
+_NOTE: Final = 400
 
 
 def fitted(attempt: Attempt, first: str, rest: str, limit: int, *, diff: bool = True) -> str:
-    """First lines, table of patches, range-diff and the rest, within `limit` bytes.
+    """First lines, table of patches, range-diffs and the rest, within `limit` bytes.
 
-    The range-diff is cut first, then rows of the table from its end; what is left out is linked.
+    The range-diffs are cut first, then rows of the table from its end; what is left out is linked.
     """
     report = attempt.report
     rows = patch_table.rows(report, _repository_url(attempt)) if report else []
-    range_diff = (report.range_diff or "") if report and diff else ""
 
     def render(kept: int, folded: str) -> str:
         table = markdown.table(patch_table.HEADERS, rows[:kept]) if rows else ""
@@ -32,21 +34,40 @@ def fitted(attempt: Attempt, first: str, rest: str, limit: int, *, diff: bool = 
         return "\n".join(part for part in (f"{first}\n" if first else "", table, folded, rest) if part)
 
     space = limit - markdown.size(render(len(rows), ""))
-    if space >= _LEAST_DIFF or not range_diff:
-        folded = _folded(attempt, range_diff, space) if range_diff else ""
-        whole = render(len(rows), folded)
-        if markdown.size(whole) <= limit:
-            return whole
+    folded = _folded(attempt, report, space) if report and diff and space >= _LEAST_DIFF else ""
+    whole = render(len(rows), folded)
+    if markdown.size(whole) <= limit:
+        return whole
     return markdown.bounded(
         render(_most(lambda n: render(n, ""), len(rows), limit), ""), limit, run_url(attempt)
     )
 
 
-def _folded(attempt: Attempt, range_diff: str, space: int) -> str:
-    summary = "Range-diff: the old stack and the new one, patch by patch"
-    return markdown.bounded(
-        markdown.details(summary, markdown.fenced(range_diff, "diff")), space, run_url(attempt)
-    )
+def _folded(attempt: Attempt, report: Report, space: int) -> str:
+    """Range-diffs of single patches in at most half of the space, then the whole stack's in what is left."""
+    parts = _of_patches(attempt, report, space // 2 if report.range_diff else space - 1)
+    left = space - markdown.size(parts) - 1
+    if report.range_diff and left >= _LEAST_DIFF:
+        summary = "Range-diff: the old stack and the new one, patch by patch"
+        whole = markdown.details(summary, markdown.fenced(report.range_diff, "diff"))
+        parts += ("\n" if parts else "") + markdown.bounded(whole, left, run_url(attempt))
+    return parts
+
+
+def _of_patches(attempt: Attempt, report: Report, space: int) -> str:
+    shown, left_out = "", 0
+    for number, patch in enumerate(report.patches, 1):
+        if patch.range_diff:
+            summary = f"Range-diff of patch {number}, which was {patch_table.word(patch.verdict)}"
+            part = markdown.details(summary, markdown.fenced(patch.range_diff, "diff"))
+            if markdown.size(shown) + markdown.size(part) + _NOTE <= space:
+                shown += part
+            else:
+                left_out += 1
+    if left_out:
+        shown += f"\nNot shown: the range-diffs of {patch_table.counted(left_out, 'patch')}"
+        shown += f"{_elsewhere(attempt)}\n"
+    return shown
 
 
 def _most(render: Callable[[int], str], high: int, limit: int) -> int:

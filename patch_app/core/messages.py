@@ -1,7 +1,7 @@
 """What people read on GitHub: titles and bodies made from an attempt and its report. Pure.
 
 Everything that strangers wrote goes through `markdown`. Bodies stay within GitHub's limits: the
-range-diff is cut first, then the table's last rows, and the run's page is linked for the rest.
+range-diffs are cut first, then the table's last rows, and the run's page is linked for the rest.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def pull_request_title(attempt: Attempt) -> str:
 
 
 def pull_request_body(attempt: Attempt) -> str:
-    """The verdict of the whole, the patches, the range-diff, checks, and what an approval does."""
+    """The verdict of the whole, the patches, the range-diffs, checks, and what an approval does."""
     parts = [_state(attempt), _gate(attempt), _checks(attempt), _on_approval(attempt)]
     return message_parts.fitted(attempt, _verdict(attempt), "\n".join(part for part in parts if part), _BODY)
 

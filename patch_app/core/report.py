@@ -112,17 +112,17 @@ class Patch(Part):
     merge: bool = False
     """A merge commit, with what it settled or added."""
     resolution: Annotated[tuple[Resolution, ...], Field(max_length=200)] = ()
+    range_diff: Annotated[str, StringConstraints(max_length=20_000)] | None = None
+    """The patch against its new commit, where it was adjusted or resolved; a runner of before has none."""
 
     @model_validator(mode="after")
-    def _resolution_only_where_resolved(self) -> Self:
-        if self.resolution and self.verdict is not Verdict.RESOLVED:
-            raise ValueError("a resolution belongs to the verdict resolved")
-        return self
-
-    @model_validator(mode="after")
-    def _new_only_where_carried(self) -> Self:
+    def _consistent(self) -> Self:
         if (self.new is not None) != (self.verdict in CARRIED):
             raise ValueError("a patch has a new commit exactly where it was carried")
+        if self.range_diff is not None and self.verdict not in {Verdict.ADJUSTED, Verdict.RESOLVED}:
+            raise ValueError("a range-diff of its own belongs to a patch that was adjusted or resolved")
+        if self.resolution and self.verdict is not Verdict.RESOLVED:
+            raise ValueError("a resolution belongs to the verdict resolved")
         return self
 
 

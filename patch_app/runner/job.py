@@ -114,8 +114,10 @@ class Runner:
         tree = repository.line("rev-parse", "--verify", carried.tip + "^{tree}")
         self.facts = self.facts._replace(carried=carried, candidate_tree=tree, merges=carried.merges)
         self._enter("range-diff")
+        carried = carried._replace(outcomes=rangediff.of_patches(repository, carried.outcomes))
         self.facts = self.facts._replace(
-            range_diff=rangediff.range_diff(repository, request, history, parts, carried)
+            carried=carried,
+            range_diff=rangediff.range_diff(repository, request, history, parts, carried),
         )
         if self.with_bundle:
             self._enter("bundle")

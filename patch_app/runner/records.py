@@ -93,7 +93,10 @@ class Used(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What became of one patch. `new` is None where the candidate has no commit for it."""
+    """What became of one patch. `new` is None where the candidate has no commit for it.
+
+    `range_diff` compares the patch with its new commit; it belongs to adjusted and resolved ones.
+    """
 
     patch: Patch
     verdict: str
@@ -101,6 +104,7 @@ class Outcome(NamedTuple):
     note: Optional[str] = None
     upstream_commits: Tuple[UpstreamCommit, ...] = ()
     resolution: Tuple[Used, ...] = ()
+    range_diff: Optional[str] = None
 
 
 class Stage(NamedTuple):

@@ -159,6 +159,7 @@ def _patch(outcome: Outcome) -> Dict[str, Any]:
             {"id": used.id, "path": text(used.path), "source": used.source, "diff": used.diff}
             for used in outcome.resolution
         ],
+        "range_diff": outcome.range_diff,
     }
 
 

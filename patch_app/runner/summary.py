@@ -9,6 +9,7 @@ from .records import cut
 
 MAX_SUMMARY = 300_000  # characters; a step may write 1 MiB
 MAX_ROWS = 300
+MAX_OF_PATCHES = 80_000  # characters of patches' own range-diffs
 
 MARKUP = "\\`*_{}[]()<>#+-!|~@&$:"
 
@@ -63,6 +64,7 @@ def markdown(report: Dict[str, Any]) -> str:
         ]
         parts += ["", fenced(cut(conflict["diff"], 60_000), "diff")]
     parts += _resolutions(report["patches"])
+    parts += _adjusted(report["patches"])
     if report.get("range_diff"):
         parts += ["### Range-diff\n", fenced(report["range_diff"])]
     return cut("\n".join(parts), MAX_SUMMARY) + "\n"
@@ -93,3 +95,16 @@ def _table(patches: List[Dict[str, Any]]) -> List[str]:
     if len(patches) > MAX_ROWS:
         rows.append("| and %d more | | | |" % (len(patches) - MAX_ROWS))
     return [*rows, ""]
+
+
+def _adjusted(patches: List[Dict[str, Any]]) -> List[str]:
+    """The adjusted and resolved patches' own range-diffs, each folded, while there is room."""
+    parts: List[str] = []
+    room = MAX_OF_PATCHES
+    for patch in patches:
+        range_diff = patch["range_diff"]
+        if range_diff and len(range_diff) <= room:
+            room -= len(range_diff)
+            title = "<details><summary>Range-diff of %s</summary>\n" % patch["old"][:12]
+            parts += [title, fenced(range_diff, "diff"), "</details>\n"]
+    return ["### Adjusted patches\n", *parts] if parts else []

@@ -29,6 +29,14 @@ RANGE_DIFF = """\
     +    return 1
 """
 
+OWN_DIFF = """\
+1:  0000000 ! 1:  0000000 Count from one
+    @@ src/count.py
+    -    return 0
+    +    return 1
+    -    total = 1
+"""
+
 CONFLICT_DIFF = """\
 diff --cc src/count.py
 @@@ -1,2 -1,2 +1,6 @@@
@@ -52,6 +60,7 @@ def patch(number: int, verdict: str, subject: str, **more: Any) -> dict[str, Any
         "paths": ["src/count.py"],
         "upstream_commits": [],
         "note": None,
+        "range_diff": OWN_DIFF if verdict in ("adjusted", "resolved") else None,
         **more,
     }
 

@@ -71,6 +71,31 @@ def test_merge_commits_that_are_left_out_are_said() -> None:
         assert said in messages.pull_request_body(attempt.model_copy(update={"report": report}))
 
 
+def adjusted(number: int, range_diff: str) -> Attempt:
+    """A stack of adjusted patches, each with this range-diff of its own."""
+    patches = [samples.patch(n, "adjusted", f"Patch {n}", range_diff=range_diff) for n in range(number)]
+    return samples.attempt(samples.report(patches))
+
+
+def test_the_range_diff_of_an_adjusted_patch_can_t_leave_its_fold() -> None:
+    bad = samples.NASTY + "\n````\n</details>\n<script>\n@bob\n"
+    seen = rendered(messages.pull_request_body(adjusted(2, bad)))
+    assert_harmless(seen)
+    assert seen.tags.count("details") == 3
+    assert not {"img", "script", "h1"} & set(seen.tags)
+
+
+@pytest.mark.parametrize(("number", "length"), [(1, 20_000), (10, 20_000), (100, 2000)])
+def test_range_diffs_of_many_patches_leave_room_for_the_whole_stack_s(number: int, length: int) -> None:
+    attempt = adjusted(number, ("+ü" + "x" * 97 + "\n") * (length // 100))
+    body = messages.pull_request_body(attempt)
+    assert size(body) <= BODY_LIMIT - 500
+    assert "Range-diff: the old stack and the new one" in body
+    assert "### To promote" in body
+    assert "Range-diff of patch 1, which was adjusted" in body
+    assert ("Not shown: the range-diffs of" in body) == (number > 1)
+
+
 def test_a_long_range_diff_is_cut_before_the_table() -> None:
     attempt = samples.carried()
     assert attempt.report is not None
