@@ -34,6 +34,7 @@ MAX_STEPS = 2000
 """Commits that are merged onto, for all patches of a stack: at most about 30 s."""
 ROUNDS = ((0, 8), (8, 32), (32, 128))
 """Commits that touch a patch's files, newest first: their blobs are fetched a round at a time."""
+NOTHING = "000000"
 NUMBER = re.compile(r"\s*\(#\d+\)\s*$")
 
 SEVERAL = "upstream has it in several commits"
@@ -89,7 +90,9 @@ class Explainer:
         paths = tuple(change.path for change in patch.changes)
         if outcome.verdict not in (ALREADY_UPSTREAM, EMPTY, ADJUSTED) or not 0 < len(paths) <= MAX_PATHS:
             return []
-        left = Left(merger, self._part(patch.made[0], paths), self._part(patch.made[1], paths))
+        old = [(change.old_mode, change.old, change.path) for change in patch.changes]
+        new = [(change.new_mode, change.new, change.path) for change in patch.changes]
+        left = Left(merger, self._written(old), self._written(new))
         missing = left.whole
         if outcome.new is not None:
             done = work(self.attribution.repository, outcome.new + "^", outcome.new)
@@ -103,9 +106,12 @@ class Explainer:
     def _part(self, tree: str, paths: Paths) -> str:
         """A tree's part at the paths, in the repository where patches are carried."""
         if (tree, paths) not in self._parts:
-            entries = diff.list_tree(self.attribution.repository, tree, paths)
-            self._parts[tree, paths] = index.tree_of(self.attribution.repository, entries, len(tree))
+            self._parts[tree, paths] = self._written(diff.list_tree(self.attribution.repository, tree, paths))
         return self._parts[tree, paths]
+
+    def _written(self, entries: Sequence[index.Entry]) -> str:
+        files = [entry for entry in entries if entry[0] not in (FOLDER, NOTHING)]
+        return index.tree_of(self.attribution.repository, files, len(self.attribution.target))
 
     # Upstream's commits -----------------------------------------------------------------------------
 
@@ -145,13 +151,8 @@ class Explainer:
     def _show(self, case: Case, one: UpstreamCommit, at: Dict[str, Found], before: Sequence[str]) -> None:
         if case.upstream.missing and self._steps < MAX_STEPS:
             self._steps += 1
-            trees = [self._written(at[sha], case.paths) for sha in (*before, one.sha)]
+            trees = [self._written(_entries(at[sha], case.paths)) for sha in (*before, one.sha)]
             case.upstream.show(one, Step(tuple(trees[:-1]), trees[-1]))
-
-    def _written(self, there: Found, paths: Paths) -> str:
-        found = ((path, there[path]) for path in paths)
-        entries = [(*entry, path) for path, entry in found if entry and entry[0] != FOLDER]
-        return index.tree_of(self.attribution.repository, entries, len(self.attribution.target))
 
     def _fetch(
         self,
@@ -241,6 +242,11 @@ class Explainer:
     def _touches(at: Dict[str, Found], sha: str, before: Sequence[str], paths: Paths) -> bool:
         there = [at[sha][path] for path in paths]
         return bool(before) and all(there != [at[one][path] for path in paths] for one in before)
+
+
+def _entries(there: Found, paths: Paths) -> List[index.Entry]:
+    found = ((path, there[path]) for path in paths)
+    return [(entry[0], entry[1], path) for path, entry in found if entry]
 
 
 def _below(outcomes: Sequence[Outcome], number: int) -> Set[int]:

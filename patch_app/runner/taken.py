@@ -51,7 +51,7 @@ class Left:
         self.old = old
         self.new = new
         self.whole = work(merger.repository, old, new) or Counter()
-        self._known: Dict[str, Work] = {}
+        self._known: Dict[str, Work] = {old: self.whole, new: Counter()}
 
     def on(self, tree: str) -> Work:
         """Raises GitError."""
