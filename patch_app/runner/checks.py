@@ -11,9 +11,9 @@ import signal
 import subprocess
 import threading
 import time
-from typing import IO, Any, Callable, Dict, List, Mapping, NamedTuple, Optional
+from typing import IO, Any, Callable, Dict, FrozenSet, List, Mapping, NamedTuple, Optional
 
-from . import diff
+from . import diff, processes
 from .git import Git, kill_group
 from .records import GITLINK, Check, Problem
 
@@ -67,7 +67,7 @@ class Log:
         """Head and tail with a line in between that says how much was left out."""
         left_out = self._total - len(self._head) - len(self._tail)
         between = b"\n[%d bytes left out]\n" % left_out if left_out else b""
-        return (self._head + between + self._tail).decode("utf-8", "replace").replace("\0", "\\0")
+        return (self._head + between + self._tail).decode("utf-8", "replace").replace("\0", "\ufffd")
 
 
 def environment(given: Mapping[str, str]) -> Dict[str, str]:
@@ -88,7 +88,7 @@ def run(
 ) -> Outcome:
     """Runs the check's command in a shell that stops at the first failure.
 
-    When time is up, or the command has ended, everything in its process group is ended.
+    When time is up, or the command has ended, everything that it started is ended, see processes.py.
 
     Raises:
         Problem: with stage `checks` where its working directory isn't in the tree.
@@ -103,39 +103,45 @@ def run(
     command = [shell, "--noprofile", "--norc", "-eo", "pipefail", "-c"] if shell else ["/bin/sh", "-e", "-c"]
     began = clock()
     log = Log()
-    with subprocess.Popen(
-        [*command, check.run],
-        cwd=inside,
-        env=environment(given),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    ) as process:
+    with (
+        processes.adopting() as before,
+        subprocess.Popen(
+            [*command, check.run],
+            cwd=inside,
+            env=environment(given),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        ) as process,
+    ):
         assert process.stdout is not None  # noqa: S101 - asked for above
         reader = threading.Thread(target=_read, args=(process.stdout, log, echo), daemon=True)
         reader.start()
-        timed_out = _wait(process, check.timeout)
-        # What the command left in the background holds the pipe open and has no business going on.
-        kill_group(process.pid)
+        try:
+            timed_out = _wait(process, check.timeout, before)
+        finally:
+            # What the command left in the background holds the pipe open and has no business going on.
+            kill_group(process.pid)
+            if not processes.end_all(before, process.pid):
+                log.add(b"\n[processes that it started go on, new ones come faster than they can be ended]\n")
         reader.join(GRACE)
     return Outcome(process.returncode, clock() - began, timed_out, log.text())
 
 
-def _wait(process: subprocess.Popen[bytes], timeout: float) -> bool:
+def _wait(process: subprocess.Popen[bytes], timeout: float, before: FrozenSet[int]) -> bool:
+    """Whether time was up. Then all that it started is asked to end, and the command itself is ended."""
     try:
         process.wait(timeout)
     except subprocess.TimeoutExpired:
         try:
-            os.killpg(process.pid, signal.SIGTERM)
+            if not processes.signal_all(before, signal.SIGTERM):
+                os.killpg(process.pid, signal.SIGTERM)
             process.wait(GRACE)
         except (subprocess.TimeoutExpired, ProcessLookupError):
             kill_group(process.pid)
             process.wait()
         return True
-    except BaseException:
-        kill_group(process.pid)
-        raise
     return False
 
 

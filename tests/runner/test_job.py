@@ -18,10 +18,11 @@ from typing import Any
 import pytest
 from git_http import GitServer, serving
 from person import Person, keep, learn
-from runner_world import DATE, TRAILER, WORKFLOW, World, numbered
+from runner_world import DATE, TRAILER, WORKFLOW, World, check, numbered
 
 import patch_app.runner
-from patch_app.core.report import Report, Status
+from patch_app.core.report import Check, Report, Status
+from patch_app.runner import checks
 
 TOKEN = "ghs_123_secret.token-value"
 ATTEMPT = "attempt01"
@@ -328,17 +329,40 @@ def test_a_check_fails(fork: Fork) -> None:
     assert "not reached" not in out
 
 
-def test_a_check_that_hangs_is_ended_with_all_its_children(fork: Fork) -> None:
+STRAYS = {
+    "in its own group": "(trap '' TERM; echo $BASHPID >> {0}; exec sleep 600) & echo $! >> {0}",
+    "in a session of its own": "setsid sh -c 'echo $$ >> {0}; exec sleep 600' &",
+    "whose parent has ended": "(setsid sh -c 'trap \"\" TERM; echo $$ >> {0}; sleep 600; true' &) ; true",
+    "that made a session of its own twice": (
+        "setsid sh -c 'setsid sh -c \"echo \\$\\$ >> {0}; exec sleep 600\" &' &"
+    ),
+}
+
+
+@pytest.mark.parametrize("stray", STRAYS)
+@pytest.mark.parametrize("hangs", [True, False])
+def test_a_check_leaves_a_process(fork: Fork, stray: str, hangs: bool) -> None:
     marker = fork.world.tmp / "pids"
-    command = f"(trap '' TERM; echo $BASHPID >> {marker}; exec sleep 600) & echo $! >> {marker}; wait"
+    wait = f"while ! [ -s {marker} ]; do :; done"
+    command = f"{STRAYS[stray].format(marker)}\n{wait}\n{'sleep 600' if hangs else 'true'}"
     began = time.monotonic()
-    code, out = checked(fork, {"name": "c", "run": command, "timeout": 1})
-    assert code == 1
-    assert "took longer than 1 s" in out
-    assert time.monotonic() - began < 30
+    code, out = checked(fork, {"name": "c", "run": command, "timeout": 3 if hangs else 60})
+    assert code == int(hangs), out
+    assert ("took longer than 3 s" in out) == hangs
+    assert time.monotonic() - began < 40
     for pid in set(marker.read_text().split()):
         state = Path(f"/proc/{pid}/stat")
         assert not state.exists() or state.read_text().split(") ")[1].startswith("Z")
+
+
+def test_a_check_that_prints_without_end_keeps_head_and_tail(tmp_path: Path) -> None:
+    loud = check(run="echo first; head -c 3000000 /dev/zero; echo; echo last")
+    outcome = checks.run(loud, str(tmp_path), dict(os.environ))
+    entry = checks.as_entry(loud, outcome)
+    assert outcome.log.startswith("first\n")
+    assert outcome.log.endswith("\nlast\n")
+    assert "bytes left out]" in outcome.log
+    Check.model_validate(entry)
 
 
 def test_what_a_check_prints_is_no_workflow_command(fork: Fork) -> None:
