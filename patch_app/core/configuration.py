@@ -159,6 +159,12 @@ class Check(Model):
     run: str = Field(min_length=1, max_length=4000, description="What is run, by `bash`.")
     working_directory: str = Field(".", max_length=400, description="Directory within the repository.")
     timeout: Duration = Field(1800, description='After that the check has failed; at most `"5h"`.')
+    sparse: tuple[str, ...] = Field(
+        (),
+        max_length=50,
+        description="Directories within the repository that the check needs: these, and the files directly "
+        "in the directories above them, are fetched and written. Default: all.",
+    )
 
     @field_validator("name")
     @classmethod
@@ -180,10 +186,18 @@ class Check(Model):
     @field_validator("working_directory")
     @classmethod
     def _working_directory(cls, value: str) -> str:
-        parts = value.split("/")
-        bad = not value or value.startswith("/") or ".." in parts or ".git" in (p.lower() for p in parts)
-        if bad or "\\" in value or "\n" in value or _CONTROL.search(value):
+        if not _is_within(value):
             raise ValueError("a working directory is a path within the repository, with no `..` in it")
+        return value
+
+    @field_validator("sparse")
+    @classmethod
+    def _sparse(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for one in value:
+            if not _is_within(one) or {"", "."} & set(one.split("/")) or len(one) > 400:
+                raise ValueError(
+                    f"{_quoted(one[:100])} is no directory within the repository, written like codex-rs/core"
+                )
         return value
 
     @field_validator("timeout")
@@ -348,6 +362,12 @@ def stack_of(configuration: Configuration, branch: str) -> Stack:
 
 def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
+
+
+def _is_within(path: str) -> bool:
+    parts = path.split("/")
+    bad = not path or path.startswith("/") or ".." in parts or ".git" in (part.lower() for part in parts)
+    return not (bad or "\\" in path or "\n" in path or _CONTROL.search(path))
 
 
 def _bounded(value: int, low: int, high: int) -> int:

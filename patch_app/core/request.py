@@ -48,6 +48,8 @@ def request(attempt: Attempt, upstream_git_url: str) -> str:
                     "run": check.run,
                     "working_directory": check.working_directory,
                     "timeout": check.timeout,
+                    # a runner of before doesn't know the key
+                    **({"sparse": list(check.sparse)} if check.sparse else {}),
                 }
                 for check in attempt.configuration.check
             ],

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Dict, Mapping, Tuple
 
 from . import bundle, checks
 from .deliver import REPORT
-from .fetch import Fetcher
+from .fetch import NO_BLOBS, Fetcher
 from .git import Git
 from .records import Check, Problem, Request
 from .workspace import Workspace
@@ -32,9 +32,12 @@ def run(workspace: Workspace, request: Request, inbox: str, name: str, directory
     repository = workspace.repository("candidate", "sha256" if len(inbox) == 64 else "sha1")
     fetcher = Fetcher(workspace)
     report, content = read_inbox(fetcher, repository, inbox)
-    tip = unpack(fetcher, repository, request, report, content)
+    tip = unpack(fetcher, repository, request, report, content, sparse=bool(check.sparse))
+    if check.sparse:
+        missing = checks.missing_blobs(repository, tip, check.sparse)
+        fetcher.blobs(repository, dict.fromkeys(missing, "upstream"))
     tree = os.path.join(directory, "candidate")
-    checks.materialise(repository, tip, tree)
+    checks.materialise(repository, tip, tree, check.sparse)
     outcome = run_loud(check, tree)
     print_line("check %s: exit %d after %.1f s" % (check.name, outcome.exit, outcome.seconds))
     if outcome.timed_out:
@@ -58,14 +61,21 @@ def read_inbox(fetcher: Fetcher, repository: Git, inbox: str) -> Tuple[Dict[str,
 
 
 def unpack(
-    fetcher: Fetcher, repository: Git, request: Request, report: Dict[str, Any], content: bytes
+    fetcher: Fetcher,
+    repository: Git,
+    request: Request,
+    report: Dict[str, Any],
+    content: bytes,
+    *,
+    sparse: bool = False,
 ) -> str:
-    """Makes the candidate complete in `repository` and gives its id."""
+    """Makes the candidate complete in `repository`, where `sparse` but for upstream's blobs; gives its id."""
+    options = ["--depth=1", *(["--filter=" + NO_BLOBS] if sparse else [])]
     candidate = report.get("candidate") or {}
     tip = candidate.get("sha")
     if not isinstance(tip, str) or len(tip) != len(request.target):
         raise Problem("checks", "the report names no candidate")
-    fetcher.fetch(repository, "upstream", ["+%s:refs/target" % request.target], "--depth=1")
+    fetcher.fetch(repository, "upstream", ["+%s:refs/target" % request.target], *options)
     if tip == request.target:
         return tip
     listed, _, prerequisites, start = bundle.read_header(content)
@@ -73,9 +83,8 @@ def unpack(
         raise Problem("checks", "the bundle holds another commit than the report names")
     if request.target not in prerequisites:
         # Its pack holds base..target as well, and leans on the base.
-        fetcher.fetch(
-            repository, "upstream", [*("+%s:refs/base/%s" % (p, p) for p in prerequisites)], "--depth=1"
-        )
+        bases = ["+%s:refs/base/%s" % (one, one) for one in prerequisites]
+        fetcher.fetch(repository, "upstream", bases, *options)
     repository.run("index-pack", "--stdin", "--fix-thin", stdin=content[start:])
     repository.run("update-ref", "refs/candidate", tip)
     return tip

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import threading
 import time
-from typing import IO, Any, Callable, Dict, FrozenSet, List, Mapping, NamedTuple, Optional
+from typing import IO, Any, Callable, Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Sequence
 
 from . import diff, processes
 from .git import Git, kill_group
@@ -96,8 +96,9 @@ def run(
     where = os.path.join(directory, check.working_directory)
     inside = os.path.realpath(where)
     if not os.path.isdir(inside) or not (inside + os.sep).startswith(os.path.realpath(directory) + os.sep):
+        part = "the part of the candidate that `sparse` asks for" if check.sparse else "the candidate"
         raise Problem(
-            "checks", "check %s: the candidate has no directory %s" % (check.name, check.working_directory)
+            "checks", "check %s: %s has no directory %s" % (check.name, part, check.working_directory)
         )
     shell = shutil.which("bash")
     command = [shell, "--noprofile", "--norc", "-eo", "pipefail", "-c"] if shell else ["/bin/sh", "-e", "-c"]
@@ -169,9 +170,11 @@ def as_entry(check: Check, outcome: Outcome) -> Dict[str, Any]:
     }
 
 
-def materialise(repository: Git, sha: str, directory: str) -> None:
+def materialise(repository: Git, sha: str, directory: str, sparse: Sequence[str] = ()) -> None:
     """Writes the tree of `sha` as a work tree with a repository of its own, detached at `sha`.
 
+    With `sparse` only these directories and the files directly in those above them, as Git's sparse checkout
+    has it: for Git the others are left out on purpose, not deleted.
     No filter and no hook of the repository can run: they'd need configuration, and there is none.
     Raises GitError.
     """
@@ -186,11 +189,27 @@ def materialise(repository: Git, sha: str, directory: str) -> None:
         shutil.copyfile(shallow, os.path.join(inner.directory, "shallow"))
     inner.work_tree = directory
     inner.run("update-ref", "--no-deref", "HEAD", sha)
+    if sparse:
+        # one a line, quoted as C does it where it begins with a quote
+        folders = "".join('"%s"\n' % path.replace("\\", "\\\\").replace('"', '\\"') for path in sparse)
+        inner.run("sparse-checkout", "set", "--cone", "--stdin", stdin=folders.encode())
+        inner.run("read-tree", "-m", "-u", sha)
+        return
     inner.run("read-tree", sha)
     inner.run("checkout-index", "-a", "-f", "-q")
 
 
-def missing_blobs(repository: Git, sha: str) -> List[str]:
-    """Blobs of a tree that are not at hand. Raises GitError."""
-    wanted = {oid for mode, oid, _ in diff.list_tree(repository, sha) if mode != GITLINK}
+def missing_blobs(repository: Git, sha: str, sparse: Sequence[str] = ()) -> List[str]:
+    """Blobs that `materialise` needs and that are not at hand. Raises GitError."""
+    listed = diff.list_tree(repository, sha)
+    wanted = {oid for mode, oid, path in listed if mode != GITLINK and is_wanted(path, sparse)}
     return sorted(wanted - set(repository.objects()))
+
+
+def is_wanted(path: bytes, sparse: Sequence[str]) -> bool:
+    """Whether a file is in one of the directories, or directly in one above them; all are without any."""
+    above = path.rpartition(b"/")[0] + b"/"
+    return not sparse or any(
+        above == b"/" or path.startswith(folder) or folder.startswith(above)
+        for folder in (one.encode() + b"/" for one in sparse)
+    )

@@ -141,12 +141,16 @@ class Merge(NamedTuple):
 
 
 class Check(NamedTuple):
-    """A command of the fork's configuration, to be run on the carried tree. `timeout` is in seconds."""
+    """A command of the fork's configuration, to be run on the carried tree. `timeout` is in seconds.
+
+    `sparse` are the directories that it needs, with the files directly in those above them; none: all.
+    """
 
     name: str
     run: str
     working_directory: str
     timeout: int
+    sparse: Tuple[str, ...] = ()
 
 
 class Request(NamedTuple):

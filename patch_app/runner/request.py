@@ -34,6 +34,7 @@ KEYS = {
     "start": True,
     "pushed": True,
 }
+CHECK_KEYS = {"name": True, "run": True, "working_directory": False, "timeout": True, "sparse": False}
 
 
 def _bad(message: str) -> Problem:
@@ -105,6 +106,12 @@ def relative_path(value: Any, where: str) -> str:
     return path
 
 
+def _folders(value: Any, where: str) -> Tuple[str, ...]:
+    if not isinstance(value, list) or len(value) > 50:
+        raise _bad("%s.sparse must be a list of at most 50 directories" % where)
+    return tuple(relative_path(path, where + ".sparse") for path in value)
+
+
 def checks(value: Any) -> Tuple[Check, ...]:
     """The configured checks. Names are unique, since a job of the workflow is named after each."""
     if not isinstance(value, list) or len(value) > 50:
@@ -112,7 +119,7 @@ def checks(value: Any) -> Tuple[Check, ...]:
     found: List[Check] = []
     for number, item in enumerate(value):
         where = "checks[%d]" % number
-        entry = _object(item, where, {"name": True, "run": True, "working_directory": False, "timeout": True})
+        entry = _object(item, where, CHECK_KEYS)
         name = entry["name"]
         if not isinstance(name, str) or not CHECK_NAME.match(name):
             raise _bad("%s.name must be 1 to 80 letters, digits, spaces or . _ + -" % where)
@@ -123,7 +130,7 @@ def checks(value: Any) -> Tuple[Check, ...]:
         if isinstance(timeout, bool) or not isinstance(timeout, int) or not 1 <= timeout <= MAX_CHECK_SECONDS:
             raise _bad("%s.timeout must be 1 to %d seconds" % (where, MAX_CHECK_SECONDS))
         directory = relative_path(entry.get("working_directory", "."), where + ".working_directory")
-        found.append(Check(name, command, directory, timeout))
+        found.append(Check(name, command, directory, timeout, _folders(entry.get("sparse", []), where)))
     if len({check.name for check in found}) != len(found):
         raise _bad("two checks have the same name")
     return tuple(found)

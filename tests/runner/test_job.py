@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -203,6 +204,8 @@ def test_somebody_wrote_our_inbox_first(fork: Fork) -> None:
         ({"installed_paths": [".git/config"]}, "inside the repository"),
         ({"checks": [{"name": "x::y", "run": "true", "timeout": 1}]}, "checks[0].name"),
         ({"checks": [{"name": "x", "run": "true", "timeout": 0}]}, "timeout"),
+        ({"checks": [{"name": "x", "run": "true", "timeout": 1, "sparse": [".git"]}]}, "checks[0].sparse"),
+        ({"checks": [{"name": "x", "run": "true", "timeout": 1, "sparse": "src"}]}, "must be a list"),
         ({"attempt": "attempt02"}, "another attempt"),
     ],
 )
@@ -381,3 +384,50 @@ def test_a_working_directory_that_leads_out_of_the_tree(fork: Fork) -> None:
     code, out = checked(fork, {"name": "c", "run": "pwd", "timeout": 5, "working_directory": "out"})
     assert code == 1
     assert "no directory out" in out
+
+
+LISTED = "git ls-files -t | sort; git status --short; find . -type f -not -path './.git/*' | sort"
+
+
+@pytest.mark.parametrize("bundle_from", ["base", "target"])
+def test_a_sparse_check_gets_its_directories_and_the_files_above_them_alone(
+    fork: Fork, bundle_from: str
+) -> None:
+    upstream = fork.world.upstream
+    big = random.Random(7).randbytes(300_000)
+    files = {"src/top.txt": "t\n", "src/core/x/y.txt": "y\n", "src/corex/z.txt": "z\n", "big/b.bin": big}
+    upstream.commit("more", {**files, 'odd "\\*/a.txt': "a\n", ".github/w.yml": "w\n"})
+    ours = fork.world.fork
+    ours.commit("in it", {"src/core/ours.txt": "ours\n"})
+    ours.commit("beside it", {"elsewhere/ours.txt": "ours\n"})
+    fork.publish()
+    sparse = {"name": "c", "run": LISTED, "timeout": 30, "sparse": ["src/core", 'odd "\\*', "not/there"]}
+    before = fork.server.sent
+    code, out = checked(fork, sparse, bundle_from=bundle_from)
+    assert code == 0, out
+    found = [line for line in out.splitlines() if line.startswith("./")]
+    assert found == sorted(
+        [
+            "./a.txt",
+            "./run.sh",
+            "./src/top.txt",
+            "./src/core/x/y.txt",
+            "./src/core/ours.txt",
+            './odd "\\*/a.txt',
+        ]
+    )
+    assert "S big/b.bin" in out
+    assert "S elsewhere/ours.txt" in out
+    assert "S src/corex/z.txt" in out
+    assert not [line for line in out.splitlines() if line.startswith((" D", " M", "??"))]
+    if bundle_from == "target":
+        assert fork.server.sent - before < 300_000
+
+
+def test_a_sparse_check_works_where_nothing_was_written(fork: Fork) -> None:
+    fork.world.upstream.commit("more", {"src/a.txt": "a\n"})
+    fork.publish()
+    check = {"name": "c", "run": "pwd", "timeout": 5, "working_directory": "src", "sparse": ["docs"]}
+    code, out = checked(fork, check)
+    assert code == 1
+    assert "the part of the candidate that `sparse` asks for has no directory src" in out

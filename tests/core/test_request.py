@@ -1,0 +1,31 @@
+"""The request as the server writes it is the one that the runner reads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from patch_app.core import request
+from patch_app.core.configuration import Configuration
+from patch_app.runner import records
+from patch_app.runner import request as runner_request
+from tests.core import samples
+
+BUILD: dict[str, Any] = {"name": "build", "run": "make\n", "working_directory": "src", "timeout": "5m"}
+
+
+def written(**check: Any) -> str:
+    configuration = Configuration.model_validate({"check": [{**BUILD, **check}]})
+    attempt = samples.carried().model_copy(update={"configuration": configuration})
+    return request.request(attempt, "https://github.com/upstream-org/tool")
+
+
+@pytest.mark.parametrize("sparse", [(), ("src", "docs/api")])
+def test_a_check_arrives_at_the_runner_as_it_was_configured(sparse: tuple[str, ...]) -> None:
+    parsed = runner_request.parse(written(sparse=sparse), samples.ID)
+    assert parsed.checks == (records.Check("build", "make\n", "src", 300, sparse),)
+
+
+def test_a_runner_of_before_takes_a_check_that_uses_nothing_new() -> None:
+    assert "sparse" not in written()
