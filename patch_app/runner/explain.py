@@ -38,7 +38,8 @@ NOTHING = "000000"
 NUMBER = re.compile(r"\s*\(#\d+\)\s*$")
 
 SEVERAL = "upstream has it in several commits"
-TOUCHED = "which commit took it could not be told: named are upstream's that touched the same files"
+UNKNOWN = "which commit took it could not be told"
+TOUCHED = UNKNOWN + ": named are upstream's that touched the same files"
 OURS = "an earlier patch of the stack has it already"
 
 Paths = Tuple[bytes, ...]
@@ -199,7 +200,7 @@ class Explainer:
             note = SEVERAL if len(theirs) > 1 else None
             if not theirs:
                 theirs = self.touched(tuple(change.path for change in outcome.patch.changes))
-                note = TOUCHED if theirs else None
+                note = TOUCHED if theirs else UNKNOWN
             return outcome._replace(upstream_commits=theirs, note=note)
         notes = [outcome.note]
         if outcome.verdict == EMPTY and ours:

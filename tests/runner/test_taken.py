@@ -197,7 +197,7 @@ def test_a_history_that_is_too_long_names_nobody(world: World, monkeypatch: pyte
     world.upstream.commit("ours", {"a.txt": numbered(l3="x")})
     busy(world)
     patch = carried(world).patches[0]
-    assert (str(patch.verdict), named(patch), patch.note) == ("already-upstream", [], None)
+    assert (str(patch.verdict), named(patch), patch.note) == ("already-upstream", [], explain.UNKNOWN)
 
 
 @pytest.mark.parametrize(("subject", "most"), [("Fix 1 (#1)", 4), ("Other words", 4)])
