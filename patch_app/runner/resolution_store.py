@@ -29,7 +29,7 @@ from . import commit, index, loose
 from .fetch import commit_objects
 from .git import Git
 from .records import GITLINK, SYMLINK, text
-from .treewalk import TREE_MODE, parse_tree
+from .treewalk import FOLDER, parse_tree
 
 MAX_ENTRIES = 500
 MAX_BYTES = 8_000_000
@@ -39,7 +39,7 @@ MAX_WHOLE = 50
 """Paths of one whole resolution."""
 MAX_BESIDE = 20
 
-FILE_MODE = b"100644"
+FILE_MODE = "100644"
 WHOLE = "whole-"
 GONE = "0"
 MODES = frozenset({GONE, "100644", "100755", SYMLINK, GITLINK})
@@ -132,7 +132,7 @@ def write(repository: Git, entries: Sequence[Entry], date: int) -> str:
         for name, content in _files(entry, ".%d" % number if number else "").items():
             oid = loose.write(repository, "blob", content, width)
             listed.append(("100644", oid, name.encode()))
-    tree = index.write_tree(repository, listed)
+    tree = index.tree_of(repository, listed, width)
     return commit.write(repository, commit.plain(tree, (), "Recorded resolutions", date))
 
 
@@ -163,7 +163,7 @@ def read(
     malformed = 0
     for entry, (mode, oid) in listed.items():
         folder = text(entry)
-        if FOLDER.match(folder) is None or mode != TREE_MODE:
+        if FOLDER.match(folder) is None or mode != FOLDER:
             malformed += 1
         elif ids is None or folder.rpartition("-")[2] in ids:
             folders[folder] = oid

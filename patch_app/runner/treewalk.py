@@ -24,7 +24,7 @@ def parse_tree(raw: bytes, width: int) -> Entries:
     while position < len(raw):
         end = raw.index(b"\0", position)
         mode, _, name = raw[position:end].partition(b" ")
-        found[name] = (mode.decode("ascii"), raw[end + 1 : end + 1 + width].hex())
+        found[name] = (mode.decode("ascii", "backslashreplace"), raw[end + 1 : end + 1 + width].hex())
         position = end + 1 + width
     return found
 
