@@ -276,14 +276,17 @@ class Carrier:
         )
         paths = tuple(dict.fromkeys(path for path, _ in named.stages))
         before = self.stack.patches[: self.stack.patches.index(patch)]
-        since = self.explainer.attribution.first(patch, paths, before)
+        changed = tuple(change.path for change in patch.changes)
+        attribution = self.explainer.attribution
+        # what became of a file that was moved shows under its old name
+        since = attribution.first(patch, paths, before) or attribution.first(
+            patch, tuple(dict.fromkeys((*paths, *changed))), before
+        )
         note = "it has not applied " + words(since) if since else None
         if self._alone(patch):
             note = "applied to the release alone it changes nothing: it may have been taken upstream"
         # Git may show a path under another name (`x~patch` beside a directory `x`), which upstream never had
-        commits = self.explainer.touched(paths) or self.explainer.touched(
-            tuple(c.path for c in patch.changes)
-        )
+        commits = self.explainer.touched(paths) or self.explainer.touched(changed)
         if since is not None:
             commits = (since, *(one for one in commits if one != since))[: explain.MAX_COMMITS]
         return Outcome(patch, CONFLICTED, note=note, upstream_commits=commits), found

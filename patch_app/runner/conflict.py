@@ -3,7 +3,7 @@ nothing."""
 
 from __future__ import annotations
 
-from typing import Dict, List
+from typing import Dict, List, Optional
 
 from . import diff
 from .git import Git
@@ -21,18 +21,21 @@ def describe(
     for path, stage in merged.stages:
         by_path.setdefault(path, []).append(stage)
     files = [
-        ConflictFile(text(path), merged.kinds.get(path, kind_of(stages)), tuple(stages))
+        ConflictFile(text(path), kind_of(stages, merged.kinds.get(path)), tuple(stages))
         for path, stages in by_path.items()
     ]
-    both = [path for path, stages in by_path.items() if {stage.stage for stage in stages} >= {2, 3}]
-    one_sided = [path for path in by_path if path not in both]
+    both = tuple(path for path, stages in by_path.items() if {stage.stage for stage in stages} >= {2, 3})
+    # A binary, a link or a submodule gets no markers: the merge leaves what was there.
+    changes = diff.raw(repository, carried, merged.tree, renames=False, paths=both) if both else ()
+    marked = [change.path for change in changes]
+    unmarked = [path for path in by_path if path not in marked]
     parts = []
-    if both:
+    if marked:
         # What is there now against the merge with its markers: exactly the hunks a person has to look at.
-        parts.append(changed(repository, carried, merged.tree, both))
-    if one_sided:
-        shown = changed(repository, parent, patch_tree, one_sided)
-        parts.append("What the patch does to files that the release lacks, or the other way round:\n" + shown)
+        parts.append(changed(repository, carried, merged.tree, marked))
+    if unmarked:
+        shown = changed(repository, parent, patch_tree, unmarked)
+        parts.append("What the patch does to files that one side lacks or Git can't merge:\n" + shown)
     return Conflict(patch.old, tuple(files[:MAX_FILES]), cut("\n".join(parts), MAX_DIFF))
 
 
@@ -45,8 +48,12 @@ def changed(repository: Git, old: str, new: str, paths: List[bytes]) -> str:
     return text(out)
 
 
-def kind_of(stages: List[Stage]) -> str:
-    """A word for a conflict that Git gave no message for."""
+def kind_of(stages: List[Stage], told: Optional[str]) -> str:
+    """A word for the conflict: Git's own, but where that says less than the stages or has many for one."""
+    if told is not None and told.startswith("submodule"):
+        return "submodule"  # Git's words tell why it didn't look into a repository that we never have
+    if told is not None and told != "contents":
+        return told
     numbers = frozenset(stage.stage for stage in stages)
     words = {
         frozenset({1, 2, 3}): "contents",
@@ -54,4 +61,4 @@ def kind_of(stages: List[Stage]) -> str:
         frozenset({1, 2}): "modify/delete",
         frozenset({1, 3}): "modify/delete",
     }
-    return words.get(numbers, "file location")
+    return words.get(numbers, told or "file location")

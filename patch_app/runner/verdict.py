@@ -62,11 +62,16 @@ def compare(old: List[Tuple[Change, Lines]], new: List[Tuple[Change, Lines]]) ->
         match = next(
             (key for key, (c, other) in by_path.items() if not differences(change, lines, c, other)), None
         )
+        if match is not None:
+            del by_path[match]
+            moved.append("%s is now %s" % (text(change.path), text(match[1])))
+            continue
+        # one side took a rename apart: the file that it came from or went to is there all the same
+        match = next((key for key in by_path if key[1] == change.path or key[0] == change.source), None)
         if match is None:
             notes.append("path: %s is not changed as in the patch" % text(change.path))
         else:
-            del by_path[match]
-            moved.append("%s is now %s" % (text(change.path), text(match[1])))
+            notes += differences(change, lines, *by_path.pop(match))
     notes += ["path: %s is changed, which the patch did not" % text(key[1]) for key in by_path]
     if notes:
         return ADJUSTED, bounded(notes)
@@ -82,6 +87,8 @@ def differences(change: Change, lines: Lines, other: Change, other_lines: Lines)
             "path: %s is %s instead of %s"
             % (name, WORDS.get(other.status, other.status), WORDS.get(change.status, change.status))
         )
+        if "D" in (change.status, other.status):
+            return found  # its mode and all its lines differ, which says no more
     if (change.old_mode, change.new_mode) != (other.old_mode, other.new_mode):
         found.append(
             "mode: %s goes %s to %s instead of %s to %s"

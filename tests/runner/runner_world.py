@@ -29,6 +29,17 @@ class Repo:
         self.path = path
         self.config = config
 
+    def init(self, *alternates: Repo) -> None:
+        """An empty repository, as `git init` makes it but without a process."""
+        inner = self.path / ".git"
+        for folder in ("objects/info", "refs/heads"):
+            (inner / folder).mkdir(parents=True)
+        (inner / "HEAD").write_text("ref: refs/heads/main\n")
+        (inner / "config").write_text("[core]\n\trepositoryFormatVersion = 0\n\tbare = false\n")
+        if alternates:
+            lines = [f"{other.path}/.git/objects\n" for other in alternates]
+            (inner / "objects/info/alternates").write_text("".join(lines))
+
     def environment(self) -> dict[str, str]:
         Repo.clock += 60
         date = f"{Repo.clock} +0000"
@@ -94,8 +105,7 @@ class World:
         self.upstream = Repo(tmp_path / "upstream", config)
         self.fork = Repo(tmp_path / "fork", config)
         if not bare:
-            self.upstream.path.mkdir()
-            self.upstream.git("init", "-q")
+            self.upstream.init()
 
     def fork_now(self) -> Repo:
         """The fork begins at what upstream has now."""

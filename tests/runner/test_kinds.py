@@ -1,74 +1,168 @@
-"""Files that are no plain text at a plain path: binaries, links, modules, renames, and their conflicts."""
+"""Entries of a tree that are no plain text, and texts with odd line ends: carried as they are."""
 
 from __future__ import annotations
 
-import pytest
-from runner_world import Content, World, numbered
+from pathlib import Path
 
-from patch_app.core.report import Report, Status
+from histories import link, module, program
+from judging import Case, cases, expect
+from runner_world import numbered
 
+A = numbered()
+OURS, THEIRS = numbered(l3="ours"), numbered(l20="theirs")
 BINARY = bytes(range(256)) * 8
+CRLF, OUR_CRLF, THEIR_CRLF = (text.replace("\n", "\r\n") for text in (A, OURS, THEIRS))
 
 
-def carried(world: World) -> Report:
-    report = world.carry()
-    assert report.status is Status.CLEAN, report.error or report.conflict
-    assert report.candidate is not None
-    assert report.candidate.tree == world.oracle()
-    return report
+def pointer(digit: str) -> str:
+    return f"version https://git-lfs.github.com/spec/v1\noid sha256:{digit * 64}\nsize 1\n"
 
 
-def test_binaries_links_and_changes_of_kind(world: World) -> None:
-    world.upstream.commit(
-        "first", {"a.txt": numbered(), "b.bin": BINARY, "c.txt": numbered(), "d.txt": "d\n"}
-    )
-    fork = world.fork_now()
-    fork.write({"b.bin": BINARY + b"\0x", "a.txt": numbered(l3="x"), "d.txt": None})
-    (fork.path / "d.txt").symlink_to("a.txt")
-    (fork.path / "link").symlink_to("/nowhere")
-    fork.git("update-index", "--add", "--cacheinfo", f"160000,{fork.head},module")
-    (fork.path / "module").mkdir()
-    fork.commit("all kinds")
-    world.upstream.commit("second", {"a.txt": numbered(l20="y")})
-    report = carried(world)
-    assert [str(patch.verdict) for patch in report.patches] == ["clean"]
-    assert set(report.patches[0].paths) == {"a.txt", "b.bin", "d.txt", "link", "module"}
-
-
-def test_our_rename_follows_upstreams_edit(world: World) -> None:
-    world.upstream.commit("first", {"a.txt": numbered(), "z.txt": "z\n"})
-    world.fork_now().commit("move", {"a.txt": None, "dir/b.txt": numbered(l3="x")})
-    world.upstream.commit("second", {"a.txt": numbered(l20="y")})
-    report = carried(world)
-    assert [(str(patch.verdict), patch.note) for patch in report.patches] == [("clean", None)]
-
-
-def test_a_file_without_a_last_line_end(world: World) -> None:
-    world.upstream.commit("first", {"a.txt": numbered() + "end"})
-    world.fork_now().commit("ours", {"a.txt": numbered() + "our end"})
-    world.upstream.commit("second", {"a.txt": numbered(l2="y") + "end"})
-    assert str(carried(world).patches[0].verdict) == "clean"
-
-
-@pytest.mark.parametrize(
-    ("before", "ours", "theirs", "kind"),
-    [
-        ({"x.bin": BINARY}, {"x.bin": BINARY + b"a"}, {"x.bin": BINARY + b"b"}, "binary"),
-        ({}, {"x": "file\n"}, {"x/y": "directory\n"}, "file/directory"),
-        ({}, {"x": "ours\n"}, {"x": "theirs\n"}, "contents"),
-        ({"x": numbered()}, {"x": None}, {"x": numbered(l2="y")}, "modify/delete"),
-        ({"x": numbered()}, {"x": None, "y": numbered()}, {"x": None, "z": numbered()}, "rename/rename"),
-    ],
+@cases(
+    Case("the bit alone", {"a": A}, {"a": program(A)}, {"a": THEIRS}, "clean"),
+    Case("the bit with lines", {"a": A}, {"a": program(OURS)}, {"a": THEIRS}, "clean"),
+    Case("both set the bit", {"a": A}, {"a": program(A)}, {"a": program(A)}, "already-upstream"),
+    Case(
+        "upstream set the bit of what we edit",
+        {"a": A},
+        {"a": OURS},
+        {"a": program(A)},
+        "adjusted",
+        "mode: a goes 100755 to 100755 instead of 100644 to 100644",
+    ),
+    Case("we take the bit away", {"a": program(A)}, {"a": A}, {"a": program(THEIRS)}, "clean"),
+    Case(
+        "we set the bit of what upstream moved",
+        {"a": A},
+        {"a": program(A)},
+        {"b": THEIRS},
+        "clean",
+        "a is now b",
+    ),
+    Case("both added it with other bits", {}, {"n": program(A)}, {"n": A}, conflict=("n", "add/add")),
 )
-def test_a_conflict_says_its_kind(
-    world: World, before: dict[str, Content], ours: dict[str, Content], theirs: dict[str, Content], kind: str
-) -> None:
-    world.upstream.commit("first", {"a.txt": numbered(), **before})
-    world.fork_now().commit("ours", ours)
-    world.upstream.commit("second", theirs)
-    report = world.carry()
-    assert world.oracle() is None
-    assert report.status is Status.CONFLICT
-    assert report.conflict is not None
-    assert kind in {file.kind for file in report.conflict.files}
-    assert [commit.sha for commit in report.patches[0].upstream_commits] == [world.upstream.head]
+def test_an_executable_bit(case: Case, tmp_path: Path) -> None:
+    expect(case, tmp_path)
+
+
+@cases(
+    Case(
+        "both point it elsewhere",
+        {"l": link("a")},
+        {"l": link("b")},
+        {"l": link("c")},
+        conflict=("l", "contents"),
+    ),
+    Case(
+        "both point it to one place", {"l": link("a")}, {"l": link("b")}, {"l": link("b")}, "already-upstream"
+    ),
+    Case("upstream deleted it", {"l": link("a")}, {"l": link("b")}, {}, conflict=("l", "modify/delete")),
+    Case("we moved it", {"l": link("a-target")}, {"k": link("a-target")}, {"l": link("other")}, "clean"),
+    Case("we made the file a link", {"a": A}, {"a": link("z")}, {"a": A, "z": "z"}, "clean"),
+    Case(
+        "we made a link of what upstream edits",
+        {"a": A},
+        {"a": link("z")},
+        {"a": THEIRS},
+        conflict=("a", "distinct modes"),
+    ),
+    Case(
+        "upstream made a link of what we edit",
+        {"a": A},
+        {"a": OURS},
+        {"a": link("z")},
+        conflict=("a", "distinct modes"),
+    ),
+    Case("it leads out of the repository", {}, {"l": link("../../../etc/passwd")}, {"a": A}, "clean"),
+)
+def test_a_symbolic_link(case: Case, tmp_path: Path) -> None:
+    expect(case, tmp_path)
+
+
+@cases(
+    Case("we move its commit on", {"m": module(1)}, {"m": module(2)}, {"m": module(1), "a": A}, "clean"),
+    Case(
+        "both move it on", {"m": module(1)}, {"m": module(2)}, {"m": module(3)}, conflict=("m", "submodule")
+    ),
+    Case(
+        "both move it to one commit", {"m": module(1)}, {"m": module(2)}, {"m": module(2)}, "already-upstream"
+    ),
+    Case("both added it", {}, {"m": module(2)}, {"m": module(3)}, conflict=("m", "submodule")),
+    Case(
+        "its url is a command",
+        {"a": A},
+        {"a": A, "m": module(2), ".gitmodules": '[submodule "m"]\n\tpath = m\n\turl = ext::sh -c x\n'},
+        {"a": THEIRS},
+        "clean",
+    ),
+    Case(
+        "both added one",
+        {".gitmodules": "# modules\n"},
+        {".gitmodules": '# modules\n[submodule "b"]\n\tpath = b\n', "b": module(4)},
+        {".gitmodules": '# modules\n[submodule "c"]\n\tpath = c\n', "c": module(5)},
+        conflict=(".gitmodules", "contents"),
+    ),
+    Case(
+        "upstream made it a file",
+        {"m": module(1)},
+        {"m": module(2)},
+        {"m": A},
+        conflict=("m", "distinct modes"),
+    ),
+    Case("upstream deleted it", {"m": module(1)}, {"m": module(2)}, {}, conflict=("m", "modify/delete")),
+    Case("we made it a folder", {"m": module(1)}, {"m/x": A}, {"m": module(1), "a": A}, "clean"),
+)
+def test_a_submodule(case: Case, tmp_path: Path) -> None:
+    expect(case, tmp_path)
+
+
+@cases(
+    Case("we changed it", {"b": BINARY}, {"b": BINARY + b"x"}, {"b": BINARY, "a": A}, "clean"),
+    Case(
+        "both changed it", {"b": BINARY}, {"b": BINARY + b"x"}, {"b": BINARY + b"y"}, conflict=("b", "binary")
+    ),
+    Case(
+        "both made the same change",
+        {"b": BINARY},
+        {"b": BINARY + b"x"},
+        {"b": BINARY + b"x"},
+        "already-upstream",
+    ),
+    Case("upstream moved it", {"b": BINARY}, {"b": BINARY + b"x"}, {"c": BINARY}, "clean", "b is now c"),
+    Case("it became a text", {"b": BINARY}, {"b": A}, {"b": BINARY, "a": A}, "clean"),
+    Case("both added one", {}, {"b": BINARY}, {"b": BINARY + b"x"}, conflict=("b", "binary")),
+    Case(
+        "a pointer to large content",
+        {"p": pointer("1")},
+        {"p": pointer("2")},
+        {"p": pointer("1"), "a": A},
+        "clean",
+    ),
+    Case(
+        "both moved the pointer",
+        {"p": pointer("1")},
+        {"p": pointer("2")},
+        {"p": pointer("3")},
+        conflict=("p", "contents"),
+    ),
+)
+def test_a_binary(case: Case, tmp_path: Path) -> None:
+    expect(case, tmp_path)
+
+
+@cases(
+    Case("carriage returns", {"a": CRLF}, {"a": OUR_CRLF}, {"a": THEIR_CRLF}, "clean"),
+    Case("we change every line end", {"a": A}, {"a": CRLF}, {"a": THEIRS}, conflict=("a", "contents")),
+    Case("no end of the last line", {"a": A + "end"}, {"a": A + "our end"}, {"a": THEIRS + "end"}, "clean"),
+    Case("we end the last line", {"a": A + "end"}, {"a": A + "end\n"}, {"a": THEIRS + "end"}, "clean"),
+    Case(
+        "both change the last line",
+        {"a": "end"},
+        {"a": "end\n"},
+        {"a": "our end"},
+        conflict=("a", "contents"),
+    ),
+    Case("an empty file gets a line", {"a": ""}, {"a": "x\n"}, {"a": "", "b": A}, "clean"),
+)
+def test_line_ends(case: Case, tmp_path: Path) -> None:
+    expect(case, tmp_path)
