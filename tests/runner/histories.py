@@ -114,11 +114,15 @@ class Rebased(NamedTuple):
 
 
 class Carried(NamedTuple):
-    """A report, and the trees that were carried: the release's first, then one for each patch."""
+    """A report, and the trees that were carried: the release's first, then one for each patch.
+
+    `commits` are the new commits' own bytes.
+    """
 
     report: Report
     trees: tuple[str, ...]
     states: tuple[State, ...]
+    commits: tuple[bytes, ...]
 
 
 class Stage:
@@ -152,7 +156,8 @@ class Stage:
             for sha in commits[1:]:
                 trees.append(next(told) if sha else trees[-1])
             by_tree = {tree: read(repository, tree) for tree in dict.fromkeys(trees)}
-            return Carried(report, tuple(trees), tuple(by_tree[tree] for tree in trees))
+            raw = objects(repository, [sha for sha in commits[1:] if sha])
+            return Carried(report, tuple(trees), tuple(by_tree[tree] for tree in trees), tuple(raw.values()))
 
     def rebase(self) -> Rebased:
         """The oracle, in a work tree."""

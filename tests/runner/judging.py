@@ -29,28 +29,34 @@ def judged(plan: Plan, carried: Carried, rebased: Rebased, attributes: bool = Fa
 
     With `attributes` that change how files are merged it is the rebase alone that counts.
     """
-    report, patches = carried.report, carried.report.patches
-    assert len(patches) == len(plan.stack)
+    report = carried.report
     assert rebased.tree == carried.trees[-1]
     if report.status is Status.CLEAN:
         assert rebased.stopped is None
         assert report.candidate is not None
         assert report.candidate.tree == rebased.tree
-        assert all(patch.verdict in SETTLED for patch in patches)
     else:
         assert report.status is Status.CONFLICT
         assert report.conflict is not None
         assert rebased.stopped == report.conflict.patch
-        stopped = [patch.verdict for patch in patches].index(Verdict.CONFLICTED)
-        assert patches[stopped].old == rebased.stopped
-        assert all(patch.verdict in SETTLED for patch in patches[:stopped])
-        assert all(patch.verdict is Verdict.NOT_TRIED for patch in patches[stopped + 1 :])
+    if not attributes:
+        accounted(plan, carried)
+
+
+def accounted(plan: Plan, carried: Carried) -> None:
+    """Every patch has one verdict, and all that it does is where the verdict says."""
+    report, patches = carried.report, carried.report.patches
+    settled = [patch.verdict in SETTLED for patch in patches]
+    stop = settled.index(False) if report.status is Status.CONFLICT else len(plan.stack)
+    assert len(patches) == len(plan.stack)
+    assert all(settled[:stop])
+    for patch in patches[stop : stop + 1]:
+        assert report.conflict is not None
+        assert (patch.verdict, patch.old) == (Verdict.CONFLICTED, report.conflict.patch)
+    assert all(patch.verdict is Verdict.NOT_TRIED for patch in patches[stop + 1 :])
     states = [plan.shared[-1].state, *(commit.state for commit in plan.stack)]
-    for patch, change, step in zip(patches, pairwise(states), pairwise(carried.states), strict=True):
-        if patch.verdict not in SETTLED:
-            break
-        if attributes:
-            continue
+    steps = zip(patches, pairwise(states), pairwise(carried.states), strict=True)
+    for patch, change, step in list(steps)[:stop]:
         assert not accounting.account(*change, *step)
         assert (patch.new is None) == (step[0] == step[1])
         match patch.verdict:

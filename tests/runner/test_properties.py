@@ -2,98 +2,33 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 
+from generated import Tasks, planned, stacks, upstreams
+from histories import Stage
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from runner_world import Content, World
+from judging import judged
 
-from patch_app.core.report import SETTLED, Status, Verdict
 from patch_app.runner import diff, verdict
 from patch_app.runner.records import Change
 
-NAMES = ("a.txt", "dir/b.txt", "dir/c.txt", "moved/b.txt", "new.txt")
-LINES = 12
-
-edits = st.tuples(
-    st.sampled_from(("edit", "edit", "edit", "edit", "insert", "remove", "add", "delete", "move", "nothing")),
-    st.sampled_from(NAMES),
-    st.integers(0, LINES - 1),
-    st.sampled_from(("x", "y", "    x")),
-)
-commits = st.lists(st.lists(edits, min_size=1, max_size=2), min_size=1, max_size=4)
-Edits = list[list[tuple[str, str, int, str]]]
-
-
-def apply(files: dict[str, list[str]], kind: str, name: str, at: int, word: str) -> None:
-    lines = files.get(name)
-    if kind == "add" and lines is None:
-        files[name] = [word, f"added to {name}"]
-    if lines is None:
-        return
-    match kind:
-        case "edit" if at < len(lines):
-            lines[at] = word
-        case "insert":
-            lines.insert(at, word)
-        case "remove" if at < len(lines):
-            del lines[at]
-        case "delete":
-            del files[name]
-        case "move":
-            files[name.replace("dir/", "moved/")] = files.pop(name)
-
-
-def play(
-    world: World, where: str, files: dict[str, list[str]], history: Edits, same: Mapping[int, int]
-) -> None:
-    """Commits a history; every commit's files are written whole."""
-    repo = world.upstream if where == "upstream" else world.fork
-    for number, steps in enumerate(history):
-        for step in steps:
-            apply(files, *step)
-        written: dict[str, Content] = {name: "\n".join(lines) + "\n" for name, lines in files.items()}
-        present = set(repo.git("ls-files").split("\n")) - {""}
-        repo.commit(f"{where} {number}", {**dict.fromkeys(present - set(written)), **written})
+EXAMPLES = int(os.environ.get("PATCH_APP_EXAMPLES", "0"))
+"""How many histories; by default a few, and always the same ones."""
 
 
 @settings(
-    max_examples=12, deadline=None, derandomize=True, database=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    max_examples=EXAMPLES or 12, deadline=None, derandomize=not EXAMPLES, database=None,
+    print_blob=True, suppress_health_check=list(HealthCheck),
 )  # fmt: skip
-@given(ours=commits, theirs=commits, taken=st.booleans())
-def test_every_patch_has_one_verdict_and_the_tree_is_the_rebases(
-    ours: Edits, theirs: Edits, taken: bool
-) -> None:
+@given(ours=stacks, theirs=upstreams)
+def test_every_patch_is_accounted_for_and_the_tree_is_the_rebases(ours: Tasks, theirs: Tasks) -> None:
+    plan = planned(ours, theirs)
     with tempfile.TemporaryDirectory() as directory:
-        world = World(Path(directory))
-        first = {name: [f"{name} line {n}" for n in range(LINES)] for name in NAMES[:3]}
-        play(
-            world,
-            "upstream",
-            {name: list(lines) for name, lines in first.items()},
-            [[("nothing", "a.txt", 0, "x")]],
-            {},
-        )
-        world.fork_now()
-        play(world, "fork", {name: list(lines) for name, lines in first.items()}, ours, {})
-        # half of the time upstream takes our first patch before it goes on by itself
-        begin = ours[:1] if taken else []
-        play(world, "upstream", {name: list(lines) for name, lines in first.items()}, [*begin, *theirs], {})
-        report = world.carry()
-        assert report.status in (Status.CLEAN, Status.CONFLICT), report.error
-        stack = world.fork.git("rev-list", "--reverse", f"{report.base}..HEAD").split()
-        assert [patch.old for patch in report.patches] == stack
-        tree = world.oracle()
-        if report.status is Status.CLEAN:
-            assert report.candidate is not None
-            assert all(patch.verdict in SETTLED for patch in report.patches)
-            assert report.candidate.tree == tree
-        else:
-            assert tree is None
-            assert [patch.verdict for patch in report.patches].count(Verdict.CONFLICTED) == 1
+        stage = Stage(Path(directory), plan)
+        judged(plan, stage.carry(), stage.rebase())
 
 
 lines = st.lists(
