@@ -179,7 +179,8 @@ def materialise(repository: Git, sha: str, directory: str, sparse: Sequence[str]
     Raises GitError.
     """
     os.makedirs(directory)
-    inner = Git(os.path.join(directory, ".git"), repository.environment, repository.scrub)
+    git_dir = os.path.join(directory, ".git")
+    inner = Git(git_dir, repository.environment, repository.scrub, repository.timeout)
     object_format = "sha256" if len(sha) == 64 else "sha1"
     inner.run("init", "-q", "--template=", "--object-format=" + object_format, directory)
     with open(os.path.join(inner.directory, "objects", "info", "alternates"), "w", encoding="utf-8") as file:

@@ -18,7 +18,10 @@ from .records import Problem
 
 
 class Workspace:
-    """A context: `repository(name)` makes an empty repository in it with the two remotes set up."""
+    """A context: `repository(name)` makes an empty repository in it with the two remotes set up.
+
+    `timeout` is what each call of Git may take, in seconds.
+    """
 
     def __init__(
         self,
@@ -30,10 +33,12 @@ class Workspace:
         extra_config: str = "",
         passed_on: Optional[Mapping[str, str]] = None,
         parent: Optional[str] = None,
+        timeout: float = git_module.DEFAULT_TIMEOUT,
     ) -> None:
         self.fork_url = fork_url
         self.upstream_url = upstream_url
         self.scrub = Scrubber([token] if token else [])
+        self._timeout = timeout
         self._token = token
         self._config = git_module.git_config(protocols) + extra_config
         self._passed_on = dict(passed_on or {})
@@ -102,7 +107,7 @@ class Workspace:
 
     def repository(self, name: str, object_format: str) -> Git:
         """A new, empty repository with the remotes `fork` and `upstream`."""
-        repository = Git(self.path(name + ".git"), self.environment, self.scrub)
+        repository = Git(self.path(name + ".git"), self.environment, self.scrub, self._timeout)
         repository.run("init", "-q", "--bare", "--template=", "--object-format=" + object_format)
         config = '[core]\n\tbare = true\n[remote "fork"]\n\turl = %s\n[remote "upstream"]\n\turl = %s\n'
         with open(os.path.join(repository.directory, "config"), "a", encoding="utf-8") as file:
@@ -117,7 +122,11 @@ class Workspace:
 
     def git_version(self) -> str:
         """Version of the git that is used, as `git version` says it. Raises Problem below 2.38."""
-        whole = Git(self.root, self.environment, self.scrub).line("version").replace("git version ", "", 1)
+        whole = (
+            Git(self.root, self.environment, self.scrub, self._timeout)
+            .line("version")
+            .replace("git version ", "", 1)
+        )
         numbers = whole.split(".")
         try:
             known = (int(numbers[0]), int(numbers[1]))

@@ -88,10 +88,15 @@ def _changed(path: bytes, old: Entry, new: Entry, before: State, after: State) -
     """Where a file is that the patch changes: at its path, or at one to which upstream moved it."""
     if path in before and path in after and merged(old, before[path], new, after[path]):
         return path
-    places = (
-        place for place in before.keys() & after.keys() if place != path and before[place] != after[place]
-    )
-    return next((place for place in sorted(places) if merged(old, before[place], new, after[place])), None)
+    moved = [place for place in sorted(before.keys() & after.keys()) if _like(old, before[place])]
+    return next((place for place in moved if merged(old, before[place], new, after[place])), None)
+
+
+def _like(one: Entry, other: Entry) -> bool:
+    """Whether Git can have taken one for the other, moved: it asks for one half, and we for less."""
+    same = Counter(lines(one.content)) & Counter(lines(other.content))
+    common = sum(len(line) * count for line, count in same.items())
+    return one == other or 5 * common >= 2 * max(len(one.content), len(other.content))
 
 
 def merged(old: Entry, ours: Entry, theirs: Entry, result: Entry) -> bool:

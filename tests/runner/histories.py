@@ -18,6 +18,7 @@ from patch_app.core.report import Report
 from patch_app.runner.git import Git
 from patch_app.runner.job import Runner
 from patch_app.runner.records import Request
+from patch_app.runner.workspace import Workspace
 
 FILE, PROGRAM, LINK, MODULE = "100644", "100755", "120000", "160000"
 FIRST_DAY = 1_700_000_000
@@ -141,9 +142,11 @@ class Stage:
     def request(self) -> Request:
         return self.world.request(stack=self.stack[-1], target=self.target)
 
-    def carry(self) -> Carried:
+    def carry(self, extra_config: str = "") -> Carried:
         """Carries, and reads the trees while the workspace is there."""
-        with self.world.workspace() as workspace:
+        urls = (self.world.fork.path.as_uri(), self.world.upstream.path.as_uri())
+        parent = str(self.world.tmp)
+        with Workspace(*urls, protocols=("file",), parent=parent, extra_config=extra_config) as workspace:
             runner = Runner(workspace, self.request(), with_bundle=False)
             report = Report.model_validate(runner.run().report)
             assert report.error is None, report.error

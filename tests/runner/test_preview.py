@@ -122,6 +122,12 @@ def test_there_is_nothing_to_do(ready: World) -> None:
         ("FORK", "main", "v9"),
         ("FORK", "main", "-v2"),
         ("FORK", "main", "a b\x1b"),
+        ("FORK", "main", "$(touch sprung)"),
+        ("FORK", "main", "v2;touch sprung"),
+        ("FORK", "main", "v2\n"),
+        ("FORK", "`touch sprung`", "v2"),
+        ("FORK", "main:refs/heads/x", "v2"),
+        ("FORK", "*", "v2"),
     ],
 )
 def test_bad_input_exits_2_with_a_sentence(ready: World, fork: str, branch: str, onto: str) -> None:
@@ -130,6 +136,7 @@ def test_bad_input_exits_2_with_a_sentence(ready: World, fork: str, branch: str,
     assert "patch-app preview: " in shown.said
     assert shown.report.status is Status.ERROR
     assert "\x1b" not in shown.said
+    assert not Path("sprung").exists()
 
 
 def test_an_empty_repository_exits_2(ready: World) -> None:
