@@ -104,7 +104,7 @@ def taken(state: State, old: State, new: State, part: int = 0) -> State:
     for path in changed:
         was, will, now = old.get(path), new.get(path), state.get(path)
         if part or was != now:
-            if was and will and now:
+            if was and will and now and LINK not in (was.mode, will.mode, now.mode):
                 found[path] = will._replace(content=patched(now.content, was.content, will.content, part))
         elif will is None:
             del found[path]

@@ -133,3 +133,10 @@ def test_hunks_lead_from_one_text_to_the_other(old: list[bytes], new: list[bytes
         made += [*[*old, *end][at : hunk.at], *hunk.added]
         at = hunk.to
     assert made + [*old, *end][at:] == new
+
+
+def test_upstream_moved_the_file_and_took_the_patch() -> None:
+    old, new = state({"a": A}), state({"a": numbered(l3="x")})
+    before = state({"b": numbered(l3="x", l20="y")})
+    assert account(old, new, before, before) == []
+    assert account(old, new, state({"b": numbered(l20="y")}), state({"b": numbered(l20="y")}))
