@@ -29,7 +29,8 @@ from . import commit, index, loose
 from .fetch import commit_objects
 from .git import Git
 from .records import GITLINK, SYMLINK, text
-from .treewalk import FOLDER, parse_tree
+from .treewalk import FOLDER as TREE_MODE
+from .treewalk import parse_tree
 
 MAX_ENTRIES = 500
 MAX_BYTES = 8_000_000
@@ -163,7 +164,7 @@ def read(
     malformed = 0
     for entry, (mode, oid) in listed.items():
         folder = text(entry)
-        if FOLDER.match(folder) is None or mode != FOLDER:
+        if FOLDER.match(folder) is None or mode != TREE_MODE:
             malformed += 1
         elif ids is None or folder.rpartition("-")[2] in ids:
             folders[folder] = oid
