@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import List
 
-from .fetch import COMMITS_ONLY, Fetcher
+from .fetch import NO_BLOBS, Fetcher
 from .git import Git, GitError
 from .history import Explorer, shallow_commits
 from .records import Problem
@@ -31,7 +31,9 @@ def down_to_base(explorer: Explorer, fetcher: Fetcher, repository: Git, target: 
         edges = [line[1:] for line in out.splitlines() if line.startswith("-")]
         whole = fetcher.workspace.repository("whole", explorer.format)
         known = ["+%s:refs/edges/%s" % (edge, edge) for edge in dict.fromkeys([base, *edges])]
-        fetcher.fetch(whole, "upstream", known, "--filter=" + COMMITS_ONLY, "--depth=1")
+        # With their trees: the pack that follows leans on trees and blobs of them. Where Git asks for both
+        # at once, a server leaves out the blobs that it met in one of the trees.
+        fetcher.fetch(whole, "upstream", known, "--filter=" + NO_BLOBS, "--depth=1")
         fetcher.fetch(whole, "upstream", ["+%s:refs/target" % target], EVERYTHING)
     except GitError as error:
         raise Problem(
