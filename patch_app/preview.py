@@ -157,9 +157,7 @@ def resolve(workspace: Workspace, branch: str, onto: str, upstream_given: bool) 
 
 def _date(repository: Git, sha: str) -> int:
     """Committer date of a commit at hand. `git show` would fetch the whole tree for it."""
-    found = commit.parse(commit_objects(repository, [sha])[sha]).first(b"committer") or b""
-    words = found.rsplit(b" ", 2)
-    return int(words[1]) if len(words) == 3 and words[1].isdigit() else 0
+    return commit.committed(commit_objects(repository, [sha])[sha])
 
 
 def _unresolved(error: GitError, source: str, name: str) -> Problem:

@@ -14,13 +14,16 @@ from . import commit, diff, index
 from .fetch import Fetcher, commit_objects
 from .git import Git, GitError
 from .merge import Merger
-from .records import GITLINK, History, Patch, UpstreamCommit
+from .near import Upstream
+from .records import GITLINK, Patch, UpstreamCommit
 from .treewalk import FOLDER, Found, TreeWalk
 
 MAX_RANGE = 3000  # commits between base and target that we are ready to look into
 MAX_PATHS = 100
+AT_ONCE = 400
+"""So many blobs are fetched together, about half a megabyte: versions of a file are packed as differences."""
 WIDTH = 7
-"""Versions that are fetched at a time: 245 commits are three fetches, and never all their blobs."""
+"""Where there are more: versions that are fetched at a time, so that it is three or four fetches."""
 
 Paths = Tuple[bytes, ...]
 
@@ -33,20 +36,17 @@ class Point(NamedTuple):
 
 
 class Attribution:
-    """Over one history. `commits` has upstream's commits alone, `repository` is where patches are carried."""
+    """Over one history. `repository` is where patches are carried."""
 
-    def __init__(
-        self, fetcher: Fetcher, commits: Git, history: History, target: str, repository: Git
-    ) -> None:
+    def __init__(self, fetcher: Fetcher, upstream: Upstream, target: str, repository: Git) -> None:
         self.fetcher = fetcher
-        self.commits = commits
-        self.history = history
+        self.upstream = upstream
         self.target = target
         self.repository = repository
         self.merger = Merger(repository)
         self.unclear: Set[bytes] = set()
         """Paths in which a recorded resolution was used: without it the patches there apply nowhere."""
-        self._walk = TreeWalk(fetcher, commits, "upstream")
+        self.walk = TreeWalk(fetcher, upstream.commits, "upstream")
 
     def first(self, patch: Patch, paths: Paths, before: Sequence[Patch]) -> Optional[UpstreamCommit]:
         """The first commit since which `patch`, on top of the patches `before` it, conflicts in `paths`.
@@ -68,33 +68,38 @@ class Attribution:
             return None  # Git shows the conflict under a name that upstream gave the file
         row = [self._pair(one, paths) for one in (*before, patch) if _touches(one, paths)]
         good, bad = 0, len(points) - 1
-        self._fetch([points[good], points[bad]])
+        few = len({entry for point in points for entry in point.there.values()}) <= AT_ONCE
+        self._fetch(points if few else [points[good], points[bad]])
         if not self._applies(row, points[good]) or self._applies(row, points[bad]):
             return None
         while bad - good > 1:
-            between = range(good + 1, bad, max(1, (bad - good) // (WIDTH + 1)))
-            self._fetch([points[number] for number in between])
-            for number in between:
-                if not self._applies(row, points[number]):
-                    bad = number
-                    break
-                good = number
+            tried = range(good + 1, bad, 1 if few else max(1, (bad - good) // (WIDTH + 1)))
+            if not few:
+                self._fetch([points[number] for number in tried])
+            low, high = 0, len(tried)
+            while low < high:
+                middle = (low + high) // 2
+                if self._applies(row, points[tried[middle]]):
+                    good, low = tried[middle], middle + 1
+                else:
+                    bad, high = tried[middle], middle
         return points[bad].commit
 
     def _points(self, paths: Paths) -> List[Point]:
         """Where the paths change along the first parents, oldest first, after what they were before."""
-        if not 0 < len(self.history.upstream) <= MAX_RANGE:
+        listed, commits = self.upstream.if_reachable().upstream, self.upstream.commits
+        if not 0 < len(listed) <= MAX_RANGE:
             return []
-        known = {one.sha: one for one in self.history.upstream}
-        raw = commit_objects(self.commits, list(known))
+        known = {one.sha: one for one in listed}
+        raw = commit_objects(commits, list(known))
         chain: List[UpstreamCommit] = []
         at = self.target
         while at in known:
             chain.append(known[at])
             at = (commit.parse(raw[at]).all(b"parent") or [""])[0]
-        if at not in self.commits.objects():
+        if at not in commits.objects():
             return []
-        ids = self._walk.look_up([at, *(one.sha for one in chain)], paths)
+        ids = self.walk.look_up([at, *(one.sha for one in chain)], paths)
         points = [Point(None, ids[at])]
         for one in reversed(chain):
             if ids[one.sha] != points[-1].there:

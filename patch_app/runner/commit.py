@@ -73,6 +73,12 @@ def subject_and_author(raw: bytes) -> Tuple[str, str]:
     return subject[:500], name.strip()[:500]
 
 
+def committed(raw: bytes) -> int:
+    """Committer date in unix seconds; 0 where there is none that can be read."""
+    words = (parse(raw).first(b"committer") or b"").rsplit(b" ", 2)
+    return int(words[1]) if len(words) == 3 and words[1].isdigit() else 0
+
+
 def has_trailer(raw: bytes, trailer: str) -> bool:
     """Whether the last paragraph of the message has exactly that line."""
     paragraphs = parse(raw).message.rstrip().split(b"\n\n")

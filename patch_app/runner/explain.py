@@ -14,20 +14,20 @@ from . import commit as commits
 from . import diff, index
 from .attribution import MAX_PATHS, MAX_RANGE, Attribution
 from .fetch import commit_objects
-from .git import Git, GitError
+from .git import GitError
+from .near import Upstream
 from .records import (
     ADJUSTED,
     ALREADY_UPSTREAM,
     EMPTY,
     GITLINK,
     TARGET,
-    History,
     Outcome,
     Patch,
     UpstreamCommit,
 )
 from .taken import Left, Search, Step, work
-from .treewalk import FOLDER, Found, TreeWalk
+from .treewalk import FOLDER, Found
 
 MAX_COMMITS = 20
 MAX_STEPS = 2000
@@ -56,14 +56,11 @@ class Case(NamedTuple):
 
 
 class Explainer:
-    """Looks into upstream's commits between base and target. `repository` has those commits, not their
-    trees."""
+    """Looks into upstream's commits between base and target."""
 
-    def __init__(self, repository: Git, history: History, attribution: Attribution) -> None:
+    def __init__(self, upstream: Upstream, attribution: Attribution) -> None:
         self.attribution = attribution
-        self.history = history
-        self.repository = repository
-        self._walk = TreeWalk(attribution.fetcher, repository, "upstream")
+        self.upstream = upstream
         self._steps = 0
         self._parts: Dict[Tuple[str, Paths], str] = {}
 
@@ -118,15 +115,18 @@ class Explainer:
 
     def _search_upstream(self, cases: Sequence[Case]) -> None:
         """First those with the patch's subject, which costs little; then all. Raises GitError."""
-        if not 0 < len(self.history.upstream) <= MAX_RANGE:
+        if not any(case.upstream.missing for case in cases):
+            return  # upstream's commits need not even be fetched
+        listed = self.upstream.if_reachable().upstream
+        if not 0 < len(listed) <= MAX_RANGE:
             return
         by_subject: Dict[str, List[UpstreamCommit]] = {}
-        for one in self.history.upstream:
+        for one in listed:
             by_subject.setdefault(NUMBER.sub("", one.subject), []).append(one)
         namesakes = {case.number: by_subject.get(NUMBER.sub("", case.patch.subject), []) for case in cases}
         for everything in (False, True):
             waiting = [case for case in cases if case.upstream.missing]
-            pool = [self.history.upstream if everything else namesakes[case.number] for case in waiting]
+            pool = [listed if everything else namesakes[case.number] for case in waiting]
             if any(pool):
                 self._look(waiting, pool)
 
@@ -134,7 +134,7 @@ class Explainer:
         """Shows each case the commits of its pool that touch its files, newest first."""
         wanted = list(dict.fromkeys(one for pool in pools for one in pool))
         before = self._parents([one.sha for one in wanted])
-        at = self._walk.look_up(
+        at = self.attribution.walk.look_up(
             sorted({*before, *(parent for found in before.values() for parent in found)}),
             sorted({path for case in cases for path in case.paths}),
         )
@@ -218,23 +218,24 @@ class Explainer:
 
         A merge counts where it has another content than each of its parents.
         """
-        if not paths or not 0 < len(self.history.upstream) <= MAX_RANGE:
+        listed = self.upstream.if_reachable().upstream if paths else ()
+        if not 0 < len(listed) <= MAX_RANGE:
             return ()
         paths = paths[:MAX_PATHS]
         try:
-            before = self._parents([one.sha for one in self.history.upstream])
+            before = self._parents([one.sha for one in listed])
             shas = {*before, *(parent for found in before.values() for parent in found)}
-            at = self._walk.look_up(sorted(shas), paths)
+            at = self.attribution.walk.look_up(sorted(shas), paths)
         except GitError:
             return ()  # the verdict stands without it
-        return tuple(
-            one for one in self.history.upstream if self._touches(at, one.sha, before[one.sha], paths)
-        )[:MAX_COMMITS]
+        return tuple(one for one in listed if self._touches(at, one.sha, before[one.sha], paths))[
+            :MAX_COMMITS
+        ]
 
     def _parents(self, shas: Sequence[str]) -> Dict[str, List[str]]:
         """Parents of upstream's commits, those that are at hand. Raises GitError."""
-        raw = commit_objects(self.repository, shas)
-        present = self.repository.objects()
+        raw = commit_objects(self.upstream.commits, shas)
+        present = self.upstream.commits.objects()
         return {
             sha: [one for one in commits.parse(raw[sha]).all(b"parent") if one in present] for sha in shas
         }

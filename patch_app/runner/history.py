@@ -100,6 +100,23 @@ class Explorer:
         """Whether a branch or tag of upstream has a commit that the target lacks."""
         return not self.workspace.same_repository and commit.sha in self._upstream_tips(commit.date - SLACK)
 
+    def since(self, date: int) -> Optional[History]:
+        """The same from one fetch, down to some date, for a known base on a fork that has the target too.
+
+        None where that doesn't lead to the base.
+        """
+        specs = ["+%s:refs/stack" % self.head, "+%s:refs/target" % self.target]
+        limit = "--shallow-since=%d" % max(1, date - SLACK)
+        try:
+            self.fetcher.fetch(self.repository, "fork", specs, "--filter=" + COMMITS_ONLY, limit)
+        except GitError as error:
+            if error.timed_out:
+                raise
+            return None
+        whole = log(self.repository, self.head)
+        hinted = self._hinted(whole)
+        return self._history(self._own(hinted), whole, None, None) if hinted else None
+
     def _hinted(self, whole: Sequence[Known]) -> List[str]:
         """The server's word on the base counts where it is an ancestor of the stack's head."""
         return [commit.sha for commit in whole if commit.sha == self.hint]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
-from . import bundle, deepen, rangediff, report, stack
+from . import bundle, deepen, near, rangediff, report, stack
 from .attribution import Attribution
 from .carry import Carrier, Progress, account
 from .explain import Explainer
@@ -87,12 +87,16 @@ class Runner:
         self.facts = self.facts._replace(git_version=self.workspace.git_version())
         self._enter("history")
         explorer = Explorer(self.workspace, request.stack, request.target, request.base, request.start)
-        history = explorer.explore()
+        repository = self.repository = self.workspace.repository("carry", explorer.format)
+        near_by = near.look(self.fetcher, repository, request)
+        history = near_by or explorer.explore()
         self.facts = self.facts._replace(history=history)
         if not history.stack:
             return
         self._enter("fetch")
-        repository = self._fetch(explorer, history)
+        if near_by is None:
+            fetch_trees(self.fetcher, repository, request, history)
+        upstream = near.Upstream(explorer, history, repository)
         merger = Merger(repository)
         commits = stack.read(repository, merger, history, request)
         self.facts = self.facts._replace(patches=commits.of_people, merges=commits.merges)
@@ -105,11 +109,12 @@ class Runner:
         if request.pushed is not None:
             carried = self._continue(explorer, merger, history, parts, request.pushed)
         else:
-            attribution = Attribution(self.fetcher, explorer.repository, history, request.target, repository)
-            explainer = Explainer(explorer.repository, history, attribution)
+            attribution = Attribution(self.fetcher, upstream, request.target, repository)
+            explainer = Explainer(upstream, attribution)
             recorded = Resolutions(self.fetcher, repository, request.resolutions)
             carrier = Carrier(repository, request, history, parts, explainer, resolutions=recorded)
             carried = carrier.carry(self.progress)
+            self.facts = self.facts._replace(history=upstream.known)
         account(history, carried)
         tree = repository.line("rev-parse", "--verify", carried.tip + "^{tree}")
         self.facts = self.facts._replace(carried=carried, candidate_tree=tree, merges=carried.merges)
@@ -131,12 +136,6 @@ class Runner:
         wanted = [oid for one in made for oid in stack.blobs(one.changes)]
         self.fetcher.blobs(merger.repository, dict.fromkeys(wanted, "fork"))
         return mapper.carry(made)
-
-    def _fetch(self, explorer: Explorer, history: History) -> Git:
-        repository = self.workspace.repository("carry", explorer.format)
-        self.repository = repository
-        fetch_trees(self.fetcher, repository, self.request, history)
-        return repository
 
     def _arrange(
         self, explorer: Explorer, merger: Merger, history: History, commits: stack.Commits

@@ -7,8 +7,8 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -32,6 +32,8 @@ class GitServer(ThreadingHTTPServer):
         self.held = threading.Event()
         self.go_on = threading.Event()
         self.sent = 0
+        self.received = 0
+        """Bytes of bodies, each way."""
         self.requests = 0
         self.counting = threading.Lock()
 
@@ -62,6 +64,7 @@ class Handler(BaseHTTPRequestHandler):
 
     server: GitServer
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def setup(self) -> None:
         super().setup()
@@ -79,6 +82,8 @@ class Handler(BaseHTTPRequestHandler):
             self.rfile.readline()
         else:
             body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        with self.server.counting:
+            self.server.received += len(body)
         self.answer(gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body)
 
     def answer(self, body: bytes) -> None:
@@ -94,41 +99,49 @@ class Handler(BaseHTTPRequestHandler):
         if wanted is None and authorization:
             self.server.sent_to_others += 1
         if wanted is not None and authorization != wanted:
-            self.reply(401, [("WWW-Authenticate", 'Basic realm="git"')], b"")
+            self.reply(401, [("WWW-Authenticate", 'Basic realm="git"')], ())
             return
-        done = subprocess.run(
-            ["git", "http-backend"],
-            input=body,
-            capture_output=True,
-            check=False,
-            env={
-                **self.server.environment(),
-                "REQUEST_METHOD": self.command,
-                "PATH_INFO": parts.path,
-                "QUERY_STRING": parts.query,
-                "CONTENT_TYPE": self.headers.get("Content-Type", ""),
-                "CONTENT_LENGTH": str(len(body)),
-                "REMOTE_USER": "someone",
-                "REMOTE_ADDR": "127.0.0.1",
-                "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
-            },
-        )
-        head, _, content = done.stdout.partition(b"\r\n\r\n")
-        headers = [line.split(": ", 1) for line in head.decode("latin-1").split("\r\n") if ": " in line]
-        status = next((int(value.split()[0]) for name, value in headers if name == "Status"), 200)
-        self.reply(status, [(name, value) for name, value in headers if name != "Status"], content)
+        environment = {
+            **self.server.environment(),
+            "REQUEST_METHOD": self.command,
+            "PATH_INFO": parts.path,
+            "QUERY_STRING": parts.query,
+            "CONTENT_TYPE": self.headers.get("Content-Type", ""),
+            "CONTENT_LENGTH": str(len(body)),
+            "REMOTE_USER": "someone",
+            "REMOTE_ADDR": "127.0.0.1",
+            "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+        }
+        pipe = subprocess.PIPE
+        with subprocess.Popen(
+            ["git", "http-backend"], stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, env=environment
+        ) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            with suppress(BrokenPipeError):  # it answers a bad request before it has read it
+                process.stdin.write(body)
+                process.stdin.close()
+            head = {}
+            while line := process.stdout.readline().strip():
+                name, _, value = line.decode("latin-1").partition(": ")
+                head[name] = value
+            status = int(head.pop("Status", "200").split()[0])
+            self.reply(status, list(head.items()), iter(lambda: process.stdout.read1(1 << 16), b""))
 
-    def reply(self, status: int, headers: list[tuple[str, str]], content: bytes) -> None:
+    def reply(self, status: int, headers: list[tuple[str, str]], content: Iterable[bytes]) -> None:
+        """Answers piece by piece, as a server does: the client works on a pack while it comes."""
         with self.server.counting:
-            self.server.sent += len(content)
             self.server.requests += 1
         self.send_response(status)
-        for name, value in headers:
+        for name, value in [*headers, ("Transfer-Encoding", "chunked")]:
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content)))
         try:
             self.end_headers()
-            self.wfile.write(content)
+            for piece in content:
+                self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+                with self.server.counting:
+                    self.server.sent += len(piece)
+            self.wfile.write(b"0\r\n\r\n")
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True  # the client was killed
 
