@@ -4,12 +4,19 @@ nothing."""
 from __future__ import annotations
 
 import re
-from typing import List, NamedTuple, Optional, Tuple
+from typing import List, NamedTuple, Optional, Sequence, Tuple
 
-from .git import Git
+from .git import Git, GitError
 from .records import Change
 
 HUNK = re.compile(rb"@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@")
+
+HEADERS = (
+    b"diff --git ", b"index ", b"old mode ", b"new mode ", b"deleted file mode ", b"new file mode ",
+    b"similarity index ", b"dissimilarity index ", b"rename from ", b"rename to ", b"copy from ", b"copy to ",
+    b"--- ", b"+++ ", b"@@ ",
+)  # fmt: skip
+"""How the lines of a patch begin that are none of a file's own."""
 
 # --text: a binary's lines can be compared too; the rest keeps attributes and configuration from taking part.
 PLAIN = (
@@ -66,10 +73,69 @@ def raw(
     return parse_raw(repository.run("diff-tree", *options, old, new, *limits))
 
 
-def lines(repository: Git, old: str, new: str, renames: bool = True) -> Optional[List[Tuple[Change, Lines]]]:
-    """Each difference with its lines. None where the output can't be matched to its entries."""
+def _of_pairs(repository: Git, pairs: Sequence[Tuple[str, str]], *options: str) -> List[bytes]:
+    """What one `diff-tree` says of each pair of trees: a process each would cost more than the work.
+
+    It names each pair before it. A path or a line may read just like that, so the output is gone through from
+    entry to entry and from hunk to hunk.
+    """
+    if not pairs:
+        return []
+    heads = [("%s %s\n" % pair).encode("ascii") for pair in pairs]
+    out = repository.run("diff-tree", "--stdin", "-r", "-z", "--raw", *options, stdin=b"".join(heads))
+    found: List[bytes] = []
+    at = 0
+    for head in heads:
+        if not out.startswith(head, at):
+            raise GitError("diff-tree", 0, "it does not say what it was asked")
+        start = at + len(head)
+        at = _after_patch(out, _after_entries(out, start))
+        found.append(out[start:at])
+    return found
+
+
+def _after_entries(out: bytes, at: int) -> int:
+    while out.startswith(b":", at):
+        end = out.index(b"\0", at)
+        names = 2 if b" R" in out[at:end] or b" C" in out[at:end] else 1
+        at = end + 1
+        for _ in range(names):
+            at = out.index(b"\0", at) + 1
+    return at
+
+
+def _after_patch(out: bytes, at: int) -> int:
+    if not out.startswith(b"\0", at):
+        return at
+    at += 1
+    while out.startswith(HEADERS, at):
+        match = HUNK.match(out, at)
+        at = out.index(b"\n", at) + 1
+        for count in match.groups() if match else ():
+            for _ in range(int(count or 1)):
+                at = out.index(b"\n", at) + 1
+            if out.startswith(b"\\ ", at):
+                at = out.index(b"\n", at) + 1
+    return at
+
+
+def raws(repository: Git, pairs: Sequence[Tuple[str, str]]) -> List[Tuple[Change, ...]]:
+    """Raw differences of each pair of trees, without renames. Reads no blob. Raises GitError."""
+    options = ("--full-index", "--ignore-submodules=none", "--no-renames")
+    return [parse_raw(out) for out in _of_pairs(repository, pairs, *options)]
+
+
+def lines(
+    repository: Git, pairs: Sequence[Tuple[str, str]], renames: bool = True
+) -> List[Optional[List[Tuple[Change, Lines]]]]:
+    """For each pair of trees each difference with its lines. None where the output can't be matched to its
+    entries.
+    """
     found = "-M" if renames else "--no-renames"
-    out = repository.run("diff-tree", "-r", "-z", "--raw", "-p", "-U0", found, "--text", *PLAIN, old, new)
+    return [_lines(out) for out in _of_pairs(repository, pairs, "-p", "-U0", found, "--text", *PLAIN)]
+
+
+def _lines(out: bytes) -> Optional[List[Tuple[Change, Lines]]]:
     if not out:
         return []
     head, separator, body = out.partition(b"\0\0")

@@ -142,10 +142,10 @@ class Mapper:
     def _pairs(self, made: Sequence[Made], tip: str) -> Dict[str, Made]:
         """The pushed commit of each patch: of the same lines, else the same message, else by range-diff."""
         pairs: Dict[str, Made] = {}
-        lines = {one.sha: diff.lines(self.repository, one.before, one.after) for one in made}
+        told = diff.lines(self.repository, [(one.before, one.after) for one in made])
+        lines = {one.sha: found for one, found in zip(made, told)}
         patches = [patch for patch in self.stack.patches if patch.before != patch.after]
-        for patch in patches:
-            mine = diff.lines(self.repository, *patch.made)
+        for patch, mine in zip(patches, diff.lines(self.repository, [patch.made for patch in patches])):
             same = [
                 one
                 for one in made

@@ -54,18 +54,17 @@ def read(repository: Git, merger: Merger, history: History, request: Request) ->
     empty = merger.empty_tree()
     patches: Dict[str, Patch] = {}
     installed: List[str] = []
-    merges: List[str] = []
+    merges = [old for old in history.stack if len(history.parents[old]) > 1]
+    trees = {
+        old: (merger.tree_of(history.parents[old][0]) if history.parents[old] else empty, merger.tree_of(old))
+        for old in history.stack
+    }
+    single = [old for old in history.stack if old not in set(merges)]
+    changed = dict(zip(single, diff.raws(repository, [trees[old] for old in single])))
     for old in history.stack:
-        parents, raw = history.parents[old], objects[old]
-        before = merger.tree_of(parents[0]) if parents else empty
-        after = merger.tree_of(old)
-        changes: Tuple[Change, ...] = ()
-        if len(parents) > 1:
-            merges.append(old)
-        else:
-            changes = diff.raw(repository, before, after, renames=False)
-            if is_installed(raw, changes, request):
-                installed.append(old)
+        raw, (before, after), changes = objects[old], trees[old], changed.get(old, ())
+        if old in changed and is_installed(raw, changes, request):
+            installed.append(old)
         subject, author = commit.subject_and_author(raw)
         patches[old] = Patch(old, raw, subject, author, (before, after), changes, before, after)
     return Commits(patches, tuple(installed), tuple(merges))

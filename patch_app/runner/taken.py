@@ -31,7 +31,7 @@ class Step(NamedTuple):
 
 def work(repository: Git, old: str, new: str) -> Optional[Work]:
     """What has to be done to get from one tree to another; None where it can't be told. Raises GitError."""
-    found = diff.lines(repository, old, new, renames=False)
+    found = diff.lines(repository, [(old, new)], renames=False)[0]
     if found is None:
         return None
     done: Work = Counter()

@@ -37,8 +37,7 @@ def judge(
         pairs = list(zip(old, new))
         if all(same_entry(*pair) for pair in pairs):
             return CLEAN, None
-    old_lines = diff.lines(repository, *patch)
-    new_lines = diff.lines(repository, *carried)
+    old_lines, new_lines = diff.lines(repository, [patch, carried])
     if old_lines is None or new_lines is None:
         return ADJUSTED, "lines: they could not be compared"
     return compare(old_lines, new_lines)
