@@ -83,6 +83,15 @@ class Page:
         words = f"at {'least' if least else 'most'} {limit:g}{unit}"
         self.bars.append(Bar(what, words, f"{found:.2f}".rstrip("0").rstrip(".") + unit, met))
 
+    def judged(self) -> str:
+        """The bars as a table."""
+        rows = [
+            f"| {bar.what} | {bar.limit} | {bar.found} | {'met' if bar.met else 'missed'} |"
+            for bar in self.bars
+        ]
+        head = "\n## Bars\n\nWhat was asked for, and what this run found.\n"
+        return "\n".join([head, "| what | bar | found | |", "| --- | --- | ---: | --- |", *rows])
+
     def compare(self, *ways: Way) -> None:
         if len({way.tree for way in ways}) != 1 or ways[0].tree is None:
             self.same = False
@@ -263,6 +272,13 @@ def drawn(ways: list[Way], history: History) -> str:
     )
 
 
+def written(page: Page, ways: list[Way], history: History) -> None:
+    """Writes the page and the plot, unless trees differ."""
+    if page.same:
+        PAGE.write_text("\n".join([*page.lines, page.judged()]) + "\n", encoding="utf-8")
+        PLOT.write_text(drawn(ways, history), encoding="utf-8")
+
+
 def prepared(where: str | None, root: Path, older: int) -> History:
     """The history, as it was kept or made now."""
     if where is None:
@@ -288,14 +304,10 @@ def main() -> int:
             ways = six(bench, page)
             attribution(bench, page)
             if not given.quick:
+                written(page, ways, history)  # what is known already, should the rest be stopped
                 long_stacks(bench, page)
-        page.title("Bars", "What was asked for, and what this run found.")
-        page.say("| what | bar | found | |\n| --- | --- | ---: | --- |")
-        for bar in page.bars:
-            page.say(f"| {bar.what} | {bar.limit} | {bar.found} | {'met' if bar.met else 'missed'} |")
-        if page.same and not given.quick:
-            PAGE.write_text("\n".join(page.lines) + "\n", encoding="utf-8")
-            PLOT.write_text(drawn(ways, history), encoding="utf-8")
+                written(page, ways, history)
+        print(page.judged())
     return 0 if page.same else 1
 
 

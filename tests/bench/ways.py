@@ -184,6 +184,8 @@ class Bench:
                 "installed_paths": [".github/workflows/patch-maintenance.yml", ".github/patch-app.toml"],
                 "installed_trailer": "Patch-App-Installed: true",
                 "checks": [],
+                "merges": "flatten",
+                "start": None,
             }
             job = {
                 "PATH": os.environ["PATH"],
