@@ -35,7 +35,7 @@ def run(workspace: Workspace, request: Request, inbox: str, name: str, directory
     tip = unpack(fetcher, repository, request, report, content, sparse=bool(check.sparse))
     if check.sparse:
         missing = checks.missing_blobs(repository, tip, check.sparse)
-        fetcher.blobs(repository, dict.fromkeys(missing, "upstream"))
+        fetcher.blobs(repository, dict.fromkeys(missing, "fork" if request.pushed else "upstream"))
     tree = os.path.join(directory, "candidate")
     checks.materialise(repository, tip, tree, check.sparse)
     outcome = run_loud(check, tree)
@@ -69,22 +69,26 @@ def unpack(
     *,
     sparse: bool = False,
 ) -> str:
-    """Makes the candidate complete in `repository`, where `sparse` but for upstream's blobs; gives its id."""
+    """Makes the candidate complete in `repository`, where `sparse` but for blobs below it; gives its id.
+
+    It stands on the release, which upstream has, or is what a person pushed to the fork.
+    """
     options = ["--depth=1", *(["--filter=" + NO_BLOBS] if sparse else [])]
     candidate = report.get("candidate") or {}
     tip = candidate.get("sha")
     if not isinstance(tip, str) or len(tip) != len(request.target):
         raise Problem("checks", "the report names no candidate")
-    fetcher.fetch(repository, "upstream", ["+%s:refs/target" % request.target], *options)
-    if tip == request.target:
+    remote, floor = ("fork", request.pushed) if request.pushed else ("upstream", request.target)
+    fetcher.fetch(repository, remote, ["+%s:refs/floor" % floor], *options)
+    if tip == floor:
         return tip
     listed, _, prerequisites, start = bundle.read_header(content)
     if listed != tip:
         raise Problem("checks", "the bundle holds another commit than the report names")
-    if request.target not in prerequisites:
+    if floor not in prerequisites:
         # Its pack holds base..target as well, and leans on the base.
         bases = ["+%s:refs/base/%s" % (one, one) for one in prerequisites]
-        fetcher.fetch(repository, "upstream", bases, *options)
+        fetcher.fetch(repository, remote, bases, *options)
     repository.run("index-pack", "--stdin", "--fix-thin", stdin=content[start:])
     repository.run("update-ref", "refs/candidate", tip)
     return tip

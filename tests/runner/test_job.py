@@ -431,3 +431,33 @@ def test_a_sparse_check_works_where_nothing_was_written(fork: Fork) -> None:
     code, out = checked(fork, check)
     assert code == 1
     assert "the part of the candidate that `sparse` asks for has no directory src" in out
+
+
+@pytest.mark.parametrize("installed", [False, True], ids=["as it was pushed", "with the App's files on top"])
+@pytest.mark.parametrize("sparse", [None, ["dir"]], ids=["whole", "sparse"])
+def test_a_check_sees_what_a_person_pushed(fork: Fork, installed: bool, sparse: list[str] | None) -> None:
+    work = fork.world.fork
+    if installed:
+        work.commit(f"Install\n\n{TRAILER}\n", {WORKFLOW: "ours\n"})
+    stack = work.head
+    work.git("fetch", "-q", str(fork.world.upstream.path), "main")
+    work.git("checkout", "-q", "-b", "carry", "FETCH_HEAD")
+    pushed = work.commit("settled by hand", {"dir/settled.txt": "settled\n"})
+    work.git("checkout", "-q", "main")
+    fork.publish()
+    check: dict[str, Any] = {
+        "name": "look",
+        "run": "cat dir/settled.txt; find .github -type f",
+        "timeout": 30,
+    }
+    if not installed:
+        check["run"] = "cat dir/settled.txt; test ! -e .github"
+    if sparse:
+        check["sparse"] = [*sparse, ".github"]
+    code, out = checked(fork, check, pushed=pushed, stack={"branch": "main", "sha": stack})
+    report = fork.inbox()
+    assert report.candidate is not None
+    assert (report.candidate.sha == pushed, report.bundle is None) == (not installed, not installed)
+    assert "settled\n" in out
+    assert ("patch-maintenance.yml" in out) == installed
+    assert code == 0, out
