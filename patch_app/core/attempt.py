@@ -125,6 +125,8 @@ class Attempt(Model):
     # blob id of the App's workflow file, which must be the one that the run used
     workflow_blob: str | None = None
     bundle_from: Literal["target", "base"] = "base"
+    # the recorded resolutions that the run may use
+    resolutions: str | None = None
     # what a person pushed to the maintenance branch, which this attempt goes on from
     pushed: str | None = None
 

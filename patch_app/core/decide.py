@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from patch_app.core import approval, messages, names, plan, preflight, verify
+from patch_app.core import approval, messages, names, plan, preflight, telling, verify
 from patch_app.core.attempt import Attempt, Run, Stage
 from patch_app.core.configuration import Workflows
 from patch_app.core.effects import EffectState, Performed, RefChange
@@ -69,7 +69,7 @@ def _step(attempt: Attempt, facts: Facts) -> Decision:
         case Stage.FAILED:
             return _failed(attempt, facts)
         case Stage.PROMOTED | Stage.SUPERSEDED | Stage.ABANDONED | Stage.CONTAINED:
-            return Decision(attempt=attempt, effects=plan.last_words(attempt, facts))
+            return Decision(attempt=attempt, effects=telling.last_words(attempt, facts))
         case Stage.HELD | Stage.BLOCKED:
             return Decision(attempt=attempt)
         case _:
@@ -262,7 +262,7 @@ def _gate(attempt: Attempt, facts: Facts) -> Decision | None:
             + ("" if facts.has_issues else "; turn the fork's issues on, there is no other place to say it"),
         }
     )
-    return Decision(attempt=attempt, effects=plan.gate_notice(attempt, facts))
+    return Decision(attempt=attempt, effects=telling.gate_notice(attempt, facts))
 
 
 def _gated(attempt: Attempt, facts: Facts) -> Decision:
@@ -277,13 +277,13 @@ def _gated(attempt: Attempt, facts: Facts) -> Decision:
             f"with --force-with-lease={attempt.stack}:{attempt.stack_head}",
         )
     if attempt.pull_request is None:
-        wish = plan.pull_request(attempt, facts)
+        wish = telling.pull_request(attempt, facts)
         done = plan.same(facts, wish)
         if done is not None and done.state is EffectState.REFUSED:
             return plan.blocked(
                 attempt, f"GitHub refused the pull request: {done.outcome.get('message', '')}"
             )
-        return Decision(attempt=attempt, effects=(wish, *plan.check_run(attempt, facts)))
+        return Decision(attempt=attempt, effects=(wish, *telling.check_run(attempt, facts)))
     return plan.to(attempt, Stage.REVIEWING)
 
 
@@ -327,7 +327,7 @@ def _conflict(attempt: Attempt, facts: Facts) -> Decision:
     if branches is not None:
         return branches
     attempt = attempt.model_copy(update={"message": messages.conflict_line(attempt)})
-    return Decision(attempt=attempt, effects=plan.conflict_notice(attempt, facts))
+    return Decision(attempt=attempt, effects=telling.conflict_notice(attempt, facts))
 
 
 # From a review to the maintained branch --------------------------------------------------------
@@ -341,13 +341,12 @@ def _reviewing(attempt: Attempt, facts: Facts) -> Decision:
     if not pull_request.open and not pull_request.merged:
         return plan.to(attempt, Stage.ABANDONED, message=f"pull request #{pull_request.number} was closed")
     missing = approval.missing(attempt, facts)
-    waits = plan.waiting_line(missing) or "approved: merging the pull request promotes it"
+    waits = telling.waiting_line(missing) or "approved: merging the pull request promotes it"
     attempt = attempt.model_copy(update={"message": waits})
     if not missing and approval.asked(attempt, facts):
         return plan.to(attempt, Stage.APPROVED)
-    return Decision(
-        attempt=attempt, effects=(*plan.pull_request_edit(attempt, facts), *plan.check_run(attempt, facts))
-    )
+    said = (*telling.pull_request_edit(attempt, facts), *telling.check_run(attempt, facts))
+    return Decision(attempt=attempt, effects=said)
 
 
 def _promoting(attempt: Attempt, facts: Facts) -> Decision:
@@ -375,7 +374,7 @@ def _promoted(attempt: Attempt) -> Decision:
 
 def _failed(attempt: Attempt, facts: Facts) -> Decision:
     again = _run_again(attempt, facts)
-    return again or Decision(attempt=attempt, effects=plan.check_run(attempt, facts))
+    return again or Decision(attempt=attempt, effects=telling.check_run(attempt, facts))
 
 
 def _run_again(attempt: Attempt, facts: Facts) -> Decision | None:

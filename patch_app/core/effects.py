@@ -68,6 +68,17 @@ class Relay(Wish):
     changes: tuple[RefChange, ...]
 
 
+class Record(Wish):
+    """Keep the resolutions that the inbox commit has. Recognised by the ref's value."""
+
+    kind: Literal["record"] = "record"
+    ref: str
+    before: str
+    inbox: str
+    # the tree in the inbox commit, which becomes a commit of the App's
+    tree: str
+
+
 class UpdateRefs(Wish):
     """Move refs atomically, each from its expected value. Recognised by the refs' values."""
 
@@ -146,6 +157,7 @@ Effect = Annotated[
     PinTarget
     | Dispatch
     | Relay
+    | Record
     | UpdateRefs
     | OpenPullRequest
     | EditPullRequest

@@ -44,7 +44,9 @@ def fitted(attempt: Attempt, first: str, rest: str, limit: int, *, diff: bool = 
 
 
 def _folded(attempt: Attempt, report: Report, space: int) -> str:
-    """Range-diffs of single patches in at most half of the space, then the whole stack's in what is left."""
+    """What resolutions did and range-diffs of single patches in at most half of the space, then the whole
+    stack's range-diff in what is left.
+    """
     parts = _of_patches(attempt, report, space // 2 if report.range_diff else space - 1)
     left = space - markdown.size(parts) - 1
     if report.range_diff and left >= _LEAST_DIFF:
@@ -56,18 +58,32 @@ def _folded(attempt: Attempt, report: Report, space: int) -> str:
 
 def _of_patches(attempt: Attempt, report: Report, space: int) -> str:
     shown, left_out = "", 0
-    for number, patch in enumerate(report.patches, 1):
-        if patch.range_diff:
-            summary = f"Range-diff of patch {number}, which was {patch_table.word(patch.verdict)}"
-            part = markdown.details(summary, markdown.fenced(patch.range_diff, "diff"))
-            if markdown.size(shown) + markdown.size(part) + _NOTE <= space:
-                shown += part
-            else:
-                left_out += 1
+    for summary, diff in _diffs(report):
+        part = markdown.details(summary, markdown.fenced(diff, "diff"))
+        if markdown.size(shown) + markdown.size(part) + _NOTE <= space:
+            shown += part
+        else:
+            left_out += 1
     if left_out:
-        shown += f"\nNot shown: the range-diffs of {patch_table.counted(left_out, 'patch')}"
-        shown += f"{_elsewhere(attempt)}\n"
+        shown += f"\nNot shown: {patch_table.counted(left_out, 'more diff')}{_elsewhere(attempt)}\n"
     return shown
+
+
+def _diffs(report: Report) -> list[tuple[str, str]]:
+    """What was made of conflicts first: that is what nobody has reviewed for this release."""
+    found = [
+        (
+            f"Resolution used in patch {number}, of {one.source[:10]}: {markdown.line(one.path, 120)}",
+            one.diff,
+        )
+        for number, patch in enumerate(report.patches, 1)
+        for one in patch.resolution
+    ]
+    return found + [
+        (f"Range-diff of patch {number}, which was {patch_table.word(patch.verdict)}", patch.range_diff)
+        for number, patch in enumerate(report.patches, 1)
+        if patch.range_diff
+    ]
 
 
 def _most(render: Callable[[int], str], high: int, limit: int) -> int:

@@ -86,6 +86,9 @@ def _notes(report: Report) -> str:
     more = f" and {len(report.added) - 10} more" if len(report.added) > 10 else ""
     said = [f"About the stack: {inline(note, 2000)}." for note in report.notes]
     said += [f"Added by a person: {inline(added, 1000)}{more}."] if added else []
+    if report.resolutions:
+        kept = patch_table.counted(report.resolutions.learned, "resolution")
+        said.append(f"Kept for the next release, once this is promoted: {kept} of what was pushed.")
     return "".join(f"\n\n{one}" for one in said)
 
 
@@ -193,6 +196,7 @@ def check_run_ids(attempt: Attempt) -> dict[str, str | None]:
         "candidate": attempt.candidate,
         "candidate_ref": names.candidate_ref(attempt.id),
         "archive_ref": names.archive_ref(attempt.id),
+        "resolutions": attempt.written.get(names.resolutions_ref(attempt.stack)),
     }
 
 

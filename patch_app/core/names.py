@@ -93,6 +93,11 @@ def archive_ref(attempt: str) -> str:
     return f"{NAMESPACE}/archive/{attempt}"
 
 
+def resolutions_ref(stack: str) -> str:
+    """How people settled this stack's conflicts, for the releases to come."""
+    return f"{NAMESPACE}/resolutions/{escape(stack)}"
+
+
 def target_ref(attempt: str) -> str:
     """The target, where GitHub lets us pin it on the fork."""
     return f"{NAMESPACE}/targets/{attempt}"

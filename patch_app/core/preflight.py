@@ -35,6 +35,7 @@ def step(attempt: Attempt, facts: Facts) -> Decision:
             "target": known.target,
             "base": known.base,
             "stack_head": head,
+            "resolutions": _vouched(attempt, facts),
             "workflow_blob": known.workflow.expected_blob,
             "message": "",
             "resume": None,
@@ -49,6 +50,15 @@ def step(attempt: Attempt, facts: Facts) -> Decision:
     bundle_from = "target" if facts.ref(names.target_ref(attempt.id)) == attempt.target else "base"
     attempt = attempt.model_copy(update={"bundle_from": bundle_from})
     return plan.to(attempt, Stage.DISPATCHED)
+
+
+def _vouched(attempt: Attempt, facts: Facts) -> str | None:
+    """The recorded resolutions, where they are those that an attempt of this stack wrote: anybody may write
+    the ref.
+    """
+    ref = names.resolutions_ref(attempt.stack)
+    known = {one.written[ref] for one in facts.siblings if ref in one.written}
+    return facts.ref(ref) if facts.ref(ref) in known else None
 
 
 def dispatch(attempt: Attempt, facts: Facts) -> Decision:

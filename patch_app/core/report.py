@@ -172,6 +172,13 @@ class Installed(Part):
     new: Oid | None
 
 
+class Recorded(Part):
+    """All recorded resolutions as a tree, which the inbox commit has; and how many are new."""
+
+    tree: Oid
+    learned: Annotated[int, Field(ge=1)]
+
+
 class BundlePart(Part):
     """One file of the bundle: path in the inbox commit, size in bytes, SHA-256 in hex."""
 
@@ -248,6 +255,7 @@ class Report(Part):
     """What a person should know about how the stack was read."""
     added: Annotated[tuple[UpstreamCommit, ...], Field(max_length=2000)]
     """Commits that a person pushed beside the patches."""
+    resolutions: Recorded | None = None
     range_diff: Annotated[str, StringConstraints(max_length=60_000)] | None
     bundle: Bundle | None
     checks: Annotated[tuple[Check, ...], Field(max_length=50)]

@@ -41,7 +41,7 @@ def request(attempt: Attempt, upstream_git_url: str) -> str:
             "pushed": attempt.pushed,
             "installed_paths": list(names.INSTALLED_PATHS),
             "installed_trailer": names.INSTALLED_TRAILER,
-            "resolutions": None,
+            "resolutions": attempt.resolutions,
             "checks": [
                 {
                     "name": check.name,

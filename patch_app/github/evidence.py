@@ -143,6 +143,8 @@ class _Reading:
         wanted = [names.head(attempt.stack), names.candidate_ref(attempt.id), names.archive_ref(attempt.id)]
         if stage is Stage.PREFLIGHT:
             wanted.append(names.target_ref(attempt.id))
+        if stage in (Stage.PREFLIGHT, Stage.PROMOTING, Stage.PROMOTED):
+            wanted.append(names.resolutions_ref(attempt.stack))
         if stage in _WATCHES_BRANCHES or attempt.pushed:
             wanted += [
                 names.head(names.base_branch(attempt.stack, attempt.tag, prefix)),

@@ -22,6 +22,7 @@ from patch_app.core.effects import (
     OpenPullRequest,
     PinTarget,
     PutCheckRun,
+    Record,
     Relay,
     UpdateRefs,
 )
@@ -29,6 +30,7 @@ from patch_app.github import reading, receive_pack
 from patch_app.github.bundle import BadBundle, check_bundle
 from patch_app.github.client import GitHubApp, InstallationClient
 from patch_app.github.errors import Later, RefMoved, Refused
+from patch_app.github.gitobjects import commit_body, object_id, write_pack
 from patch_app.github.transport import segment
 
 # what GitHub can't be asked to compare: a second one would be a second run, issue or comment
@@ -82,6 +84,8 @@ class Performer:
                 return await self._dispatch(attempt, effect, again)
             case Relay():
                 return await self._relay(attempt, effect)
+            case Record():
+                return await self._record(attempt, effect)
             case UpdateRefs():
                 return await self._update_refs(attempt, effect)
             case OpenPullRequest():
@@ -172,6 +176,25 @@ class Performer:
             pack,
         )
         return Outcome(done=True)
+
+    async def _record(self, attempt: Attempt, effect: Record) -> Outcome:
+        client = await self._client(attempt, contents="write")
+        if await reading.folder(client, attempt.repository, effect.inbox, "resolutions") != effect.tree:
+            return Outcome(done=False, answer={"message": "the inbox commit has other resolutions"})
+        # of fixed bytes, so that a second try makes the same commit
+        who = f"patch_app <patch-app@users.noreply> {int(attempt.created.timestamp())} +0000"
+        body = commit_body(
+            tree=effect.tree, parents=(), author=who, committer=who, message="Recorded resolutions\n"
+        )
+        commit = object_id("commit", body)
+        await receive_pack.push(
+            self.app.http,
+            self.app.git_url(attempt.repository),
+            await client.token(),
+            [(effect.before, commit, effect.ref)],
+            write_pack([("commit", body)]),
+        )
+        return Outcome(done=True, answer={"commit": commit})
 
     async def _pack(self, client: InstallationClient, attempt: Attempt, effect: Relay) -> bytes | None:
         """The checked pack of the inbox's bundle, None where the fork already has all of it."""

@@ -190,6 +190,13 @@ async def commit_files(client: Client, repository: str, commit: str) -> dict[str
     }
 
 
+async def folder(client: Client, repository: str, commit: str, name: str) -> str | None:
+    """Id of the tree of that name at the root of a commit's, None where there is none."""
+    tree = (await client.get(f"/repos/{repository}/git/commits/{segment(commit)}"))["tree"]["sha"]
+    entries = (await client.get(f"/repos/{repository}/git/trees/{segment(tree)}"))["tree"]
+    return next((one["sha"] for one in entries if (one["path"], one["type"]) == (name, "tree")), None)
+
+
 async def blob(client: Client, repository: str, oid: str, bound: int) -> bytes:
     """A blob's bytes; TooMany where it is over `bound`."""
     return await client.get_bytes(f"/repos/{repository}/git/blobs/{segment(oid)}", bound=bound)

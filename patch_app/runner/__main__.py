@@ -104,7 +104,7 @@ def _carry(
         job = Job(report.build(facts, problem), None, None)
     else:
         job = Runner(workspace, parsed, run=run, progress=progress).run()
-    if job.bundle is None:
+    if job.bundle is None and not job.report["resolutions"]:
         workspace.free()
     ref = deliver.inbox_ref(attempt, run_attempt(environment))
     date = parsed.date if parsed else int(time.time())
@@ -127,8 +127,9 @@ def hand_over(workspace: Workspace, job: Job, ref: str, date: int, object_format
     refusal."""
     try:
         inbox = deliver.deliver(
-            workspace, job.report, job.bundle, ref=ref, date=date, object_format=object_format
-        )
+            workspace, job.report, job.bundle,
+            ref=ref, date=date, object_format=object_format, source=job.repository,
+        )  # fmt: skip
     except Exception as error:
         if job.bundle is None:
             raise
@@ -140,6 +141,7 @@ def hand_over(workspace: Workspace, job: Job, ref: str, date: int, object_format
             "partial": None,
             "conflict": None,
             "bundle": None,
+            "resolutions": None,
             "error": {"stage": found.stage, "message": found.message},
         }
         say("::warning title=patch_app::the bundle could not be pushed; the report goes alone")

@@ -19,6 +19,7 @@ from .workspace import Workspace
 TRIES = 3
 PAUSE = 5.0
 REPORT = "report.json"
+RESOLUTIONS = "resolutions"
 
 
 def inbox_ref(attempt: str, run_attempt: int) -> str:
@@ -32,13 +33,15 @@ def encode(report: Dict[str, Any]) -> bytes:
 
 
 def inbox_commit(repository: Git, report: Dict[str, Any], bundle: Optional[Bundle], date: int) -> str:
-    """A root commit with the report and the bundle's parts. Raises GitError."""
+    """A root commit with the report, the bundle's parts and recorded resolutions. Raises GitError."""
     blob = repository.line("hash-object", "-t", "blob", "-w", "--stdin", stdin=encode(report))
     entries = [(REPORT, blob)]
     for part in bundle.parts if bundle else ():
         path = os.path.join(bundle.directory if bundle else "", part.path)
         entries.append((part.path, repository.line("hash-object", "-t", "blob", "-w", "--no-filters", path)))
     listing = "".join("100644 blob %s\t%s\n" % (oid, name) for name, oid in sorted(entries))
+    if report.get("resolutions"):
+        listing += "040000 tree %s\t%s\n" % (report["resolutions"]["tree"], RESOLUTIONS)
     tree = repository.line("mktree", stdin=listing.encode())
     attempt = report.get("attempt") or "?"
     return commit.write(repository, commit.plain(tree, (), "patch_app inbox: attempt %s" % attempt, date))
@@ -90,13 +93,19 @@ def deliver(
     date: int,
     object_format: str = "sha1",
     name: str = "inbox",
+    source: Optional[Git] = None,
     pause: Callable[[float], None] = time.sleep,
 ) -> str:
     """Pushes report and bundle, and gives the inbox commit's id. Raises Problem or GitError.
 
-    A repository of its own: a push out of a shallow one may be refused for its missing parents.
+    A repository of its own: a push out of a shallow one may be refused for its missing parents. `source` has
+    the objects of recorded resolutions.
     """
     repository = workspace.repository(name, object_format)
+    if source is not None and report.get("resolutions"):
+        alternates = os.path.join(repository.directory, "objects", "info", "alternates")
+        with open(alternates, "w", encoding="utf-8") as file:
+            file.write(os.path.join(source.directory, "objects") + "\n")
     sha = inbox_commit(repository, report, bundle, date)
     push(repository, sha, ref, pause)
     return sha

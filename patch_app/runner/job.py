@@ -15,6 +15,7 @@ from .ground import Ground
 from .history import Explorer
 from .mapping import Mapper
 from .merge import Merger
+from .recording import record
 from .records import Carried, History, Problem, Request
 from .resolutions import Resolutions
 from .workspace import Workspace
@@ -135,7 +136,11 @@ class Runner:
         made = mapper.read(pushed)
         wanted = [oid for one in made for oid in stack.blobs(one.changes)]
         self.fetcher.blobs(merger.repository, dict.fromkeys(wanted, "fork"))
-        return mapper.carry(made)
+        carried = mapper.carry(made)
+        known = Resolutions(self.fetcher, merger.repository, self.request.resolutions)
+        recorded = record(known, merger, mapper.settled, self.request.date)
+        self.facts = self.facts._replace(recorded=recorded)
+        return carried
 
     def _arrange(
         self, explorer: Explorer, merger: Merger, history: History, commits: stack.Commits

@@ -49,6 +49,10 @@ class Made(NamedTuple):
     changes: Tuple[Change, ...]
 
 
+Settled = Tuple[Patch, Made]
+"""A patch and the pushed commit that stands for it, changed by a person."""
+
+
 class Mapper:
     """Over one stack and one pushed commit, in the repository that has the stack's commits and trees."""
 
@@ -61,6 +65,7 @@ class Mapper:
         self.request = request
         self.history = history
         self.stack = stack
+        self.settled: List[Settled] = []
 
     def read(self, pushed: str) -> Tuple[Made, ...]:
         """The pushed commits on top of the release, oldest first, with their trees.
@@ -195,6 +200,7 @@ class Mapper:
         word, why = verdict.judge(self.repository, patch.made, trees, patch.changes, made.changes)
         if not (merged.clean and merged.tree == made.after) and word != CLEAN:
             word, why = RESOLVED, "as it was pushed; %s" % why
+            self.settled.append((patch, made))
         return Outcome(patch, word, made.sha, why)
 
     def _missing(self, patch: Patch, tree: str) -> Outcome:

@@ -8,6 +8,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 from . import commit
 from .bundle import Bundle
 from .network import Traffic
+from .recording import Recorded
 from .records import (
     ADJUSTED,
     ALREADY_UPSTREAM,
@@ -46,6 +47,7 @@ class Facts(NamedTuple):
     merges: Optional[Tuple[str, ...]] = None
     carried: Optional[Carried] = None
     candidate_tree: Optional[str] = None
+    recorded: Optional[Recorded] = None
     range_diff: Optional[str] = None
     bundle: Optional[Bundle] = None
     checks: Optional[List[Dict[str, Any]]] = None
@@ -98,6 +100,7 @@ def build(facts: Facts, problem: Optional[Problem] = None) -> Report:
         "merges": list(facts.merges or ()),
         "notes": [note[:MAX_NOTE] for note in history.notes] if history else [],
         "added": [{"sha": c.sha, "subject": c.subject[:500]} for c in carried.added] if carried else [],
+        "resolutions": facts.recorded._asdict() if facts.recorded and status != "error" else None,
         "range_diff": facts.range_diff,
         "bundle": _bundle(facts.bundle) if status != "error" else None,
         "checks": facts.checks or [],

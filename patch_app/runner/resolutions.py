@@ -205,7 +205,11 @@ class Resolutions:
         used = tuple(one._replace(diff=self._bounded(one.diff)) for one in found.used)
         return Replayed(found.tree, used, (*found.notes, *self._take()))
 
-    def _recorded(self, ids: Set[str]) -> Sequence[Entry]:
+    def everything(self) -> Sequence[Entry]:
+        """All that is recorded, to go on with; nothing where it can't be used. Raises GitError."""
+        return self._recorded(None)
+
+    def _recorded(self, ids: Optional[Set[str]]) -> Sequence[Entry]:
         name, self._name = self._name, None
         if name is None:
             return ()

@@ -93,7 +93,7 @@ def test_range_diffs_of_many_patches_leave_room_for_the_whole_stack_s(number: in
     assert "Range-diff: the old stack and the new one" in body
     assert "### To promote" in body
     assert "Range-diff of patch 1, which was adjusted" in body
-    assert ("Not shown: the range-diffs of" in body) == (number > 1)
+    assert ("more diffs" in body and "Not shown: " in body) == (number > 1)
 
 
 def test_a_long_range_diff_is_cut_before_the_table() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from patch_app.core import names
-from patch_app.core.attempt import Stage
+from patch_app.core.attempt import Attempt, Stage
 from patch_app.core.events import Kind
 from tests.stories.world import FORK, UPSTREAM, World, numbered
 
@@ -119,6 +119,58 @@ def test_a_person_settles_a_conflict_pushes_twice_and_is_reviewed(world: World) 
     world.approve(attempt)
     world.settle()
     assert world.attempt().stage is Stage.PROMOTED
+    world.ends()
+
+
+def settled_by_hand(world: World) -> Attempt:
+    """A release that conflicts; bob settles it, alice's approval promotes it."""
+    world.release(files={"pot.txt": numbered(l3="theirs")})
+    branch = world.maintenance().removeprefix("refs/heads/")
+    world.forge.commit(FORK, branch, {"pot.txt": numbered(l3="both")}, "Change the third line", by="bob")
+    world.settle()
+    attempt = world.attempt()
+    assert attempt.report is not None
+    assert attempt.report.resolutions is not None
+    assert attempt.report.resolutions.learned == 1
+    world.approve(attempt)
+    world.settle()
+    assert world.attempt().stage is Stage.PROMOTED
+    return world.attempt()
+
+
+def test_what_a_person_made_of_a_conflict_is_used_at_the_next_release_and_shown_in_full(world: World) -> None:
+    first = settled_by_hand(world)
+    kept = world.ref(names.resolutions_ref("main"))
+    assert kept not in (names.ZERO, None)
+    assert first.written[names.resolutions_ref("main")] == kept
+    # the branch is put back to where it conflicts, as a person who wants the old patch would
+    assert first.stack_head is not None
+    world.set_ref("refs/heads/main", first.stack_head)
+    world.settle()
+    attempt = world.release("v1.2.0", {"pot.txt": numbered(l3="theirs", l12="more")})
+    assert (attempt.stage, attempt.resolutions) == (Stage.REVIEWING, kept)
+    assert attempt.report is not None
+    used = attempt.report.patches[1]
+    assert str(used.verdict) == "resolved"
+    assert [one.path for one in used.resolution] == ["pot.txt"]
+    assert attempt.pull_request is not None
+    body = world.issue(attempt.pull_request.number)["body"]
+    assert "Resolution used in patch 2" in body
+    assert "+both" in body
+    world.approve(attempt)
+    world.settle()
+    assert world.attempt("v1.2.0").stage is Stage.PROMOTED
+    world.ends()
+
+
+def test_resolutions_that_somebody_else_wrote_are_not_used(world: World) -> None:
+    first = settled_by_hand(world)
+    assert first.stack_head is not None
+    world.set_ref("refs/heads/main", first.stack_head)
+    world.set_ref(names.resolutions_ref("main"), first.stack_head, by=world.bob)
+    world.settle()
+    attempt = world.release("v1.2.0", {"pot.txt": numbered(l3="theirs", l12="more")})
+    assert (attempt.stage, attempt.resolutions) == (Stage.CONFLICT, None)
     world.ends()
 
 

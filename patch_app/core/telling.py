@@ -1,0 +1,141 @@
+"""What an attempt says to people and what it keeps at its end: pull request, check run, issues, last words.
+
+Each is a wish, made where what would be said differs from what was said before. Moves no branch.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from patch_app.core import messages, names, plan
+from patch_app.core.attempt import Attempt, Stage
+from patch_app.core.effects import (
+    Close,
+    EditPullRequest,
+    Effect,
+    OpenIssue,
+    OpenPullRequest,
+    PutCheckRun,
+    Record,
+)
+from patch_app.core.facts import Facts
+
+
+def pull_request(attempt: Attempt, facts: Facts) -> OpenPullRequest:
+    """The pull request base <- maintenance."""
+    prefix = attempt.configuration.branches.prefix
+    return OpenPullRequest(
+        head=names.maintenance_branch(attempt.stack, attempt.tag, prefix),
+        base=names.base_branch(attempt.stack, attempt.tag, prefix),
+        title=messages.pull_request_title(attempt),
+        body=messages.pull_request_body(attempt),
+        seq=plan.again(facts, "open_pull_request"),
+    )
+
+
+def pull_request_edit(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:
+    """Brings the pull request up to date where what it says has changed."""
+    if attempt.pull_request is None:
+        return ()
+    title, body = messages.pull_request_title(attempt), messages.pull_request_body(attempt)
+    before = [
+        one
+        for one in plan.told(facts, "open_pull_request", "edit_pull_request")
+        if isinstance(one, OpenPullRequest | EditPullRequest)
+    ]
+    if before and (before[-1].title, before[-1].body) == (title, body):
+        return ()
+    seq = len(before) + plan.again(facts, "edit_pull_request")
+    return (EditPullRequest(number=attempt.pull_request.number, title=title, body=body, seq=seq),)
+
+
+def check_run(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:
+    """The App's check run on what was carried, where it would say something new."""
+    if attempt.candidate is None or facts.ref(names.candidate_ref(attempt.id)) != attempt.candidate:
+        return ()
+    title, summary, text = messages.check_run(attempt)
+    status, conclusion = messages.check_conclusion(attempt)
+    before = plan.told(facts, "put_check_run")
+    wish = PutCheckRun(
+        name=names.check_name(attempt.stack),
+        commit=attempt.candidate,
+        external_id=attempt.id,
+        status=status,
+        conclusion=conclusion,
+        title=title,
+        summary=summary,
+        text=text,
+        seq=len(before) + plan.again(facts, "put_check_run"),
+    )
+    if before and before[-1].model_copy(update={"seq": wish.seq}) == wish:
+        return ()
+    return (wish,)
+
+
+def gate_notice(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:
+    """What the workflow gate found, where people can answer it."""
+    title, body = messages.gate_issue(attempt)
+    return (*_issue(attempt, facts, "gate", title, body), *check_run(attempt, facts))
+
+
+def conflict_notice(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:
+    """The conflict as an issue and a check run; where issues are off, the check run has it all."""
+    title, body = messages.conflict_issue(attempt)
+    return (*_issue(attempt, facts, "conflict", title, body), *check_run(attempt, facts))
+
+
+def _issue(attempt: Attempt, facts: Facts, kind: str, title: str, body: str) -> tuple[Effect, ...]:
+    # another inbox is another report, and so an issue of its own
+    marker = f"patch-app:{kind}:{attempt.id}:{(attempt.inbox or '')[:12]}"
+    known = [one.marker for one in plan.told(facts, "open_issue") if isinstance(one, OpenIssue)]
+    if not facts.has_issues or marker in known:
+        return ()
+    return (OpenIssue(marker=marker, title=title, body=body, seq=plan.again(facts, "open_issue")),)
+
+
+def waiting_line(missing: list[str]) -> str:
+    """What an attempt in review waits for, in one line."""
+    return "waits for: " + "; ".join(missing) if missing else ""
+
+
+def _close(
+    attempt: Attempt, facts: Facts, subject: Literal["issue", "pull_request"], line: str
+) -> tuple[Effect, ...]:
+    link = attempt.pull_request if subject == "pull_request" else attempt.issue
+    if link is None:
+        return ()
+    wish = Close(
+        subject=subject,
+        number=link.number,
+        marker=f"patch-app:close:{attempt.id}",
+        comment=line,
+        seq=plan.again(facts, "close"),
+    )
+    return () if plan.same(facts, wish) else (wish,)
+
+
+def _record(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:
+    """What a promoted candidate teaches about conflicts; nothing else is kept."""
+    found = attempt.report.resolutions if attempt.report else None
+    ref = names.resolutions_ref(attempt.stack)
+    if found is None or attempt.inbox is None or attempt.stage is not Stage.PROMOTED or ref not in facts.refs:
+        return ()
+    wish = Record(ref=ref, before=facts.ref(ref), inbox=attempt.inbox, tree=found.tree)
+    return () if plan.last(facts, "record") else (wish,)
+
+
+def last_words(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:
+    """One line where an ended attempt was seen; a replay of the same release goes on in its pull request."""
+    newer = [one for one in facts.siblings if one.newer]
+    superseded = attempt.stage is Stage.SUPERSEDED
+    if superseded and (not newer or any(one.event == attempt.event for one in newer)):
+        # the pull request goes on with the replay; an issue is about this attempt's conflict alone
+        line = messages.last_line(attempt, "")
+        return (*_close(attempt, facts, "issue", line), *check_run(attempt, facts))
+    line = messages.last_line(attempt, newer[-1].tag if superseded else "")
+    return (
+        *_close(attempt, facts, "pull_request", line),
+        *_close(attempt, facts, "issue", line),
+        *check_run(attempt, facts),
+        *_record(attempt, facts),
+    )
