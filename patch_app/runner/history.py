@@ -179,7 +179,7 @@ class Explorer:
         return self._theirs[since]
 
     def _fetch_tips(self, since: int) -> Set[str]:
-        tips = self.workspace.repository("tips", self.format)
+        tips = self.workspace.repository("tips-%d" % len(self._theirs), self.format)
         specs = ["+refs/heads/*:refs/tips/heads/*", "+refs/tags/*:refs/tips/tags/*"]
         filtered = "--filter=" + COMMITS_ONLY
         try:

@@ -99,6 +99,21 @@ def test_a_side_branch_that_was_merged_away_is_no_start(world: World) -> None:
     assert "s.txt" not in fork.git("ls-tree", "--name-only", "refs/carried").split()
 
 
+def test_several_side_branches_were_merged_away_at_different_times(world: World) -> None:
+    world.upstream.commit("first", {"a.txt": numbered()})
+    fork = world.fork_now()
+    for number in range(3):
+        fork.git("checkout", "-q", "-b", f"side-{number}")
+        fork.commit("given up", {f"s{number}.txt": "s\n"})
+        fork.git("checkout", "-q", "main")
+        fork.commit("ours", {f"b{number}.txt": "b\n"})
+        fork.git("merge", "-q", "-s", "ours", "-m", "never mind", f"side-{number}")
+        type(fork).clock += 10 * 86_400
+    world.upstream.commit("second", {"c.txt": "c\n"})
+    report = world.carry()
+    assert (len(subjects(report)), report.start) == (9, None)
+
+
 def test_the_configured_start_is_any_commit_of_the_branch(world: World) -> None:
     world.upstream.commit("first", {"a.txt": numbered()})
     fork = world.fork_now()
