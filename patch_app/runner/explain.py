@@ -93,13 +93,17 @@ class Explainer:
         left = Left(merger, self._written(old), self._written(new))
         missing = left.whole
         if outcome.new is not None:
-            done = work(self.attribution.repository, outcome.new + "^", outcome.new)
+            before = self._first_parent(outcome.new)
+            done = work(self.attribution.repository, merger.tree_of(before), merger.tree_of(outcome.new))
             missing = left.whole - (done or left.whole)
         if not missing:
             return []
         target = left.on(self._part(merger.tree_of(self.attribution.target), paths))
         theirs = missing & (left.whole - target)
         return [Case(number, patch, paths, Search(left, theirs), Search(left, missing - theirs))]
+
+    def _first_parent(self, sha: str) -> str:
+        return commits.parse(commit_objects(self.attribution.repository, [sha])[sha]).all(b"parent")[0]
 
     def _part(self, tree: str, paths: Paths) -> str:
         """A tree's part at the paths, in the repository where patches are carried."""

@@ -48,13 +48,14 @@ def tree(repository: Git, files: Texts, more: str = "") -> str:
     """A tree with the files, `more` at the top of each, and one other file."""
     everything = {name: None if text is None else (more + text).encode() for name, text in files.items()}
     everything[b"other.txt"] = b"other\n"
-    return index.write_tree(
+    return index.tree_of(
         repository,
         [
             ("100644", loose.write(repository, "blob", content, 40), name)
             for name, content in everything.items()
             if content is not None
         ],
+        40,
     )
 
 
