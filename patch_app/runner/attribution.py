@@ -12,7 +12,7 @@ from typing import List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from . import commit, diff, index
 from .fetch import Fetcher, commit_objects
-from .git import Git, GitError
+from .git import GitError
 from .merge import Merger
 from .near import Upstream
 from .records import GITLINK, Patch, UpstreamCommit
@@ -38,12 +38,12 @@ class Point(NamedTuple):
 class Attribution:
     """Over one history. `repository` is where patches are carried."""
 
-    def __init__(self, fetcher: Fetcher, upstream: Upstream, target: str, repository: Git) -> None:
+    def __init__(self, fetcher: Fetcher, upstream: Upstream, target: str, merger: Merger) -> None:
         self.fetcher = fetcher
         self.upstream = upstream
         self.target = target
-        self.repository = repository
-        self.merger = Merger(repository)
+        self.merger = merger
+        self.repository = merger.repository
         self.unclear: Set[bytes] = set()
         """Paths in which a recorded resolution was used: without it the patches there apply nowhere."""
         self.walk = TreeWalk(fetcher, upstream.commits, "upstream")

@@ -15,7 +15,6 @@ from . import commit, conflict, diff, explain, outlook, verdict
 from .attributes import NAME, Attributes
 from .attribution import words
 from .fetch import commit_objects
-from .git import Git
 from .merge import NAMES, Merger
 from .records import (
     ALREADY_UPSTREAM,
@@ -67,22 +66,21 @@ class Carrier:
 
     def __init__(
         self,
-        repository: Git,
+        merger: Merger,
         request: Request,
-        history: History,
         stack: Stack,
         explainer: explain.Explainer,
         *,
         resolutions: Resolutions,
     ) -> None:
-        self.repository = repository
+        self.merger = merger
+        self.repository = merger.repository
         self.request = request
-        self.history = history
         self.stack = stack
         self.explainer = explainer
         self.resolutions = resolutions
-        self.merger = Merger(repository)
-        self.attributes = Attributes(repository, os.path.join(repository.directory, "attributes"))
+        directory = os.path.join(self.repository.directory, "attributes")
+        self.attributes = Attributes(self.repository, directory)
         self._attributes_of = ""
         self.target_tree = self.merger.tree_of(request.target)
         self._states: Dict[int, State] = {
@@ -233,6 +231,7 @@ class Carrier:
         tips = [state.tip for state in parents]
         raw, note = commit.carried(patch.raw, tree, tips, self.request.date)
         new = commit.write(self.repository, raw)
+        self.merger.know(new, raw)
         changes = diff.raw(self.repository, onto, tree, renames=False)
         word, why = verdict.judge(self.repository, patch.made, (onto, tree), patch.changes, changes)
         if patch.settled_by is not None and word != CLEAN:

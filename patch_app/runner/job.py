@@ -110,14 +110,14 @@ class Runner:
         if request.pushed is not None:
             carried = self._continue(explorer, merger, history, parts, request.pushed)
         else:
-            attribution = Attribution(self.fetcher, upstream, request.target, repository)
+            attribution = Attribution(self.fetcher, upstream, request.target, merger)
             explainer = Explainer(upstream, attribution)
             recorded = Resolutions(self.fetcher, repository, request.resolutions)
-            carrier = Carrier(repository, request, history, parts, explainer, resolutions=recorded)
+            carrier = Carrier(merger, request, parts, explainer, resolutions=recorded)
             carried = carrier.carry(self.progress)
             self.facts = self.facts._replace(history=upstream.known)
         account(history, carried)
-        tree = repository.line("rev-parse", "--verify", carried.tip + "^{tree}")
+        tree = merger.tree_of(carried.tip)
         self.facts = self.facts._replace(carried=carried, candidate_tree=tree, merges=carried.merges)
         self._enter("range-diff")
         carried = carried._replace(outcomes=rangediff.of_patches(repository, carried.outcomes))

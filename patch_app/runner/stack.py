@@ -48,15 +48,17 @@ class Stack(NamedTuple):
 
 def read(repository: Git, merger: Merger, history: History, request: Request) -> Commits:
     """Sorts the commits of the stack. Reads commits and trees only. Raises GitError."""
-    for name, raw in commit_objects(repository, [*history.stack, *history.edges]).items():
+    objects = commit_objects(repository, [*history.stack, *history.edges, request.target])
+    for name, raw in objects.items():
         merger.know(name, raw)
-    objects = commit_objects(repository, history.stack)
-    empty = merger.empty_tree()
     patches: Dict[str, Patch] = {}
     installed: List[str] = []
     merges = [old for old in history.stack if len(history.parents[old]) > 1]
     trees = {
-        old: (merger.tree_of(history.parents[old][0]) if history.parents[old] else empty, merger.tree_of(old))
+        old: (
+            merger.tree_of(history.parents[old][0]) if history.parents[old] else merger.empty_tree(),
+            merger.tree_of(old),
+        )
         for old in history.stack
     }
     single = [old for old in history.stack if old not in set(merges)]
@@ -189,4 +191,6 @@ def install(merger: Merger, request: Request, stack: Stack, tip: str) -> str:
     tree = index.write_tree(repository, [*head, *gone], merger.tree_of(tip))
     newest = repository.run("cat-file", "commit", stack.installed[-1])
     raw, _ = commit.carried(newest, tree, [tip], request.date)
-    return commit.write(repository, raw)
+    new = commit.write(repository, raw)
+    merger.know(new, raw)
+    return new
