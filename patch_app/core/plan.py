@@ -218,8 +218,8 @@ def _branches(attempt: Attempt) -> dict[str, str]:
     }
 
 
-def _ours(attempt: Attempt, facts: Facts, ref: str) -> set[str]:
-    """Values that a branch may have for us to move it: what we or an attempt before us wrote there."""
+def ours(attempt: Attempt, facts: Facts, ref: str) -> set[str]:
+    """Values that a ref may have for us to move it: what we or an attempt before us wrote there."""
     before = {one.written[ref] for one in facts.siblings if ref in one.written}
     pushed = {attempt.pushed} if attempt.pushed else set()
     return {names.ZERO, *before, *pushed, *([attempt.written[ref]] if ref in attempt.written else [])}
@@ -228,7 +228,7 @@ def _ours(attempt: Attempt, facts: Facts, ref: str) -> set[str]:
 def foreign_branch(attempt: Attempt, facts: Facts) -> str | None:
     """A branch of our name that somebody else made or moved."""
     for ref, value in _branches(attempt).items():
-        if facts.ref(ref) not in _ours(attempt, facts, ref) | {value}:
+        if facts.ref(ref) not in ours(attempt, facts, ref) | {value}:
             return ref.removeprefix("refs/heads/")
     return None
 
@@ -237,7 +237,7 @@ def foreign_tag(attempt: Attempt, facts: Facts) -> str | None:
     """The candidate's tag where somebody else made it."""
     name = names.candidate_tag(attempt.stack, attempt.tag, attempt.configuration.branches.prefix)
     ref = f"refs/tags/{name}"
-    return None if facts.ref(ref) in {attempt.candidate, *_ours(attempt, facts, ref)} else name
+    return None if facts.ref(ref) in {attempt.candidate, *ours(attempt, facts, ref)} else name
 
 
 def branch_changes(attempt: Attempt, facts: Facts) -> tuple[RefChange, ...]:

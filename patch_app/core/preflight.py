@@ -53,12 +53,9 @@ def step(attempt: Attempt, facts: Facts) -> Decision:
 
 
 def _vouched(attempt: Attempt, facts: Facts) -> str | None:
-    """The recorded resolutions, where they are those that an attempt of this stack wrote: anybody may write
-    the ref.
-    """
-    ref = names.resolutions_ref(attempt.stack)
-    known = {one.written[ref] for one in facts.siblings if ref in one.written}
-    return facts.ref(ref) if facts.ref(ref) in known else None
+    """The recorded resolutions, where an attempt of this stack wrote them: anybody may write the ref."""
+    value = facts.ref(ref := names.resolutions_ref(attempt.stack))
+    return value if value != names.ZERO and value in plan.ours(attempt, facts, ref) else None
 
 
 def dispatch(attempt: Attempt, facts: Facts) -> Decision:

@@ -120,6 +120,8 @@ def _record(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:
     ref = names.resolutions_ref(attempt.stack)
     if found is None or attempt.inbox is None or attempt.stage is not Stage.PROMOTED or ref not in facts.refs:
         return ()
+    if facts.ref(ref) not in plan.ours(attempt, facts, ref):
+        return ()  # somebody else's: it is neither used nor overwritten
     wish = Record(ref=ref, before=facts.ref(ref), inbox=attempt.inbox, tree=found.tree)
     return () if plan.last(facts, "record") else (wish,)
 

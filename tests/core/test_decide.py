@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 from patch_app.core import names
 from patch_app.core.attempt import Check, Stage, Status, status
 from patch_app.core.configuration import Configuration, Promotion, RequiredCheck
-from patch_app.core.effects import Close, EffectState, OpenIssue, PutCheckRun
+from patch_app.core.effects import Close, EffectState, OpenIssue, PutCheckRun, Record
 from patch_app.core.facts import RuleCheck, Rules, Sibling
 from patch_app.core.gate import Finding
-from patch_app.core.report import Report
+from patch_app.core.report import Recorded, Report
 from patch_app.core.workflow_files import What
 from tests.core.world import CARRIED, HEAD, INBOX, TARGET, World, oid, report
 
@@ -457,3 +457,30 @@ def test_whatever_went_wrong_before_an_attempt_in_order_again_is_promoted_or_say
         act(world, action)
     assert world.attempt.stage is Stage.PROMOTED or world.attempt.message, world.attempt.stage
     check_invariants(world)
+
+
+def learned(world: World) -> World:
+    """A promoted candidate of which the run learned a resolution."""
+    world.claim = report(world.attempt.id).model_copy(
+        update={"resolutions": Recorded(tree=oid("rr"), learned=1)}
+    )
+    world.settle()
+    world.run_ends()
+    world.settle()
+    world.approve()
+    assert world.settle() is Stage.PROMOTED
+    return world
+
+
+def recorded(world: World) -> list[tuple[str, str]]:
+    return [
+        (one.effect.before, one.effect.tree)
+        for one in world.effects.values()
+        if isinstance(one.effect, Record)
+    ]
+
+
+def test_resolutions_are_kept_once_the_candidate_is_promoted_and_never_over_somebody_elses() -> None:
+    ref = names.resolutions_ref("main")
+    assert recorded(learned(World(refs={**World().refs, ref: names.ZERO}))) == [(names.ZERO, oid("rr"))]
+    assert recorded(learned(World(refs={**World().refs, ref: oid("theirs")}))) == []

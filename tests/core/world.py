@@ -20,6 +20,7 @@ from patch_app.core.effects import (
     Performed,
     PinTarget,
     PutCheckRun,
+    Record,
     Relay,
     UpdateRefs,
     key,
@@ -354,6 +355,9 @@ class World:
                 return EffectState.DONE, {"number": 1, "url": "https://example.org/pull/1"}
             case OpenIssue():
                 return EffectState.DONE, {"number": 2, "url": "https://example.org/issues/2"}
+            case Record(ref=ref):
+                self.refs[ref] = oid("recorded")
+                return EffectState.DONE, {"commit": oid("recorded")}
             case PutCheckRun():
                 return EffectState.DONE, {"id": 3, "url": "https://example.org/check/3"}
             case Close(subject="pull_request") if self.pull_request:
