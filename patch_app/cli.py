@@ -56,6 +56,10 @@ def preview(
         Literal["flatten", "preserve"],
         typer.Option(help="Merge commits in the stack: all in one row, or made again."),
     ] = "flatten",
+    strategy: Annotated[
+        Literal["rebase", "merge"],
+        typer.Option(help="The patches written anew onto the release, or the release merged into them."),
+    ] = "rebase",
     start: Annotated[
         str | None, typer.Option(help="Full id of the commit after which the stack begins.")
     ] = None,
@@ -67,11 +71,10 @@ def preview(
     """
     from rich.console import Console
 
-    from patch_app.preview import run_preview
+    from patch_app.preview import Shape, run_preview
 
-    raise typer.Exit(
-        run_preview(fork, branch, onto, upstream, check or [], json, Console(), merges=merges, start=start)
-    )
+    shape = Shape(merges, strategy, start)
+    raise typer.Exit(run_preview(fork, branch, onto, upstream, check or [], json, Console(), shape=shape))
 
 
 @app.command()

@@ -28,7 +28,7 @@ from patch_app.runner.diff import list_tree
 from patch_app.runner.fetch import COMMITS_ONLY, Fetcher, commit_objects
 from patch_app.runner.git import Git, GitError
 from patch_app.runner.job import Runner, as_problem
-from patch_app.runner.records import FLATTEN, Check, Problem, Request
+from patch_app.runner.records import FLATTEN, MERGE, REBASE, Check, Problem, Request
 from patch_app.runner.workspace import Workspace
 
 INSTALLED_PATHS = (b".github/workflows/patch-maintenance.yml", b".github/patch-app.toml")
@@ -62,6 +62,19 @@ class Exit(IntEnum):
     BAD_INPUT = 2
     NOT_POSSIBLE = 3
     INTERRUPTED = 130
+
+
+class Shape(NamedTuple):
+    """How the stack is carried: what becomes of its merges, the strategy, and where it starts if not at
+    upstream's commits.
+    """
+
+    merges: str = FLATTEN
+    strategy: str = REBASE
+    start: str | None = None
+
+
+AS_IT_IS = Shape()
 
 
 class Resolved(NamedTuple):
@@ -195,8 +208,7 @@ def run_preview(  # noqa: PLR0917 - the first seven are the command's own
     json_output: bool,
     console: Console,
     *,
-    merges: str = FLATTEN,
-    start: str | None = None,
+    shape: Shape = AS_IT_IS,
     progress: Console | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> int:
@@ -211,7 +223,7 @@ def run_preview(  # noqa: PLR0917 - the first seven are the command's own
         with progress.status("Looking at the repositories") as spinner:
             report = _report(
                 fork, branch, onto, upstream,
-                commands=checks, shape=(merges, start), spinner=spinner, environment=given,
+                commands=checks, shape=shape, spinner=spinner, environment=given,
             )  # fmt: skip
     except KeyboardInterrupt:
         progress.print("Stopped.")
@@ -221,7 +233,7 @@ def run_preview(  # noqa: PLR0917 - the first seven are the command's own
     if json_output:
         console.file.write(json.dumps(report, indent=2, ensure_ascii=True) + "\n")
     else:
-        view.show(report, console)
+        view.show(report, console, forward=shape.strategy == MERGE)
     if report["error"]:
         progress.print(view.plain("patch-app preview: " + report["error"]["message"]))
     return exit_status(report)
@@ -234,7 +246,7 @@ def _report(
     upstream: str | None,
     *,
     commands: Sequence[str],
-    shape: tuple[str, str | None],
+    shape: Shape,
     spinner: Spinner,
     environment: Mapping[str, str],
 ) -> reports.Report:
@@ -242,9 +254,8 @@ def _report(
     upstream_url = repository_url(upstream, "UPSTREAM") if upstream else fork_url
     rules.ref_name(branch, "--branch")
     rules.ref_name(onto, "--onto")
-    merges, start = shape
-    if start is not None:
-        rules.oid(start, "--start")
+    if shape.start is not None:
+        rules.oid(shape.start, "--start")
     listed = [
         {"name": f"check {number}", "run": command, "timeout": CHECK_SECONDS}
         for number, command in enumerate(commands, 1)
@@ -272,8 +283,9 @@ def _report(
             installed_trailer=INSTALLED_TRAILER,
             resolutions=None,
             checks=found,
-            merges=merges,
-            start=start,
+            merges=shape.merges,
+            strategy=shape.strategy,
+            start=shape.start,
         )
         runner = Runner(workspace, request, progress=_shown_by(spinner), with_bundle=False)
         report = runner.run().report

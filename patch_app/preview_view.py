@@ -48,8 +48,11 @@ def block(value: str) -> Text:
     return Text("\n".join(lines))
 
 
-def show(report: Mapping[str, Any], console: Console) -> None:
-    """The table of patches, the conflict or the checks if any, and one closing sentence."""
+def show(report: Mapping[str, Any], console: Console, *, forward: bool = False) -> None:
+    """The table of patches, the conflict or the checks if any, and one closing sentence.
+
+    `forward`: the release was merged into the stack.
+    """
     stack, target = report["stack"], report["target"]
     if stack and target:
         behind = "" if stack["behind"] is None else f", {stack['behind']} behind"
@@ -61,7 +64,8 @@ def show(report: Mapping[str, Any], console: Console) -> None:
         console.print(plain(note), style="yellow")
     if report["merges"]:
         number = len(report["merges"])
-        console.print(Text(f"{number} merge commit{'s' * (number > 1)} with nothing of their own left out"))
+        became = "kept" if forward else "with nothing of their own left out"
+        console.print(Text(f"{number} merge commit{'s' * (number > 1)} {became}"))
     _adjusted(report["patches"], console)
     if report["conflict"]:
         _conflict(report["conflict"], console)

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Self
 
 from pydantic import BeforeValidator, Field, StrictBool, field_validator, model_validator
 
@@ -75,6 +75,13 @@ class Merges(StrEnum):
     PRESERVE = "preserve"
 
 
+class Strategy(StrEnum):
+    """How a release gets into the maintained branch."""
+
+    REBASE = "rebase"
+    MERGE = "merge"
+
+
 class Upstream(Model):
     """Where releases come from, and which of them are taken."""
 
@@ -117,7 +124,11 @@ class Stack(Model):
     """One maintained branch."""
 
     branch: str | None = Field(None, description="The maintained branch. Default: the default branch.")
-    strategy: Literal["rebase"] = Field("rebase", description="How the stack is carried.")
+    strategy: Strategy = Field(
+        Strategy.REBASE,
+        description="How a release gets into the branch: `rebase` writes the patches anew onto it; `merge` "
+        "merges it into them, with one merge commit and without a force-push.",
+    )
     merges: Merges = Field(
         Merges.FLATTEN,
         description="What becomes of merge commits in the stack: `flatten` puts all commits in one row, "
@@ -147,8 +158,8 @@ class Stack(Model):
     @field_validator("strategy", mode="before")
     @classmethod
     def _strategy(cls, value: Any) -> Any:
-        if isinstance(value, str) and value != "rebase":
-            raise ValueError(f"the strategy {_quoted(value)} isn't there yet; what there is: rebase")
+        if value == "patches":
+            raise ValueError('the strategy "patches" isn\'t there yet; what there is: rebase, merge')
         return value
 
 

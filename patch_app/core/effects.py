@@ -64,6 +64,8 @@ class Relay(Wish):
     chain: tuple[str, ...]
     # those of them that may have several parents
     merges: tuple[str, ...] = ()
+    # exactly what a commit of the chain stands on, where that isn't the next one
+    parents: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     floor: str
     changes: tuple[RefChange, ...]
 

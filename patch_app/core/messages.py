@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Final, Literal, TypeAlias, assert_never
 
-from patch_app.core import gate, markdown, message_parts, names, patch_table
+from patch_app.core import gate, markdown, message_parts, names, patch_table, verify
 from patch_app.core.attempt import Attempt, Stage
 from patch_app.core.configuration import Approve
 from patch_app.core.markdown import code, inline
@@ -32,8 +32,10 @@ _ROOM_FOR_PATCHES: Final = 8000
 
 
 def pull_request_title(attempt: Attempt) -> str:
-    """`Carry 6 patches onto rust-v0.132.0`."""
+    """`Carry 6 patches onto rust-v0.132.0`, or `Merge rust-v0.132.0 into main`."""
     report = attempt.report
+    if verify.merges_forward(attempt):
+        return markdown.line(f"Merge {attempt.tag} into {attempt.stack}", _TITLE)
     number = patch_table.carried(report) if report else 0
     if number == 0:
         return markdown.line(f"Move {attempt.stack} to {attempt.tag}: no patch of ours is left", _TITLE)
@@ -60,7 +62,7 @@ def _verdict(attempt: Attempt) -> str:
         are = "are" if len(patches) != 1 else "is"
         return (
             f"{whole} {code(attempt.stack)} {are} accounted for on {code(attempt.tag)}**: "
-            f"{patch_table.summed(patches) or 'nothing to carry'}.{_merges(report)}{_notes(report)}"
+            f"{patch_table.summed(patches) or 'nothing to carry'}.{_merges(attempt, report)}{_notes(report)}"
         )
     stopped = conflicted(report)
     if stopped is None:
@@ -74,7 +76,9 @@ def _verdict(attempt: Attempt) -> str:
     )
 
 
-def _merges(report: Report) -> str:
+def _merges(attempt: Attempt, report: Report) -> str:
+    if verify.merges_forward(attempt):
+        return " Its commits stay as they are: one commit merges the release into them."
     if not report.merges:
         return ""
     own = "which adds nothing of its own" if len(report.merges) == 1 else "which add nothing of their own"
@@ -259,6 +263,8 @@ def _conflict(attempt: Attempt, limit: int) -> str:
 
 def _carried_before(attempt: Attempt, number: int) -> str:
     branch = names.maintenance_branch(attempt.stack, attempt.tag, attempt.configuration.branches.prefix)
+    if verify.merges_forward(attempt):
+        return f"Nothing was merged; {code(attempt.stack)} is as it was."
     before = (
         "Nothing was"
         if number == 1
@@ -280,11 +286,22 @@ def _reproduce(attempt: Attempt) -> str:
     root = message_parts.web(attempt)
     upstream = f"{root}/{attempt.upstream}" if root and "://" not in attempt.upstream else attempt.upstream
     fork = f"{root}/{attempt.repository}" if root else attempt.repository
-    return patch_table.reproduce(fork, attempt.stack, attempt.tag, upstream)
+    merge = verify.merges_forward(attempt)
+    return patch_table.reproduce(fork, attempt.stack, attempt.tag, upstream, merge=merge)
 
 
 def _go_on(attempt: Attempt, report: Report) -> str:
     root = message_parts.web(attempt) or "https://github.com"
+    if verify.merges_forward(attempt):
+        commands = patch_table.merge_by_hand(
+            clone_url=f"{root}/{attempt.repository}.git", branch=attempt.stack, release=attempt.target or ""
+        )
+        return (
+            "### To go on by hand\n\n"
+            f"{markdown.fenced(commands, 'sh')}\n"
+            f"Once {code(attempt.stack)} has the release, this attempt ends by itself. What is pushed to the "
+            "maintenance branch is not taken up where the stack is merged.\n"
+        )
     commands = patch_table.go_on(
         report,
         clone_url=f"{root}/{attempt.repository}.git",

@@ -93,10 +93,21 @@ def _note(patch: Patch) -> str:
     return note
 
 
-def reproduce(fork: str, branch: str, tag: str, upstream: str) -> str:
+def reproduce(fork: str, branch: str, tag: str, upstream: str, *, merge: bool = False) -> str:
     """The command that carries the stack again on a person's own machine."""
     words = ["patch-app", "preview", fork, "--branch", branch, "--onto", tag, "--upstream", upstream]
-    return shlex.join(words) + "\n"
+    return shlex.join([*words, *(["--strategy", "merge"] if merge else [])]) + "\n"
+
+
+def merge_by_hand(*, clone_url: str, branch: str, release: str) -> str:
+    """Git commands to merge the release, which a branch of the fork has, into the maintained branch."""
+    lines = [
+        shlex.join(["git", "clone", "--branch", branch, clone_url, "work"]) + " && cd work",
+        shlex.join(["git", "merge", release]),
+        "# edit the files, `git add` them, then: git merge --continue",
+        shlex.join(["git", "push", "origin", f"HEAD:refs/heads/{branch}"]),
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def go_on(report: Report, *, clone_url: str, maintenance: str, archive: str) -> str:

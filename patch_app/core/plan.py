@@ -193,16 +193,15 @@ def relay(attempt: Attempt, facts: Facts, changes: tuple[RefChange, ...]) -> Rel
     if report is None or attempt.inbox is None or attempt.candidate is None or attempt.target is None:
         raise ValueError("only a verified report can be relayed")
     bundle, stack = report.bundle, configuration.stack_of(attempt.configuration, attempt.stack)
-    # the server decided what the fork already has, so the report may not widen it
-    allowed = attempt.target if attempt.bundle_from == "target" else report.base
     return Relay(
         inbox=attempt.inbox,
         parts=tuple((part.path, part.sha256) for part in bundle.parts) if bundle else (),
         bundle_ref=names.candidate_ref(attempt.id),
         tip=attempt.candidate,
-        prerequisites=(attempt.pushed,) if attempt.pushed else (allowed,) if allowed else (),
+        prerequisites=verify.prerequisites(attempt, report),
         chain=verify.chain(attempt, report),
         merges=verify.merged(report, facts.stack_merges) if stack.merges is Merges.PRESERVE else (),
+        parents=verify.parents(attempt, report),
         floor=attempt.floor,
         changes=changes,
         seq=again(facts, "relay"),
@@ -268,7 +267,7 @@ def promotion(attempt: Attempt, facts: Facts) -> tuple[RefChange, ...]:
             ref=names.head(attempt.stack),
             before=attempt.stack_head or names.ZERO,
             after=candidate,
-            force=True,
+            force=not verify.merges_forward(attempt),
         )
     ]
     if facts.ref(tag) != candidate:

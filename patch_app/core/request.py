@@ -37,6 +37,7 @@ def request(attempt: Attempt, upstream_git_url: str) -> str:
             "bundle_from": attempt.bundle_from,
             "date": int(attempt.created.timestamp()),
             "merges": stack.merges,
+            "strategy": stack.strategy,
             "start": stack.start,
             "pushed": attempt.pushed,
             "installed_paths": list(names.INSTALLED_PATHS),

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from patch_app.core import names
+from patch_app.core import configuration, names
 from patch_app.core.attempt import Attempt
+from patch_app.core.configuration import Strategy
 from patch_app.core.facts import Facts, Inbox, RunFact
 from patch_app.core.report import SETTLED, Report, Status, Verdict
 
@@ -53,6 +54,7 @@ def report_problem(attempt: Attempt, run: RunFact, inbox: Inbox, facts: Facts) -
     return (
         _patches_problem(report, facts)
         or _pushed_problem(attempt, report, facts)
+        or _strategy_problem(attempt, report)
         or _result_problem(attempt, report)
     )
 
@@ -107,6 +109,26 @@ def _pushed_problem(attempt: Attempt, report: Report, facts: Facts) -> str | Non
     return None
 
 
+def _strategy_problem(attempt: Attempt, report: Report) -> str | None:
+    """Merged, every commit of the stack stays what it is; rebased, none of them does."""
+    if not merges_forward(attempt):
+        kept = [patch.old for patch in report.patches if patch.new == patch.old]
+        return f"the report has {kept[0][:12]} as it was, and the stack is rebased" if kept else None
+    if attempt.pushed is not None:
+        return f"what was pushed, {attempt.pushed[:12]}, can't be the candidate where the stack is merged"
+    anew = [patch.old for patch in report.patches if patch.new not in (None, patch.old)]
+    if anew:
+        return f"the report has {anew[0][:12]} written anew, and the stack is merged"
+    own = report.installed
+    if own is not None and own.new is not None and own.new not in own.commits:
+        return f"the report has the App's own commit {own.new[:12]} written anew, and the stack is merged"
+    if report.partial is not None:
+        return "the report has a part of the stack, which is merged whole"
+    if report.candidate is not None and report.bundle is None:
+        return "the report has no bundle of the merge"
+    return None
+
+
 def _result_problem(attempt: Attempt, report: Report) -> str | None:
     carried = all(patch.verdict in SETTLED for patch in report.patches)
     if (report.candidate is not None) != carried:
@@ -145,10 +167,31 @@ def merged(report: Report, merges: Collection[str]) -> tuple[str, ...]:
     return tuple(patch.new for patch in report.patches if patch.new is not None and patch.old in merges)
 
 
+def merges_forward(attempt: Attempt) -> bool:
+    """Whether the release is merged into the stack, so that the maintained branch only ever grows."""
+    return configuration.stack_of(attempt.configuration, attempt.stack).strategy is Strategy.MERGE
+
+
+def parents(attempt: Attempt, report: Report) -> dict[str, tuple[str, ...]]:
+    """What the merge of the release stands on: the stack's head, then the release. Empty without one."""
+    if not merges_forward(attempt) or report.candidate is None:
+        return {}
+    return {report.candidate.sha: (attempt.stack_head or "", attempt.target or "")}
+
+
+def prerequisites(attempt: Attempt, report: Report) -> tuple[str, ...]:
+    """What a bundle may build on: the server decided what the fork has, so the report may not widen it."""
+    known = attempt.pushed or (attempt.target if attempt.bundle_from == "target" else report.base)
+    allowed = (known, attempt.stack_head if parents(attempt, report) else None)
+    return tuple(one for one in allowed if one)
+
+
 def chain(attempt: Attempt, report: Report) -> tuple[str, ...]:
     """The new commits from the tip down to, not including, the floor: what the bundle must hold."""
     if attempt.pushed is not None and report.bundle is None:
         return ()
+    if merges_forward(attempt):
+        return tuple(parents(attempt, report))
     new = [patch.new for patch in report.patches if patch.new is not None and attempt.pushed is None]
     if report.candidate is not None and report.installed is not None and report.installed.new is not None:
         new.append(report.installed.new)

@@ -63,13 +63,15 @@ def check_bundle(
     chain: Sequence[str],
     floor: str,
     merges: Collection[str] = (),
+    parents: Mapping[str, Sequence[str]] | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> bytes:
     """The bundle's pack, when it brings exactly the commits of `chain` on top of `floor`.
 
     `chain`: the stack's new commits, newest first, from the tip down to, not including, `floor` (the target).
     Empty where the tip is the floor itself. `merges`: those of them that may have several parents, all of
-    them in the chain or the floor; without any, each stands on the next. The floor and what it stands on may
+    them in the chain or the floor; without any, each stands on the next. `parents`: those of them that stand
+    on exactly these instead, which are brought or built on. The floor and what it stands on may
     be in the pack: their ids are hashes, so they are what upstream has. Raises BadBundle.
     """
     bundle = read_bundle(data)
@@ -87,9 +89,13 @@ def check_bundle(
         raise BadBundle(str(error)) from error
     if pack.kinds.get("tag"):
         raise BadBundle("The bundle holds a tag object.")
-    _check_chain(commits, chain, floor, merges)
-    if floor not in commits and floor not in bundle.prerequisites:
+    exact = parents or {}
+    _check_chain(commits, chain, floor, merges, exact)
+    there = {*commits, *bundle.prerequisites}
+    if floor not in there:
         raise BadBundle(f"The bundle neither holds the target {floor} nor builds on it.")
+    if absent := {one for found in exact.values() for one in found} - there:
+        raise BadBundle(f"The bundle neither holds {min(absent)}, which it merges, nor builds on it.")
     if strangers := set(commits) - set(chain) - _below(commits, floor):
         raise BadBundle(
             f"The bundle holds a commit that is neither in the stack nor in the target: {min(strangers)}."
@@ -101,7 +107,11 @@ def check_bundle(
 
 
 def _check_chain(
-    commits: Mapping[str, Commit], chain: Sequence[str], floor: str, merges: Collection[str]
+    commits: Mapping[str, Commit],
+    chain: Sequence[str],
+    floor: str,
+    merges: Collection[str],
+    parents: Mapping[str, Sequence[str]],
 ) -> None:
     if len(set(chain)) != len(chain) or floor in chain:
         raise BadBundle("The report names a commit of the stack twice.")
@@ -110,15 +120,19 @@ def _check_chain(
         commit = commits.get(oid)
         if commit is None:
             raise BadBundle(f"The bundle lacks the commit {oid} that the report names.")
+        if oid not in reached:
+            raise BadBundle(f"The commit {oid} is not in the history of the bundle's tip.")
+        reached.update(commit.parents)
+        if oid in parents:
+            if list(commit.parents) != list(parents[oid]):
+                raise BadBundle(f"The merge {oid} doesn't stand on {' and '.join(parents[oid])}.")
+            continue
         if len(commit.parents) != 1 and oid not in merges:
             raise BadBundle(f"The commit {oid} has {len(commit.parents)} parents; a carried patch has one.")
         below = [*chain[number + 1 :], floor]
         expected = below if merges else below[:1]
         if strange := [parent for parent in commit.parents if parent not in expected]:
             raise BadBundle(f"The commit {oid} stands on {strange[0]}, expected {below[0]}.")
-        if oid not in reached:
-            raise BadBundle(f"The commit {oid} is not in the history of the bundle's tip.")
-        reached.update(commit.parents)
 
 
 def _below(commits: Mapping[str, Commit], floor: str) -> set[str]:

@@ -221,6 +221,7 @@ class Performer:
             allowed_prerequisites=effect.prerequisites,
             chain=effect.chain,
             merges=effect.merges,
+            parents=effect.parents,
             floor=effect.floor,
         )
 

@@ -36,19 +36,25 @@ class Bundle(NamedTuple):
 
 
 def create(
-    repository: Git, directory: str, ref: str, tip: str, *, prerequisite: str, edges: Sequence[str] = ()
+    repository: Git,
+    directory: str,
+    ref: str,
+    tip: str,
+    *,
+    prerequisites: Sequence[str],
+    edges: Sequence[str] = (),
 ) -> Bundle:
-    """A bundle of what `tip` has and `prerequisite` hasn't. Raises GitError.
+    """A bundle of what `tip` has and the `prerequisites` haven't. Raises GitError.
 
-    `edges` are ancestors of the prerequisite that a shallow repository doesn't know to be ones.
+    `edges` are ancestors of them that a shallow repository doesn't know to be ones.
     """
     header = b"# v2 git bundle\n"
     if len(tip) == 64:
         header = b"# v3 git bundle\n@object-format=sha256\n"
-    header += ("-%s\n%s %s\n\n" % (prerequisite, tip, ref)).encode()
-    revisions = ("%s\n--not\n%s\n" % (tip, "\n".join([prerequisite, *edges]))).encode()
+    header += ("".join("-%s\n" % one for one in prerequisites) + "%s %s\n\n" % (tip, ref)).encode()
+    revisions = ("%s\n--not\n%s\n" % (tip, "\n".join([*prerequisites, *edges]))).encode()
     pack = repository.run("pack-objects", "-q", "--revs", "--stdout", "--delta-base-offset", stdin=revisions)
-    return Bundle(ref, tip, (prerequisite,), split(header + pack, directory, MAX_PART), directory)
+    return Bundle(ref, tip, tuple(prerequisites), split(header + pack, directory, MAX_PART), directory)
 
 
 def split(content: bytes, directory: str, limit: int) -> Tuple[Part, ...]:

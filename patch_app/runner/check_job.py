@@ -11,9 +11,10 @@ from typing import Any, BinaryIO, Dict, Mapping, Tuple
 
 from . import bundle, checks
 from .deliver import REPORT
+from .diff import list_tree
 from .fetch import NO_BLOBS, Fetcher
 from .git import Git
-from .records import Check, Problem, Request
+from .records import MERGE, Check, Problem, Request
 from .workspace import Workspace
 
 PARTS = re.compile(r"candidate\.bundle(?:\.\d{3})?\Z")
@@ -35,7 +36,14 @@ def run(workspace: Workspace, request: Request, inbox: str, name: str, directory
     tip = unpack(fetcher, repository, request, report, content, sparse=bool(check.sparse))
     if check.sparse:
         missing = checks.missing_blobs(repository, tip, check.sparse)
-        fetcher.blobs(repository, dict.fromkeys(missing, "fork" if request.pushed else "upstream"))
+        ours = (
+            {oid for _, oid, _ in list_tree(repository, request.stack)}
+            if request.strategy == MERGE
+            else set()
+        )
+        in_fork = request.pushed is not None
+        wanted = {oid: "fork" if in_fork or oid in ours else "upstream" for oid in missing}
+        fetcher.blobs(repository, wanted)
     tree = os.path.join(directory, "candidate")
     checks.materialise(repository, tip, tree, check.sparse)
     outcome = run_loud(check, tree)
@@ -71,7 +79,8 @@ def unpack(
 ) -> str:
     """Makes the candidate complete in `repository`, where `sparse` but for blobs below it; gives its id.
 
-    It stands on the release, which upstream has, or is what a person pushed to the fork.
+    It stands on the release, which upstream has, and where that was merged on the stack as well; or it is
+    what a person pushed to the fork.
     """
     options = ["--depth=1", *(["--filter=" + NO_BLOBS] if sparse else [])]
     candidate = report.get("candidate") or {}
@@ -85,9 +94,12 @@ def unpack(
     listed, _, prerequisites, start = bundle.read_header(content)
     if listed != tip:
         raise Problem("checks", "the bundle holds another commit than the report names")
-    if floor not in prerequisites:
+    others = [one for one in prerequisites if one != request.stack]
+    if request.strategy == MERGE:
+        fetcher.fetch(repository, "fork", ["+%s:refs/stack" % request.stack], *options)
+    if floor not in others:
         # Its pack holds base..target as well, and leans on the base.
-        bases = ["+%s:refs/base/%s" % (one, one) for one in prerequisites]
+        bases = ["+%s:refs/base/%s" % (one, one) for one in others]
         fetcher.fetch(repository, remote, bases, *options)
     repository.run("index-pack", "--stdin", "--fix-thin", stdin=content[start:])
     repository.run("update-ref", "refs/candidate", tip)

@@ -10,13 +10,14 @@ from .attribution import Attribution
 from .carry import Carrier, Progress, account
 from .explain import Explainer
 from .fetch import Fetcher, ensure_commits, fetch_trees
+from .forward import Forward
 from .git import Git, GitError
 from .ground import Ground
 from .history import Explorer
 from .mapping import Mapper
 from .merge import Merger
 from .recording import record
-from .records import Carried, History, Problem, Request
+from .records import MERGE, Carried, History, Problem, Request
 from .resolutions import Resolutions
 from .workspace import Workspace
 
@@ -104,30 +105,42 @@ class Runner:
         if report.is_noop(history):
             return
         stack.check_installed_paths(repository, request, history.base, request.target)
-        parts = self._arrange(explorer, merger, history, commits)
-        self._fetch_blobs(repository, history, parts)
-        self._enter("carry")
-        if request.pushed is not None:
-            carried = self._continue(explorer, merger, history, parts, request.pushed)
+        attribution = Attribution(self.fetcher, upstream, request.target, merger)
+        explainer = Explainer(upstream, attribution)
+        if request.strategy == MERGE:
+            self._enter("carry")
+            forward = Forward(explorer, merger, request, history, commits=commits, explainer=explainer)
+            carried = self._done(merger, history, forward.merge(self.progress))
         else:
-            attribution = Attribution(self.fetcher, upstream, request.target, merger)
-            explainer = Explainer(upstream, attribution)
-            recorded = Resolutions(self.fetcher, repository, request.resolutions)
-            carrier = Carrier(merger, request, parts, explainer, resolutions=recorded)
-            carried = carrier.carry(self.progress)
-            self.facts = self.facts._replace(history=upstream.known)
+            parts = self._arrange(explorer, merger, history, commits)
+            self._fetch_blobs(repository, history, parts)
+            self._enter("carry")
+            if request.pushed is not None:
+                carried = self._continue(explorer, merger, history, parts, request.pushed)
+            else:
+                recorded = Resolutions(self.fetcher, repository, request.resolutions)
+                carrier = Carrier(merger, request, parts, explainer, resolutions=recorded)
+                carried = carrier.carry(self.progress)
+                self.facts = self.facts._replace(history=upstream.known)
+            carried = self._done(merger, history, carried)
+            self._compare(repository, history, parts, carried)
+        if self.with_bundle:
+            self._enter("bundle")
+            self.facts = self.facts._replace(bundle=self._bundle(explorer, repository, history, carried))
+
+    def _done(self, merger: Merger, history: History, carried: Carried) -> Carried:
         account(history, carried)
         tree = merger.tree_of(carried.tip)
         self.facts = self.facts._replace(carried=carried, candidate_tree=tree, merges=carried.merges)
+        return carried
+
+    def _compare(self, repository: Git, history: History, parts: stack.Stack, carried: Carried) -> None:
         self._enter("range-diff")
         carried = carried._replace(outcomes=rangediff.of_patches(repository, carried.outcomes))
         self.facts = self.facts._replace(
             carried=carried,
-            range_diff=rangediff.range_diff(repository, request, history, parts, carried),
+            range_diff=rangediff.range_diff(repository, self.request, history, parts, carried),
         )
-        if self.with_bundle:
-            self._enter("bundle")
-            self.facts = self.facts._replace(bundle=self._bundle(explorer, repository, history, carried))
 
     def _continue(
         self, explorer: Explorer, merger: Merger, history: History, parts: stack.Stack, pushed: str
@@ -164,20 +177,22 @@ class Runner:
         self, explorer: Explorer, repository: Git, history: History, carried: Carried
     ) -> Optional[bundle.Bundle]:
         request = self.request
-        prerequisite = request.pushed or request.target
+        prerequisites = [request.pushed or request.target]
         edges: List[str] = []
         if request.pushed is None and request.bundle_from == "base" and history.base is not None:
-            prerequisite = history.base
+            prerequisites = [history.base]
             edges = deepen.down_to_base(explorer, self.fetcher, repository, request.target, history.base)
-        if carried.tip == prerequisite:
+        if carried.tip in prerequisites:
             return None
+        if request.strategy == MERGE:
+            prerequisites.append(request.stack)
         ref = report.candidate_ref(request.attempt)
         return bundle.create(
             repository,
             self.workspace.path("bundle"),
             ref,
             carried.tip,
-            prerequisite=prerequisite,
+            prerequisites=prerequisites,
             edges=edges,
         )
 

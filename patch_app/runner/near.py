@@ -13,7 +13,7 @@ from . import commit
 from .fetch import NO_BLOBS, Fetcher, commit_objects
 from .git import Git, GitError
 from .history import Explorer, log, shallow_commits
-from .records import History, Problem, Request
+from .records import MERGE, History, Problem, Request
 from .start import Known
 
 DEPTH = 8
@@ -24,6 +24,8 @@ def look(fetcher: Fetcher, repository: Git, request: Request) -> Optional[Histor
     """Fetches commits and trees and gives the stack; None where it takes the long way. Raises GitError."""
     if request.base is None or request.bundle_from != "target" or request.start or request.pushed:
         return None
+    if request.strategy == MERGE:
+        return None  # a merge needs to know what the two have in common
     specs = ["+%s:refs/carry/stack" % request.stack, "+%s:refs/carry/target" % request.target]
     try:
         fetcher.fetch(repository, "fork", specs, "--depth=%d" % DEPTH, "--filter=" + NO_BLOBS)

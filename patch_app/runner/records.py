@@ -20,6 +20,10 @@ FLATTEN = "flatten"
 PRESERVE = "preserve"
 """What becomes of merges in the stack: its commits in one row, or the merges made again."""
 
+REBASE = "rebase"
+MERGE = "merge"
+"""How a release gets into the maintained branch: the patches written anew onto it, or it merged into them."""
+
 GITLINK = "160000"
 SYMLINK = "120000"
 
@@ -170,6 +174,7 @@ class Request(NamedTuple):
     resolutions: Optional[str]
     checks: Tuple[Check, ...]
     merges: str = FLATTEN
+    strategy: str = REBASE
     start: Optional[str] = None
     pushed: Optional[str] = None
 

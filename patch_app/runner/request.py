@@ -7,7 +7,7 @@ import re
 from typing import Any, Dict, List, Optional, Tuple
 from urllib.parse import urlsplit
 
-from .records import FLATTEN, PRESERVE, Check, Problem, Request
+from .records import FLATTEN, MERGE, PRESERVE, REBASE, Check, Problem, Request
 
 ATTEMPT = re.compile(r"[0-9a-z]{8,40}\Z")
 OID = re.compile(r"(?:[0-9a-f]{40}|[0-9a-f]{64})\Z")
@@ -31,6 +31,7 @@ KEYS = {
     "resolutions": True,
     "checks": True,
     "merges": True,
+    "strategy": True,
     "start": True,
     "pushed": True,
 }
@@ -173,6 +174,8 @@ def parse(raw: str, expected_attempt: Optional[str] = None) -> Request:
         raise _bad("installed_paths must be a list of at most 20 paths")
     if data["merges"] not in (FLATTEN, PRESERVE):
         raise _bad("merges must be %s or %s" % (FLATTEN, PRESERVE))
+    if data["strategy"] not in (REBASE, MERGE):
+        raise _bad("strategy must be %s or %s" % (REBASE, MERGE))
     trailer = _string(data["installed_trailer"], "installed_trailer", 200)
     if not TRAILER.match(trailer):
         raise _bad("installed_trailer must look like `Key: value`")
@@ -191,6 +194,7 @@ def parse(raw: str, expected_attempt: Optional[str] = None) -> Request:
         resolutions=None if data["resolutions"] is None else oid(data["resolutions"], "resolutions"),
         checks=checks(data["checks"]),
         merges=data["merges"],
+        strategy=data["strategy"],
         start=None if data["start"] is None else oid(data["start"], "start"),
         pushed=None if data["pushed"] is None else oid(data["pushed"], "pushed"),
     )

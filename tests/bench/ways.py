@@ -185,6 +185,7 @@ class Bench:
                 "installed_trailer": "Patch-App-Installed: true",
                 "checks": [],
                 "merges": "flatten",
+                "strategy": "rebase",
                 "start": None,
             }
             job = {

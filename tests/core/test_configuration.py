@@ -95,9 +95,10 @@ def test_every_key_is_read() -> None:
         ),
         ("[[check]]\nname='a'\nrun='x'\n[[check]]\nname='b'", "line 4: check.run: is missing"),
         (
-            "[[stack]]\n[[stack]]\nstrategy='merge'",
-            'line 3: stack.strategy: the strategy "merge" isn\'t there yet',
+            "[[stack]]\n[[stack]]\nstrategy='patches'",
+            'line 3: stack.strategy: the strategy "patches" isn\'t there yet; what there is: rebase, merge',
         ),
+        ("[[stack]]\nstrategy='squash'", "line 2: stack.strategy: must be one of: rebase, merge"),
         ("[promotion]\napprove='auto'", 'line 2: promotion.approve: approval by "auto" isn\'t there yet'),
         ("[promotion]\napprove='command'", "isn't there yet; what there is: review, merge"),
         ("[promotion]\napprove='me'", "line 2: promotion.approve: must be one of: review, merge"),

@@ -130,6 +130,60 @@ def test_merges_that_are_kept_have_all_their_parents_in_the_stack(story):
         story.check(data, chain=[merge, side, story.two, story.one], expected_tip=merge, merges=[side])
 
 
+def forward(story) -> tuple[str, str, dict]:
+    """A stack from the base, the release merged into it, and what check_bundle is told of that."""
+    git = story.repository.git
+    git("checkout", "-q", "-b", "stack", story.base)
+    head = story.repository.commit("ours", mine="x")
+    git("merge", "-q", "--no-ff", "-m", "Merge", story.target)
+    merge = git("rev-parse", "HEAD")
+    told = {
+        "expected_tip": merge,
+        "chain": [merge],
+        "parents": {merge: (head, story.target)},
+        "allowed_prerequisites": [story.target, story.base, head],
+    }
+    return head, merge, told
+
+
+def test_a_release_merged_into_the_stack_brings_the_merge_alone(story):
+    head, merge, told = forward(story)
+    assert story.check(story.bundle(merge, head, story.target), **told)
+    assert story.check(story.bundle(merge, head), **told)  # with what is below the target
+
+
+def test_a_merge_of_the_release_stands_on_the_stacks_head_first(story):
+    head, merge, told = forward(story)
+    data = story.bundle(merge, head, story.target)
+    for wrong in ((story.target, head), (head,), (story.one, story.target), (head, story.one)):
+        with pytest.raises(BadBundle, match=f"The merge {merge} doesn't stand on {wrong[0]}"):
+            story.check(data, **{**told, "parents": {merge: wrong}})
+    with pytest.raises(BadBundle, match="2 parents"):
+        story.check(data, **{**told, "parents": {}})
+
+
+def test_commits_of_the_stack_in_the_bundle_of_a_merge_are_refused(story):
+    _, merge, told = forward(story)
+    with pytest.raises(BadBundle, match="neither in the stack nor in the target"):
+        story.check(story.bundle(merge, story.target), **told)
+
+
+def test_a_merge_of_a_stack_that_is_neither_brought_nor_built_on_is_refused():
+    floor, head = "b" * 40, "d" * 40
+    body = commit_body(tree="a" * 40, parents=[head, floor], author="A", committer="C", message="m")
+    tip = object_id("commit", body)
+    with pytest.raises(BadBundle, match=f"neither holds {head}, which it merges"):
+        check_bundle(
+            _forged(tip, [("commit", body)], floor),
+            expected_ref=REF,
+            expected_tip=tip,
+            allowed_prerequisites=[floor, head],
+            chain=[tip],
+            parents={tip: (head, floor)},
+            floor=floor,
+        )
+
+
 def test_a_commit_that_the_tip_does_not_have_is_refused_beside_merges(story):
     git = story.repository.git
     git("checkout", "-q", "-b", "side", story.target)

@@ -63,6 +63,7 @@ class Fork:
             "resolutions": None,
             "checks": [],
             "merges": "flatten",
+            "strategy": "rebase",
             "start": None,
             "pushed": None,
         }
@@ -206,6 +207,7 @@ def test_somebody_wrote_our_inbox_first(fork: Fork) -> None:
         ({"checks": [{"name": "x", "run": "true", "timeout": 0}]}, "timeout"),
         ({"checks": [{"name": "x", "run": "true", "timeout": 1, "sparse": [".git"]}]}, "checks[0].sparse"),
         ({"checks": [{"name": "x", "run": "true", "timeout": 1, "sparse": "src"}]}, "must be a list"),
+        ({"strategy": "squash"}, "strategy must be rebase or merge"),
         ({"attempt": "attempt02"}, "another attempt"),
     ],
 )
@@ -324,6 +326,23 @@ def test_a_check_sees_the_candidate_and_no_credential(fork: Fork, bundle_from: s
     assert "hello\nours\n" in out
     shown = {line.split("=", 1)[0] for line in out.splitlines() if "=" in line}
     assert not {name for name in shown if name.startswith(("PATCH_APP", "GIT_")) or "TOKEN" in name}
+
+
+@pytest.mark.parametrize("sparse", [None, ["below", "dir"]], ids=["whole", "sparse"])
+@pytest.mark.parametrize("bundle_from", ["base", "target"])
+def test_a_check_sees_the_release_merged_into_the_stack(
+    fork: Fork, bundle_from: str, sparse: list[str] | None
+) -> None:
+    fork.world.fork.commit("below", {"below/ours.txt": "ours\n"})
+    fork.world.upstream.commit("theirs", {"dir/theirs.txt": "theirs\n"})
+    fork.publish()
+    run = "git log -1 --format=%s; cat below/ours.txt dir/theirs.txt"
+    check: dict[str, Any] = {"name": "look", "run": run, "timeout": 30}
+    if sparse:
+        check["sparse"] = sparse
+    code, out = checked(fork, check, bundle_from=bundle_from, strategy="merge")
+    assert code == 0, out
+    assert "Merge v2 into main\nours\ntheirs\n" in out
 
 
 def test_a_check_fails(fork: Fork) -> None:

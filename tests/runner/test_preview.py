@@ -228,6 +228,22 @@ def test_merge_commits_are_said(ready: World) -> None:
     assert "1 merge commit with nothing of their own left out" in shown.out
 
 
+def test_a_release_that_is_merged_is_shown_with_checks_on_the_merge(ready: World) -> None:
+    git = ready.fork.git
+    git("switch", "-q", "-c", "side", "HEAD~1")
+    ready.fork.commit("beside", {"b.txt": "b\n"})
+    git("switch", "-q", "main")
+    git("merge", "-q", "--no-ff", "-m", "both", "side")
+    done = CliRunner().invoke(
+        app,
+        ["preview", str(ready.fork.path), "--branch", "main", "--onto", "v2", "--upstream",
+         str(ready.upstream.path), "--strategy", "merge", "--check", "grep theirs a.txt && cat b.txt"],
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert "1 merge commit kept" in done.stdout
+    assert "check 1 passed" in done.stdout
+
+
 def test_the_version() -> None:
     done = CliRunner().invoke(app, ["--version"])
     assert (done.exit_code, done.stdout) == (0, f"patch-app {metadata.version('patch-app')}\n")

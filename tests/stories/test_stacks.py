@@ -4,8 +4,11 @@ versions.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
+from patch_app.core import names
 from patch_app.core.attempt import Attempt, Stage
 from tests.stories.world import FORK, UPSTREAM, World, numbered
 
@@ -17,15 +20,14 @@ def merge(world: World, message: str, *parents: str, tree_of: str) -> str:
     return str(world.alice.api("POST", f"/repos/{FORK}/git/commits", body)["sha"])
 
 
-def promoted(world: World) -> Attempt:
-    attempt = world.release()
+def promoted(world: World, tag: str = "v1.1.0", files: Mapping[str, str] | None = None) -> Attempt:
+    attempt = world.release(tag, files)
     assert attempt.stage is Stage.REVIEWING, attempt.message
     world.approve(attempt)
     world.settle()
-    attempt = world.attempt()
+    attempt = world.attempt(tag)
     assert attempt.stage is Stage.PROMOTED, attempt.message
     assert world.main() == attempt.candidate
-    world.ends()
     return attempt
 
 
@@ -46,6 +48,7 @@ def test_a_side_branch_keeps_its_merge_and_what_the_merge_added(world: World) ->
     made = attempt.report.patches[-1].new
     assert made is not None
     assert len(parents(world, made)) == 2
+    world.ends()
 
 
 def test_a_branch_that_keeps_its_earlier_versions_begins_at_its_newest_round(world: World) -> None:
@@ -60,3 +63,61 @@ def test_a_branch_that_keeps_its_earlier_versions_begins_at_its_newest_round(wor
     assert (attempt.report.start, attempt.report.base) == (start, newer)
     assert [patch.subject for patch in attempt.report.patches] == ["Add a file of ours"]
     assert world.ref("refs/tags/v1.1.0", UPSTREAM) == parents(world, attempt.report.patches[0].new or "")[0]
+    world.ends()
+
+
+MERGED = '[[stack]]\nstrategy = "merge"\n'
+
+
+@pytest.mark.fork(configuration=MERGED)
+def test_releases_are_merged_one_after_the_other_where_nobody_may_force_push(world: World) -> None:
+    world.forge.set_rules(FORK, "main", ["non_fast_forward"])
+    git = world.forge.core.git(world.forge.repository(FORK))
+    stack = git.text("rev-list", world.main()).split()
+    before = world.main()
+    for tag, line in (("v1.1.0", "l15"), ("v1.2.0", "l25")):
+        attempt = promoted(world, tag, {"pot.txt": numbered(**{"l15": "new", line: "new"})})
+        assert attempt.report is not None
+        assert [(one.subject, one.new == one.old) for one in attempt.report.patches] == [
+            ("Add a file of ours", True),
+            ("Change the third line", True),
+        ]
+        assert parents(world, world.main()) == [before, world.ref(f"refs/tags/{tag}", UPSTREAM)]
+        before = world.main()
+    assert set(stack) < set(git.text("rev-list", before).split())
+    assert git.text("show", f"{before}:pot.txt").rstrip("\n") == numbered(
+        l3="ours", l15="new", l25="new"
+    ).rstrip("\n")
+    world.ends()
+
+
+@pytest.mark.fork(configuration=MERGED)
+def test_a_release_that_conflicts_is_merged_by_hand_and_the_next_by_the_app(world: World) -> None:
+    before = world.main()
+    attempt = world.release(files={"pot.txt": numbered(l3="theirs")})
+    assert (attempt.stage, world.main()) == (Stage.CONFLICT, before)
+    assert attempt.issue is not None
+    body = world.issue(attempt.issue.number)["body"]
+    assert f"git merge {attempt.target}\n" in body
+    assert "git push origin HEAD:refs/heads/main\n" in body
+    settled = world.patch({"pot.txt": numbered(l3="both")}, "A tree to take")
+    by_hand = merge(world, "Merge v1.1.0", before, attempt.target or "", tree_of=settled)
+    world.set_ref("refs/heads/main", by_hand)
+    world.settle()
+    assert world.attempt().stage is Stage.CONTAINED
+    after = promoted(world, "v1.2.0", {"pot.txt": numbered(l3="theirs", l25="new")})
+    assert after.report is not None
+    assert by_hand in after.report.merges
+    world.ends()
+
+
+@pytest.mark.fork(configuration=MERGED)
+def test_what_is_pushed_to_the_maintenance_branch_of_a_merge_is_held_with_what_to_do(world: World) -> None:
+    attempt = world.release(files={"pot.txt": numbered(l3="theirs")})
+    assert attempt.stage is Stage.CONFLICT
+    world.set_ref(names.head(names.maintenance_branch("main", "v1.1.0")), world.main())
+    world.settle()
+    attempt = world.attempt()
+    assert attempt.stage is Stage.HELD, attempt.message
+    assert attempt.message.endswith("Merge v1.1.0 into main by hand and push that to main.")
+    world.ends()
