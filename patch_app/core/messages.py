@@ -292,17 +292,8 @@ def _reproduce(attempt: Attempt) -> str:
 
 def _go_on(attempt: Attempt, report: Report) -> str:
     root = message_parts.web(attempt) or "https://github.com"
-    if verify.merges_forward(attempt):
-        commands = patch_table.merge_by_hand(
-            clone_url=f"{root}/{attempt.repository}.git", branch=attempt.stack, release=attempt.target or ""
-        )
-        return (
-            "### To go on by hand\n\n"
-            f"{markdown.fenced(commands, 'sh')}\n"
-            f"Once {code(attempt.stack)} has the release, this attempt ends by itself. What is pushed to the "
-            "maintenance branch is not taken up where the stack is merged.\n"
-        )
-    commands = patch_table.go_on(
+    merge = verify.merges_forward(attempt)
+    commands = (patch_table.merge_by_hand if merge else patch_table.go_on)(
         report,
         clone_url=f"{root}/{attempt.repository}.git",
         maintenance=names.maintenance_branch(

@@ -99,13 +99,16 @@ def reproduce(fork: str, branch: str, tag: str, upstream: str, *, merge: bool = 
     return shlex.join([*words, *(["--strategy", "merge"] if merge else [])]) + "\n"
 
 
-def merge_by_hand(*, clone_url: str, branch: str, release: str) -> str:
-    """Git commands to merge the release, which a branch of the fork has, into the maintained branch."""
+def merge_by_hand(report: Report, *, clone_url: str, maintenance: str, archive: str) -> str:
+    """Git commands to merge the release into the stack and to hand that back on the maintenance branch."""
+    head, release = (one.sha if one else "" for one in (report.stack, report.target))
     lines = [
-        shlex.join(["git", "clone", "--branch", branch, clone_url, "work"]) + " && cd work",
+        shlex.join(["git", "clone", clone_url, "work"]) + " && cd work",
+        shlex.join(["git", "fetch", "origin", archive]),
+        shlex.join(["git", "switch", "-c", "carry", head]),
         shlex.join(["git", "merge", release]),
         "# edit the files, `git add` them, then: git merge --continue",
-        shlex.join(["git", "push", "origin", f"HEAD:refs/heads/{branch}"]),
+        shlex.join(["git", "push", "origin", f"HEAD:refs/heads/{maintenance}"]),
     ]
     return "\n".join(lines) + "\n"
 

@@ -96,6 +96,11 @@ def _pushed_problem(attempt: Attempt, report: Report, facts: Facts) -> str | Non
         return None  # it is read in the next pass
     if not facts.pushed_stands:
         return f"what was pushed, {attempt.pushed[:12]}, does not stand on {attempt.tag}"
+    if merges_forward(attempt):
+        same = {one.sha for one in report.added} == set(facts.pushed_commits)
+        if same and report.bundle is None and tip(report) == attempt.pushed:
+            return None
+        return "the report's candidate is not what was pushed"
     own = [report.installed.new] if report.installed and report.installed.new else []
     told = [*(patch.new for patch in report.patches if patch.new), *(one.sha for one in report.added), *own]
     made = [] if report.bundle is None else own[-1:]
@@ -114,8 +119,6 @@ def _strategy_problem(attempt: Attempt, report: Report) -> str | None:
     if not merges_forward(attempt):
         kept = [patch.old for patch in report.patches if patch.new == patch.old]
         return f"the report has {kept[0][:12]} as it was, and the stack is rebased" if kept else None
-    if attempt.pushed is not None:
-        return f"what was pushed, {attempt.pushed[:12]}, can't be the candidate where the stack is merged"
     anew = [patch.old for patch in report.patches if patch.new not in (None, patch.old)]
     if anew:
         return f"the report has {anew[0][:12]} written anew, and the stack is merged"
@@ -124,7 +127,7 @@ def _strategy_problem(attempt: Attempt, report: Report) -> str | None:
         return f"the report has the App's own commit {own.new[:12]} written anew, and the stack is merged"
     if report.partial is not None:
         return "the report has a part of the stack, which is merged whole"
-    if report.candidate is not None and report.bundle is None:
+    if report.candidate is not None and report.bundle is None and attempt.pushed is None:
         return "the report has no bundle of the merge"
     return None
 
@@ -174,7 +177,7 @@ def merges_forward(attempt: Attempt) -> bool:
 
 def parents(attempt: Attempt, report: Report) -> dict[str, tuple[str, ...]]:
     """What the merge of the release stands on: the stack's head, then the release. Empty without one."""
-    if not merges_forward(attempt) or report.candidate is None:
+    if not merges_forward(attempt) or attempt.pushed is not None or report.candidate is None:
         return {}
     return {report.candidate.sha: (attempt.stack_head or "", attempt.target or "")}
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from patch_app.core import configuration, names
+from patch_app.core import configuration, names, verify
 from patch_app.core.attempt import Attempt
 from patch_app.core.facts import Inbox
 from patch_app.core.report import Report, Status
@@ -61,6 +61,12 @@ async def evidence(client: InstallationClient, attempt: Attempt, report: Report 
         pushed["pushed_stands"] = await reading.is_ancestor(client, fork, attempt.target, (attempt.pushed,))
         theirs = await reading.commits_between(client, fork, attempt.target, attempt.pushed)
         pushed["pushed_commits"] = tuple(one for kind in theirs for one in kind)
+        if verify.merges_forward(attempt):
+            before = await reading.commits_between(client, fork, attempt.target, attempt.stack_head)
+            stands = await reading.is_ancestor(client, fork, attempt.stack_head, (attempt.pushed,))
+            pushed["pushed_stands"] = pushed["pushed_stands"] and stands
+            old = {one for kind in before for one in kind}
+            pushed["pushed_commits"] = tuple(one for one in pushed["pushed_commits"] if one not in old)
     return pushed | {
         "stack_commits": commits,
         "stack_merges": merges,

@@ -13,16 +13,19 @@ from . import commit, conflict, diff, stack, verdict
 from .attributes import Attributes
 from .attribution import words
 from .explain import MAX_COMMITS, Explainer
-from .fetch import COMMITS_ONLY, ensure_commits, unreachable
+from .fetch import COMMITS_ONLY, NO_BLOBS, ensure_commits, unreachable
 from .git import GitError
-from .history import Explorer, shallow_commits
+from .history import Explorer, log, shallow_commits
 from .merge import NAMES, Merger
 from .records import (
     ADJUSTED,
     ALREADY_UPSTREAM,
     CONFLICTED,
+    DROPPED,
     EMPTY,
+    GITLINK,
     NOT_TRIED,
+    RESOLVED,
     Carried,
     History,
     Installed,
@@ -31,10 +34,14 @@ from .records import (
     Patch,
     Problem,
     Request,
+    UpstreamCommit,
 )
 from .stack import Commits, Stack
 
 Paths = Tuple[bytes, ...]
+
+MORE = 200
+"""Commits that a person may have pushed beside the merge."""
 
 UNTOLD = "what it does could not be told apart from the other changes to the same lines"
 GONE = "nothing of it is left in the merged files"
@@ -67,24 +74,19 @@ class Forward:
         self.patches = commits.of_people
 
     def merge(self, progress: Callable[[str, int, int], None]) -> Carried:
-        """The merge commit and an outcome for every patch; or the conflict, and nothing.
+        """The merge commit and an outcome for every patch; or the conflict, and nothing; or, as it is, what a
+        person made of it and pushed.
 
         Raises:
             Problem: with stage `base` where the two have no history in common that can be used, `continue`
-                where a person has pushed.
+                where what a person pushed can't be taken up.
             GitError: where git fails in another way than by a conflict.
         """
         if self.request.pushed is not None:
-            raise Problem(
-                "continue",
-                "What was pushed, %s, is not taken up where the stack is merged. Merge %s into %s by hand "
-                "and push that to %s." % (
-                    self.request.pushed[:12], self.request.target_name, *[self.request.branch] * 2
-                ),
-            )  # fmt: skip
+            return self._pushed(self.request.pushed, progress)
         base_tree = self._base_tree(self._bases())
         whole = self._whole(base_tree)
-        self._fetch_blobs(whole)
+        self._fetch_blobs([whole, *self.patches], base_tree)
         attributes = Attributes(self.repository, os.path.join(self.repository.directory, "attributes"))
         attributes.use(self.head_tree)  # those of the branch, as in a work tree of it
         merged = self.merger.apply(self.target_tree, base_tree, self.head_tree)
@@ -96,12 +98,48 @@ class Forward:
         tip = commit.write(self.repository, commit.plain(merged.tree, parents, message, self.request.date))
         return Carried(tuple(outcomes), tip, None, self._installed(kept=True), self.commits.merges)
 
+    # What a person pushed ---------------------------------------------------------------------------
+
+    def _pushed(self, pushed: str, progress: Callable[[str, int, int], None]) -> Carried:
+        """The pushed commit as the candidate; the commits that it has beyond stack and target are added."""
+        commits, request = self.explorer.repository, self.request
+        try:
+            spec = ["+%s:refs/pushed" % pushed]
+            self.fetcher.fetch(commits, "fork", spec, "--filter=" + COMMITS_ONLY)
+            spec = ["+%s:refs/carry/pushed" % pushed]
+            self.fetcher.fetch(self.repository, "fork", spec, "--filter=" + NO_BLOBS, "--depth=1")
+        except GitError as error:
+            raise unreachable(error, "the pushed commit", self.fetcher.workspace.fork_url) from error
+        own = log(commits, pushed, "--not", request.stack, request.target)
+        if not all(self._has(pushed, one) for one in (request.stack, request.target)) or len(own) > MORE:
+            raise Problem(
+                "continue",
+                "What was pushed, %s, is not %s with %s merged into it. Merge the two and push again."
+                % (pushed[:12], request.branch, request.target_name),
+            )
+        tree, paths = self.merger.tree_of(pushed), request.installed_paths
+        there, ours = (diff.list_tree(self.repository, one, paths) for one in (tree, self.head_tree))
+        if self.commits.installed and there != ours:
+            raise Problem(
+                "continue",
+                "What was pushed, %s, changes the App's own files. Put them back as they are on %s and push "
+                "again." % (pushed[:12], request.branch),
+            )
+        self._fetch_blobs(self.patches, self.history.base)
+        touched = tuple({path for patch in self.patches for path in _paths(patch)})
+        listed = diff.list_tree(self.repository, tree, touched) if touched else ()
+        self.fetcher.blobs(self.repository, {oid: "fork" for mode, oid, _ in listed if mode != GITLINK})
+        outcomes = [_by_hand(outcome) for outcome in self._outcomes(tree, progress)]
+        added = tuple(UpstreamCommit(one.sha, one.subject) for one in reversed(own))
+        installed, merges = self._installed(kept=True), self.commits.merges
+        return Carried(tuple(outcomes), pushed, None, installed, merges, added)
+
     # What the two have in common --------------------------------------------------------------------
 
     def _bases(self) -> List[str]:
         """The merge bases of the stack and the target, in the history that is at hand or in all of it."""
         found = self._common()
-        if len(found) == 1 and all(self._in_target(edge) for edge in self.history.edges):
+        if len(found) == 1 and all(self._has(self.request.target, edge) for edge in self.history.edges):
             return found  # there may be more below, but none beside it
         commits, request = self.explorer.repository, self.request
         for remote, spec in (
@@ -127,9 +165,9 @@ class Forward:
         out = self.explorer.repository.result("merge-base", "--all", *pair, ok=(0, 1)).stdout
         return out.decode("ascii").split()
 
-    def _in_target(self, edge: str) -> bool:
+    def _has(self, newer: str, older: str) -> bool:
         ok = (0, 1, 128)  # 128: a commit that was cut off
-        asked = ("merge-base", "--is-ancestor", edge, self.request.target)
+        asked = ("merge-base", "--is-ancestor", older, newer)
         return self.explorer.repository.result(*asked, ok=ok).code == 0
 
     def _base_tree(self, bases: Sequence[str]) -> str:
@@ -168,9 +206,9 @@ class Forward:
         changes = diff.raw(self.repository, *trees, renames=False)
         return Patch(self.request.stack, raw, self.request.branch, "", trees, changes, *trees)
 
-    def _fetch_blobs(self, whole: Patch) -> None:
-        parts = Stack((whole, *self.patches), (), ())
-        wanted = stack.wanted_blobs(self.repository, parts, whole.before, self.request.target)
+    def _fetch_blobs(self, patches: Sequence[Patch], base: Optional[str]) -> None:
+        parts = Stack(tuple(patches), (), ())
+        wanted = stack.wanted_blobs(self.repository, parts, base, self.request.target)
         wanted.update(dict.fromkeys(stack.attribute_blobs(self.repository, self.request.stack), "fork"))
         self.fetcher.blobs(self.repository, wanted)
 
@@ -280,6 +318,13 @@ class Forward:
 
     def _on_target(self, patch: Patch) -> Merge:
         return self.merger.apply(patch.after, patch.before, self.target_tree)
+
+
+def _by_hand(outcome: Outcome) -> Outcome:
+    """The outcome where a person made the merge: what differs is theirs."""
+    if outcome.verdict == ADJUSTED:
+        return outcome._replace(verdict=RESOLVED, note="as it was pushed; %s" % outcome.note)
+    return outcome._replace(verdict=DROPPED) if outcome.note == GONE else outcome
 
 
 def _paths(patch: Patch) -> Set[bytes]:

@@ -96,3 +96,50 @@ def test_patch_that_stays_what_it_was_is_not_rebased() -> None:
     world = ended(merged(), Configuration())
     assert world.attempt.stage is Stage.FAILED
     assert f"has {STACK[0][:12]} as it was, and the stack is rebased" in world.attempt.message
+
+
+def pushed_world(**changes: Any) -> World:
+    person = oid("by a person")
+    whole = merged(added=[{"sha": person, "subject": "Merge"}], bundle=None).model_dump(
+        mode="json", by_alias=True
+    )
+    whole["candidate"]["sha"] = person
+    world = World(configuration=MERGING, claim=Report.model_validate({**whole, **changes}))
+    world.attempt = world.attempt.model_copy(update={"pushed": person})
+    world.pushed_commits = (person,)
+    return world
+
+
+def run(world: World) -> World:
+    world.settle()
+    world.run_ends()
+    world.settle()
+    return world
+
+
+def test_merge_that_a_person_pushed_is_taken_as_it_is() -> None:
+    world = run(pushed_world())
+    assert world.attempt.stage is Stage.REVIEWING, world.attempt.message
+    (relay,) = wishes(world, Relay)
+    assert (relay.chain, relay.parents, relay.parts) == ((), {}, ())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"added": []},
+        {"added": [{"sha": oid("another"), "subject": "Merge"}]},
+        {"candidate": {"sha": MERGE, "tree": oid("tree"), "ref": "refs/x"}},
+    ],
+    ids=["left out", "another", "another candidate"],
+)
+def test_report_of_another_merge_than_was_pushed_fails_with_the_reason(changes: dict[str, Any]) -> None:
+    world = run(pushed_world(**changes))
+    assert world.attempt.stage is Stage.FAILED
+    assert "the report's candidate is not what was pushed" in world.attempt.message
+
+
+def test_push_that_lacks_the_stack_or_the_release_fails_with_the_reason() -> None:
+    world = pushed_world()
+    world.pushed_stands = False
+    assert "does not stand on v2.0.0" in run(world).attempt.message

@@ -292,17 +292,59 @@ def test_an_upstream_that_shares_nothing_is_refused_with_what_to_do(world: World
     assert "have no history in common" in report.error.message
 
 
-def test_what_a_person_pushed_is_not_taken_up_and_it_says_so(world: World) -> None:
+def by_hand(world: World, files: dict[str, str | None], *, onto: str = "main") -> str:
+    """What a person makes of the merge and pushes; main stays where it is."""
+    fork = world.fork
+    fork.git("fetch", "-q", str(world.upstream.path), "main")
+    fork.git("checkout", "-q", "-b", "carry", onto)
+    fork.git("merge", "-q", "--no-ff", "--no-commit", "FETCH_HEAD", ok=(0, 1))
+    pushed = fork.commit("merged by hand", files)
+    fork.git("checkout", "-q", "main")
+    return pushed
+
+
+def test_a_conflict_that_a_person_settled_and_pushed_is_the_candidate(world: World) -> None:
+    fork = begin(world)
+    fork.commit("one", {"a.txt": numbered(l3="ours")})
+    fork.commit("two", {"b.txt": numbered(l3="ours")})
+    fork.commit("three", {"c.txt": numbered(l3="ours")})
+    own = fork.commit(f"Install\n\n{TRAILER}", {WORKFLOW: "one\n"})
+    world.upstream.commit("theirs", {"a.txt": numbered(l3="theirs", l20="theirs")})
+    pushed = by_hand(world, {"a.txt": numbered(l3="both", l20="theirs"), "c.txt": numbered()})
+    report = world.carry(strategy="merge", pushed=pushed)
+    assert said(report) == [("one", "resolved"), ("two", "clean"), ("three", "dropped")]
+    assert report.candidate is not None
+    assert (report.candidate.sha, report.bundle) == (pushed, None)
+    assert [(one.sha, one.subject) for one in report.added] == [(pushed, "merged by hand")]
+    assert report.installed is not None
+    assert report.installed.new == own
+    assert report.patches[0].note is not None
+    assert report.patches[0].note.startswith("as it was pushed; ")
+
+
+@pytest.mark.parametrize("what", ["the stack alone", "the release alone"])
+def test_what_was_pushed_has_to_have_the_stack_and_the_release(world: World, what: str) -> None:
     fork = begin(world)
     fork.commit("one", {"a.txt": numbered(l3="ours")})
     world.upstream.commit("theirs", {"b.txt": numbered(l3="theirs")})
-    report = world.carry(strategy="merge", pushed=fork.head)
+    pushed = fork.head if what == "the stack alone" else by_hand(world, {"x.txt": "x\n"}, onto="main^")
+    report = world.carry(strategy="merge", pushed=pushed)
     assert report.error is not None
     assert (report.error.stage, report.error.message) == (
         "continue",
-        f"What was pushed, {fork.head[:12]}, is not taken up where the stack is merged. "
-        "Merge v2 into main by hand and push that to main.",
+        f"What was pushed, {pushed[:12]}, is not main with v2 merged into it. Merge the two and push again.",
     )
+
+
+def test_a_push_that_takes_the_apps_own_files_away_is_refused(world: World) -> None:
+    fork = begin(world)
+    fork.commit("one", {"a.txt": numbered(l3="ours")})
+    fork.commit(f"Install\n\n{TRAILER}", {WORKFLOW: "one\n"})
+    world.upstream.commit("theirs", {"b.txt": numbered(l3="theirs")})
+    report = world.carry(strategy="merge", pushed=by_hand(world, {WORKFLOW: None}))
+    assert report.error is not None
+    assert report.error.stage == "continue"
+    assert "changes the App's own files. Put them back as they are on main" in report.error.message
 
 
 def test_a_merge_of_the_stack_alone_can_be_what_conflicts(world: World) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 
 import pytest
 
-from patch_app.core import names
 from patch_app.core.attempt import Attempt, Stage
 from tests.stories.world import FORK, UPSTREAM, World, numbered
 
@@ -98,26 +97,35 @@ def test_a_release_that_conflicts_is_merged_by_hand_and_the_next_by_the_app(worl
     assert (attempt.stage, world.main()) == (Stage.CONFLICT, before)
     assert attempt.issue is not None
     body = world.issue(attempt.issue.number)["body"]
-    assert f"git merge {attempt.target}\n" in body
-    assert "git push origin HEAD:refs/heads/main\n" in body
-    settled = world.patch({"pot.txt": numbered(l3="both")}, "A tree to take")
-    by_hand = merge(world, "Merge v1.1.0", before, attempt.target or "", tree_of=settled)
-    world.set_ref("refs/heads/main", by_hand)
+    assert f"git switch -c carry {before}\ngit merge {attempt.target}\n" in body
+    side = world.patch({"pot.txt": numbered(l3="both")}, "A tree to take")
+    world.set_ref("refs/heads/main", before)
+    by_hand = merge(world, "Merge v1.1.0", before, attempt.target or "", tree_of=side)
+    world.set_ref(world.maintenance(), before)  # without the release: a person forgot something
     world.settle()
-    assert world.attempt().stage is Stage.CONTAINED
+    assert world.attempt().stage is Stage.HELD, world.attempt().message
+    assert world.attempt().message.endswith("Merge the two and push again.")
+    world.set_ref(world.maintenance(), by_hand)
+    world.settle()
+    attempt = world.attempt()
+    assert attempt.stage is Stage.REVIEWING, attempt.message
+    assert attempt.candidate == by_hand
+    world.approve(attempt)
+    world.settle()
+    assert (world.attempt().stage, world.main()) == (Stage.PROMOTED, by_hand)
     after = promoted(world, "v1.2.0", {"pot.txt": numbered(l3="theirs", l25="new")})
     assert after.report is not None
-    assert by_hand in after.report.merges
+    assert after.report.merges == (by_hand,)
     world.ends()
 
 
 @pytest.mark.fork(configuration=MERGED)
-def test_what_is_pushed_to_the_maintenance_branch_of_a_merge_is_held_with_what_to_do(world: World) -> None:
+def test_a_release_that_somebody_merged_into_the_branch_is_nothing_to_do_any_more(world: World) -> None:
+    before = world.main()
     attempt = world.release(files={"pot.txt": numbered(l3="theirs")})
     assert attempt.stage is Stage.CONFLICT
-    world.set_ref(names.head(names.maintenance_branch("main", "v1.1.0")), world.main())
+    by_hand = merge(world, "Merge v1.1.0", before, attempt.target or "", tree_of=before)
+    world.set_ref("refs/heads/main", by_hand)
     world.settle()
-    attempt = world.attempt()
-    assert attempt.stage is Stage.HELD, attempt.message
-    assert attempt.message.endswith("Merge v1.1.0 into main by hand and push that to main.")
+    assert world.attempt().stage is Stage.CONTAINED
     world.ends()
