@@ -6,7 +6,7 @@ is listed as dropped. Refuses a branch that doesn't stand on the release, and me
 
 from __future__ import annotations
 
-import re
+from collections import Counter
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from . import commit, diff, verdict
@@ -14,7 +14,6 @@ from .fetch import COMMITS_ONLY, NO_BLOBS, commit_objects, unreachable
 from .git import GitError
 from .history import Explorer, log, shallow_commits
 from .merge import Merger
-from .rangediff import old_range
 from .records import (
     ALREADY_UPSTREAM,
     CLEAN,
@@ -36,7 +35,9 @@ from .stack import Stack, install, is_installed
 
 MORE = 200
 """Commits that a person may have added to those of the stack."""
-PAIR = re.compile(r"^ *\d+: +([0-9a-f]+) [=!] +\d+: +([0-9a-f]+) ")
+CLOSE = 0.5
+"""Of the lines of both, what two commits must share to be taken for one: Git's own range-diff pairs them by
+rules that differ from version to version."""
 
 
 class Made(NamedTuple):
@@ -51,6 +52,10 @@ class Made(NamedTuple):
 
 Settled = Tuple[Patch, Made]
 """A patch and the pushed commit that stands for it, changed by a person."""
+
+
+Told = Tuple[Change, diff.Lines]
+"""A file's difference with its lines."""
 
 
 class Mapper:
@@ -145,12 +150,13 @@ class Mapper:
         return there != ours
 
     def _pairs(self, made: Sequence[Made], tip: str) -> Dict[str, Made]:
-        """The pushed commit of each patch: of the same lines, else the same message, else by range-diff."""
+        """The pushed commit of each patch: of the same lines, else the same message, else most alike."""
         pairs: Dict[str, Made] = {}
-        told = diff.lines(self.repository, [(one.before, one.after) for one in made])
-        lines = {one.sha: found for one, found in zip(made, told)}
+        found = diff.lines(self.repository, [(one.before, one.after) for one in made])
+        lines = {one.sha: of_one for one, of_one in zip(made, found)}
         patches = [patch for patch in self.stack.patches if patch.before != patch.after]
-        for patch, mine in zip(patches, diff.lines(self.repository, [patch.made for patch in patches])):
+        told = diff.lines(self.repository, [patch.made for patch in patches])
+        for patch, mine in zip(patches, told):
             same = [
                 one
                 for one in made
@@ -162,11 +168,14 @@ class Mapper:
         for least in (2, 1):
             for patch in patches:
                 self._pair(pairs, patch, [one for one in made if alike(patch, one) >= least])
-        if len(pairs) < len(patches) and len(pairs) < len(made):
-            by_sha = {one.sha: one for one in made}
-            close = self._by_range_diff(tip)
-            for patch in patches:
-                self._pair(pairs, patch, [by_sha[sha] for sha in close.get(patch.old, ()) if sha in by_sha])
+        close = [
+            (-likeness, number, one)
+            for number, (patch, mine) in enumerate(zip(patches, told))
+            for one in made
+            if patch.old not in pairs and (likeness := like(mine, lines[one.sha])) > CLOSE
+        ]
+        for _, number, one in sorted(close, key=lambda found: found[:2]):
+            self._pair(pairs, patches[number], [one])
         return pairs
 
     @staticmethod
@@ -175,23 +184,6 @@ class Mapper:
         free = [one for one in found if one.sha not in taken]
         if patch.old not in pairs and free:
             pairs[patch.old] = free[0]
-
-    def _by_range_diff(self, tip: str) -> Dict[str, List[str]]:
-        old = old_range(self.repository, self.request, self.history, self.stack)
-        if old is None:
-            return {}
-        known, names = old
-        arguments = ("--no-color", "--no-patch", "--abbrev=64", known, "%s..%s" % (self.request.target, tip))
-        try:
-            out = self.repository.run("range-diff", *arguments).decode("utf-8", "replace")
-        except GitError:
-            return {}  # then a person has to see for themselves which is which
-        found: Dict[str, List[str]] = {}
-        for line in out.splitlines():
-            match = PAIR.match(line)
-            if match:
-                found.setdefault(names.get(match.group(1), match.group(1)), []).append(match.group(2))
-        return found
 
     def _stands(self, patch: Patch, made: Made) -> Outcome:
         """The verdict on a patch as it was pushed: what carrying it gives, or what a person made of it."""
@@ -225,3 +217,18 @@ def alike(patch: Patch, made: Made) -> int:
     if one.message.rstrip() != other.message.rstrip():
         return 0
     return 2 if one.first(b"author") == other.first(b"author") else 1
+
+
+def like(one: Optional[Sequence[Told]], other: Optional[Sequence[Told]]) -> float:
+    """How much of what two commits remove and add is the same, from 0 to 1."""
+    mine, theirs = (
+        Counter(
+            (sign, line)
+            for _, lines in told or ()
+            for sign, part in (("-", lines.removed), ("+", lines.added))
+            for line in part
+        )
+        for told in (one, other)
+    )
+    whole = sum(mine.values()) + sum(theirs.values())
+    return 2 * sum((mine & theirs).values()) / whole if whole else 0.0

@@ -5,7 +5,7 @@ Decides nothing.
 
 from __future__ import annotations
 
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 from . import commit
 from .git import Git, GitError
@@ -31,11 +31,13 @@ def range_diff(
     """
     if carried.tip == request.target:
         return None
-    old = old_range(repository, request, history, stack, carried.conflict.patch if carried.conflict else None)
+    old = _old_range(
+        repository, request, history, stack, carried.conflict.patch if carried.conflict else None
+    )
     if old is None:
         return None
     new = "%s..%s" % (request.target, carried.tip)
-    found = _range_diff(repository, old[0], new)
+    found = _range_diff(repository, old, new)
     return None if found is None else cut(found, MAX_CHARACTERS)
 
 
@@ -71,7 +73,7 @@ def _alone(repository: Git, patch: Patch) -> str:
 
 def _range_diff(repository: Git, old: str, new: str, *options: str) -> Optional[str]:
     """Git's words on two ranges; None where it has none to say: a view, not a fact."""
-    plain = ("--no-color", "--no-ext-diff", "--no-textconv")
+    plain = ("--no-color", "--no-ext-diff", "--no-textconv", "--creation-factor=60")
     try:
         out = repository.result("range-diff", *plain, *options, old, new, timeout=TIMEOUT)
     except GitError:
@@ -79,13 +81,11 @@ def _range_diff(repository: Git, old: str, new: str, *options: str) -> Optional[
     return text(out.stdout)
 
 
-def old_range(
-    repository: Git, request: Request, history: History, stack: Stack, stop: Optional[str] = None
-) -> Optional[Tuple[str, Dict[str, str]]]:
-    """The old stack as a range of commits, up to the patch `stop`; and the patches that commits of ours stand
-    for.
-
-    None where it is too long, or can't be told in one range.
+def _old_range(
+    repository: Git, request: Request, history: History, stack: Stack, stop: Optional[str]
+) -> Optional[str]:
+    """The old stack as a range of commits, up to the patch `stop`; None where it is too long or no single
+    one.
     """
     if len(history.stack) > MAX_PATCHES:
         return None
@@ -93,16 +93,14 @@ def old_range(
         return _as_row(repository, stack.row, request, stop)
     if stack.merges or len(history.edges) != 1:
         return None
-    return "%s..%s" % (history.edges[0], stop + "^" if stop else request.stack), {}
+    return "%s..%s" % (history.edges[0], stop + "^" if stop else request.stack)
 
 
-def _as_row(repository: Git, row: Row, request: Request, stop: Optional[str]) -> Tuple[str, Dict[str, str]]:
+def _as_row(repository: Git, row: Row, request: Request, stop: Optional[str]) -> str:
     ground = tip = commit.write(repository, commit.plain(row.ground, (), "what the stack stands on", 0))
-    names: Dict[str, str] = {}
     for patch in row.patches:
         if patch.old == stop:
             break
         raw, _ = commit.carried(patch.raw, patch.after, [tip], request.date)
         tip = commit.write(repository, raw)
-        names[tip] = patch.old
-    return "%s..%s" % (ground, tip), names
+    return "%s..%s" % (ground, tip)
