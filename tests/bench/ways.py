@@ -187,6 +187,8 @@ class Bench:
                 "merges": "flatten",
                 "strategy": "rebase",
                 "start": None,
+                "pushed": None,
+                "resolutions": None,
             }
             job = {
                 "PATH": os.environ["PATH"],
