@@ -227,7 +227,7 @@ def request(fork: Fork, target: str, upstream: str) -> Request:
     return Request(
         attempt="attribution", branch="main", stack=fork.head, base=fork.base, target_name="v2",
         target=target, upstream=upstream, bundle_from="target", date=1_760_000_000, installed_paths=(),
-        installed_trailer="Patch-App-Installed: true", checks=(),
+        installed_trailer="Patch-App-Installed: true", checks=(), resolutions=None,
     )  # fmt: skip
 
 
