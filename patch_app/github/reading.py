@@ -181,10 +181,15 @@ async def _run(client: Client, repository: str, run: dict[str, Any], name: str) 
     )
 
 
+async def _root(client: Client, repository: str, commit: str) -> list[dict[str, Any]]:
+    tree = (await client.get(f"/repos/{repository}/git/commits/{segment(commit)}"))["tree"]["sha"]
+    found: list[dict[str, Any]] = (await client.get(f"/repos/{repository}/git/trees/{segment(tree)}"))["tree"]
+    return found
+
+
 async def commit_files(client: Client, repository: str, commit: str) -> dict[str, tuple[str, int]]:
     """Names at the root of a commit's tree: blob id and size in bytes. Raises Refused, Bug."""
-    tree = (await client.get(f"/repos/{repository}/git/commits/{segment(commit)}"))["tree"]["sha"]
-    entries = (await client.get(f"/repos/{repository}/git/trees/{segment(tree)}"))["tree"]
+    entries = await _root(client, repository, commit)
     return {
         entry["path"]: (entry["sha"], entry.get("size", 0)) for entry in entries if entry["type"] == "blob"
     }
@@ -192,8 +197,7 @@ async def commit_files(client: Client, repository: str, commit: str) -> dict[str
 
 async def folder(client: Client, repository: str, commit: str, name: str) -> str | None:
     """Id of the tree of that name at the root of a commit's, None where there is none."""
-    tree = (await client.get(f"/repos/{repository}/git/commits/{segment(commit)}"))["tree"]["sha"]
-    entries = (await client.get(f"/repos/{repository}/git/trees/{segment(tree)}"))["tree"]
+    entries = await _root(client, repository, commit)
     return next((one["sha"] for one in entries if (one["path"], one["type"]) == (name, "tree")), None)
 
 

@@ -88,7 +88,8 @@ class Mapper:
         own = log(commits, pushed, "--not", self.request.target)
         known, cut = {one.sha for one in own}, shallow_commits(commits)
         below = {parent for one in own for parent in one.parents if parent not in known}
-        if below - {self.request.target} or any(one.sha in cut for one in own) or (not own and below):
+        astray = not own and pushed != self.request.target  # an older commit of upstream's
+        if below - {self.request.target} or any(one.sha in cut for one in own) or astray:
             raise Problem(
                 "continue",
                 "The branch that was pushed, %s, does not stand on the release %s alone. Rebase it onto %s "
@@ -105,12 +106,12 @@ class Mapper:
         raw = commit_objects(self.repository, [one.sha for one in own])
         for name, content in raw.items():
             self.merger.know(name, content)
-        made = []
-        for one in reversed(own):
-            before, after = self.merger.tree_of(one.parents[0]), self.merger.tree_of(one.sha)
-            changes = diff.raw(self.repository, before, after, renames=False)
-            made.append(Made(one.sha, raw[one.sha], before, after, changes))
-        return tuple(made)
+        own.reverse()
+        trees = [(self.merger.tree_of(one.parents[0]), self.merger.tree_of(one.sha)) for one in own]
+        changes = diff.raws(self.repository, trees)
+        return tuple(
+            Made(one.sha, raw[one.sha], *pair, changed) for one, pair, changed in zip(own, trees, changes)
+        )
 
     def _fetch_trees(self, pushed: str, count: int) -> None:
         fetcher, spec = self.explorer.fetcher, ["+%s:refs/carry/pushed" % pushed]
@@ -124,7 +125,7 @@ class Mapper:
         own = [one for one in made if is_installed(one.raw, one.changes, self.request)]
         theirs = [one for one in made if one not in own]
         tip = made[-1].sha if made else self.request.target
-        pairs = self._pairs(theirs, tip)
+        pairs = self._pairs(theirs)
         tree = made[-1].after if made else self.merger.tree_of(self.request.target)
         outcomes = [
             self._stands(patch, pairs[patch.old]) if patch.old in pairs else self._missing(patch, tree)
@@ -149,7 +150,7 @@ class Mapper:
         there, ours = (diff.list_tree(self.repository, one, paths) for one in (tree, self.request.stack))
         return there != ours
 
-    def _pairs(self, made: Sequence[Made], tip: str) -> Dict[str, Made]:
+    def _pairs(self, made: Sequence[Made]) -> Dict[str, Made]:
         """The pushed commit of each patch: of the same lines, else the same message, else most alike."""
         pairs: Dict[str, Made] = {}
         found = diff.lines(self.repository, [(one.before, one.after) for one in made])

@@ -103,6 +103,14 @@ def test_a_branch_that_stands_on_something_else_is_refused(world: World) -> None
     assert (report.error.stage, "Rebase it onto" in report.error.message) == ("continue", True)
 
 
+def test_a_branch_that_was_put_back_to_an_older_upstream_commit_is_refused(world: World) -> None:
+    stack(world)
+    world.fork.git("branch", "carry", "release~1")
+    report = go_on(world)
+    assert report.error is not None
+    assert (report.error.stage, report.patches[0].verdict.value) == ("continue", "not-tried")
+
+
 def test_a_merge_is_refused_unless_merges_are_kept(world: World) -> None:
     stack(world)
     by_hand(world, "main~3")
