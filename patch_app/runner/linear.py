@@ -26,11 +26,6 @@ class Row(NamedTuple):
     ground: str
     patches: Tuple[Patch, ...]
 
-    @property
-    def tree(self) -> str:
-        """The tree at the row's end."""
-        return self.patches[-1].after if self.patches else self.ground
-
 
 class Linear:
     """Over one stack. `patches` are its commits by id: merges with what they are, all others with what they

@@ -34,6 +34,13 @@ def forward(world: World, **changes: object) -> Report:
     return report
 
 
+def candidate(world: World) -> str:
+    """The merge commit, where it is made."""
+    found = forward(world).candidate
+    assert found is not None
+    return found.sha
+
+
 def parents(world: World, sha: str) -> list[str]:
     return world.fork.git("rev-list", "--parents", "-1", sha).split()[1:]
 
@@ -67,7 +74,7 @@ def test_a_second_release_merges_from_the_first_and_old_merges_stay(world: World
     fork = begin(world)
     fork.commit("one", {"a.txt": numbered(l3="ours")})
     first = world.upstream.commit("v2", {"a.txt": numbered(l20="theirs")})
-    fork.git("reset", "-q", "--hard", forward(world).candidate.sha)  # type: ignore[union-attr]
+    fork.git("reset", "-q", "--hard", candidate(world))
     merged = fork.head
     fork.commit("two", {"a.txt": numbered(l3="ours", l10="ours too", l20="theirs")})
     world.upstream.commit("v3", {"a.txt": numbered(l20="theirs", l28="theirs too")})
@@ -81,7 +88,7 @@ def test_a_release_that_the_branch_has_already_is_nothing_to_do(world: World) ->
     fork = begin(world)
     fork.commit("one", {"a.txt": numbered(l3="ours")})
     world.upstream.commit("v2", {"b.txt": numbered(l20="theirs")})
-    fork.git("reset", "-q", "--hard", forward(world).candidate.sha)  # type: ignore[union-attr]
+    fork.git("reset", "-q", "--hard", candidate(world))
     report = world.carry(strategy="merge")
     assert (report.status, report.candidate, report.bundle) == (Status.NOOP, None, None)
 
@@ -127,7 +134,7 @@ def test_a_patch_that_was_taken_says_so_at_each_release_after(world: World) -> N
     fork.commit("taken", {"a.txt": numbered(l3="both")})
     fork.commit("ours", {"b.txt": numbered(l3="ours")})
     world.upstream.commit("took it", {"a.txt": numbered(l3="both")})
-    fork.git("reset", "-q", "--hard", forward(world).candidate.sha)  # type: ignore[union-attr]
+    fork.git("reset", "-q", "--hard", candidate(world))
     world.upstream.commit("v3", {"c.txt": numbered(l28="theirs")})
     assert said(forward(world)) == [("taken", "already-upstream"), ("ours", "clean")]
 
@@ -379,7 +386,7 @@ def test_a_stack_that_was_merged_can_be_rebased_again(world: World) -> None:
     fork = begin(world)
     fork.commit("one", {"a.txt": numbered(l3="ours")})
     world.upstream.commit("v2", {"a.txt": numbered(l20="theirs")})
-    fork.git("reset", "-q", "--hard", forward(world).candidate.sha)  # type: ignore[union-attr]
+    fork.git("reset", "-q", "--hard", candidate(world))
     fork.commit("two", {"a.txt": numbered(l3="ours", l10="ours too", l20="theirs")})
     world.upstream.commit("v3", {"a.txt": numbered(l20="theirs", l28="theirs too")})
     merged, rebased = forward(world), world.carry()
