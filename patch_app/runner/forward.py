@@ -13,8 +13,9 @@ from . import commit, conflict, diff, stack, verdict
 from .attributes import Attributes
 from .attribution import words
 from .explain import MAX_COMMITS, Explainer
-from .fetch import COMMITS_ONLY, NO_BLOBS, ensure_commits, unreachable
+from .fetch import COMMITS_ONLY, NO_BLOBS, unreachable
 from .git import GitError
+from .ground import Ground
 from .history import Explorer, log, shallow_commits
 from .merge import NAMES, Merger
 from .records import (
@@ -58,6 +59,7 @@ class Forward:
         request: Request,
         history: History,
         *,
+        ground: Ground,
         commits: Commits,
         explainer: Explainer,
     ) -> None:
@@ -67,6 +69,7 @@ class Forward:
         self.repository = merger.repository
         self.request = request
         self.history = history
+        self.ground = ground
         self.commits = commits
         self.explainer = explainer
         self.head_tree = self.merger.tree_of(request.stack)
@@ -111,7 +114,10 @@ class Forward:
         except GitError as error:
             raise unreachable(error, "the pushed commit", self.fetcher.workspace.fork_url) from error
         own = log(commits, pushed, "--not", request.stack, request.target)
-        if not all(self._has(pushed, one) for one in (request.stack, request.target)) or len(own) > MORE:
+        if (
+            not all(self.ground.has(pushed, one) for one in (request.stack, request.target))
+            or len(own) > MORE
+        ):
             raise Problem(
                 "continue",
                 "What was pushed, %s, is not %s with %s merged into it. Merge the two and push again."
@@ -138,8 +144,8 @@ class Forward:
 
     def _bases(self) -> List[str]:
         """The merge bases of the stack and the target, in the history that is at hand or in all of it."""
-        found = self._common()
-        if len(found) == 1 and all(self._has(self.request.target, edge) for edge in self.history.edges):
+        found = self.ground.common(self.request.stack, [self.request.target])
+        if len(found) == 1 and all(self.ground.has(self.request.target, edge) for edge in self.history.edges):
             return found  # there may be more below, but none beside it
         commits, request = self.explorer.repository, self.request
         for remote, spec in (
@@ -150,7 +156,7 @@ class Forward:
                     self.fetcher.fetch(commits, remote, [spec], "--filter=" + COMMITS_ONLY, "--unshallow")
                 except GitError as error:
                     raise unreachable(error, "the history", self.fetcher.workspace.fork_url) from error
-        found = self._common()
+        found = self.ground.common(self.request.stack, [self.request.target])
         if not found:
             raise Problem(
                 "base",
@@ -160,25 +166,15 @@ class Forward:
             )
         return found
 
-    def _common(self, *names: str) -> List[str]:
-        pair = names or (self.request.stack, self.request.target)
-        out = self.explorer.repository.result("merge-base", "--all", *pair, ok=(0, 1)).stdout
-        return out.decode("ascii").split()
-
-    def _has(self, newer: str, older: str) -> bool:
-        ok = (0, 1, 128)  # 128: a commit that was cut off
-        asked = ("merge-base", "--is-ancestor", older, newer)
-        return self.explorer.repository.result(*asked, ok=ok).code == 0
-
     def _base_tree(self, bases: Sequence[str]) -> str:
         """The tree to merge from: the merge base's, or that of the merge of several."""
-        ensure_commits(self.fetcher, self.repository, bases)
+        self.ground.fetch(bases)
         tree = self.merger.tree_of(bases[0])
         for number, one in enumerate(bases[1:], 1):
-            below = self._common(one, *bases[:number])
+            below = self.ground.common(one, bases[:number])
             if len(below) != 1:
                 raise self._too_many(bases)
-            ensure_commits(self.fetcher, self.repository, below)
+            self.ground.fetch(below)
             merged = self.merger.apply(self.merger.tree_of(one), self.merger.tree_of(below[0]), tree)
             if not merged.clean:
                 raise self._too_many(bases)

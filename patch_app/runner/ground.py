@@ -41,7 +41,7 @@ class Ground:
             GitError: where git fails.
         """
         edges = list(dict.fromkeys(edge for found, _ in standings for edge in found))
-        kept = tuple(one for one in edges if not any(self._has(other, one) for other in edges))
+        kept = tuple(one for one in edges if not any(self.has(other, one) for other in edges))
         for found, tree in standings:
             if found == kept:
                 return found, tree
@@ -57,7 +57,8 @@ class Ground:
         found = self.commits.result("merge-base", "--all", one, *others, ok=(0, 1)).stdout
         return found.decode("ascii").split()
 
-    def _has(self, one: str, other: str) -> bool:
+    def has(self, one: str, other: str) -> bool:
+        """Whether a commit has another in its history; no where that was cut off. Raises GitError."""
         if one == other:
             return False
         key = (one, other)

@@ -107,16 +107,20 @@ class Runner:
         stack.check_installed_paths(repository, request, history.base, request.target)
         attribution = Attribution(self.fetcher, upstream, request.target, merger)
         explainer = Explainer(upstream, attribution)
+        ground = self._ground(explorer, merger)
         if request.strategy == MERGE:
             self._enter("carry")
-            forward = Forward(explorer, merger, request, history, commits=commits, explainer=explainer)
+            forward = Forward(
+                explorer, merger, request, history, ground=ground, commits=commits, explainer=explainer
+            )
             carried = self._done(merger, history, forward.merge(self.progress))
         else:
-            parts = self._arrange(explorer, merger, history, commits)
+            parts = self._arrange(ground, merger, history, commits)
             self._fetch_blobs(repository, history, parts)
             self._enter("carry")
             if request.pushed is not None:
                 carried = self._continue(explorer, merger, history, parts, request.pushed)
+                carried = carried._replace(outcomes=tuple(explainer.named(carried.outcomes)))
             else:
                 recorded = Resolutions(self.fetcher, repository, request.resolutions)
                 carrier = Carrier(merger, request, parts, explainer, resolutions=recorded)
@@ -155,16 +159,17 @@ class Runner:
         self.facts = self.facts._replace(recorded=recorded)
         return carried
 
+    def _ground(self, explorer: Explorer, merger: Merger) -> Ground:
+        def fetch(names: Sequence[str]) -> None:
+            ensure_commits(self.fetcher, merger.repository, names)
+
+        return Ground(explorer.repository, merger, fetch)
+
     def _arrange(
-        self, explorer: Explorer, merger: Merger, history: History, commits: stack.Commits
+        self, ground: Ground, merger: Merger, history: History, commits: stack.Commits
     ) -> stack.Stack:
         repository = merger.repository
         self.fetcher.blobs(repository, stack.blobs_of_merges(repository, merger, history, commits))
-
-        def fetch(names: Sequence[str]) -> None:
-            ensure_commits(self.fetcher, repository, names)
-
-        ground = Ground(explorer.repository, merger, fetch)
         return stack.arrange(merger, ground, history, commits, self.request)
 
     def _fetch_blobs(self, repository: Git, history: History, parts: stack.Stack) -> None:

@@ -147,6 +147,20 @@ def test_the_apps_own_files_come_back_where_they_were_left_out(world: World) -> 
     assert (whole.bundle, whole.installed is not None) == (None, True)
 
 
+def test_a_patch_that_upstream_took_is_named_and_not_dropped(world: World) -> None:
+    world.upstream.commit("first", {"a.txt": numbered()})
+    fork = world.fork_now()
+    fork.commit("ours", {"b.txt": "ours\n"})
+    fork.commit("taken", {"a.txt": numbered(l3="taken")})
+    took = world.upstream.commit("took it", {"a.txt": numbered(l3="taken")})
+    fork.git("fetch", "-q", str(world.upstream.path), "main")
+    fork.git("tag", "release", "FETCH_HEAD")
+    by_hand(world, "main~1")
+    report = go_on(world)
+    assert said(report) == [("ours", "clean"), ("taken", "already-upstream")]
+    assert [one.sha for one in report.patches[1].upstream_commits] == [took]
+
+
 def test_nothing_was_left_of_the_stack(world: World) -> None:
     stack(world)
     world.fork.git("branch", "carry", "release")
