@@ -15,7 +15,9 @@ from typing import Annotated, Any, Final, Self
 from pydantic import BeforeValidator, Field, StrictBool, field_validator, model_validator
 
 from patch_app.core import refnames, toml_problems
-from patch_app.core.durations import DAY, Duration, in_words
+from patch_app.core.configuration_check import Check
+from patch_app.core.configuration_values import CONTROL, bounded, quoted
+from patch_app.core.durations import DAY, Duration
 from patch_app.core.model import Model
 from patch_app.core.names import DEFAULT_PREFIX
 from patch_app.core.toml_problems import ConfigurationError, Problem
@@ -40,18 +42,14 @@ __all__ = [
 ]
 
 MAX_MINIMUM_AGE: Final = 90 * DAY
-# a job on GitHub's runners ends after 6 hours; ours must end before that to say what it saw
-MAX_TIMEOUT: Final = 5 * 3600
 # all inputs of a dispatch share 65,535 characters (GitHub); checks travel in one of them
 MAX_CHECKS_JSON: Final = 32_000
 MAX_STACKS: Final = 20
 MAX_CHECKS: Final = 20
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}")
-_CHECK_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 _.+-]{0,58}[A-Za-z0-9_.+-])?")
 _PREFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}(?:/[A-Za-z0-9][A-Za-z0-9_-]{0,39})?")
 _OID = re.compile(r"[0-9a-f]{40}")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
 class Approve(StrEnum):
@@ -110,14 +108,14 @@ class Upstream(Model):
     @field_validator("tags")
     @classmethod
     def _tags(cls, value: str | None) -> str | None:
-        if value is not None and _CONTROL.search(value):
+        if value is not None and CONTROL.search(value):
             raise ValueError("a tag pattern holds no control characters")
         return value
 
     @field_validator("minimum_age")
     @classmethod
     def _minimum_age(cls, value: int) -> int:
-        return _bounded(value, 0, MAX_MINIMUM_AGE)
+        return bounded(value, 0, MAX_MINIMUM_AGE)
 
 
 class Stack(Model):
@@ -161,60 +159,6 @@ class Stack(Model):
         if value == "patches":
             raise ValueError('the strategy "patches" isn\'t there yet; what there is: rebase, merge')
         return value
-
-
-class Check(Model):
-    """One command that is run on the carried tree, in a job of its own without permissions."""
-
-    name: str = Field(description="Name of the check, and of its job: `check <name>`.")
-    run: str = Field(min_length=1, max_length=4000, description="What is run, by `bash`.")
-    working_directory: str = Field(".", max_length=400, description="Directory within the repository.")
-    timeout: Duration = Field(1800, description='After that the check has failed; at most `"5h"`.')
-    sparse: tuple[str, ...] = Field(
-        (),
-        max_length=50,
-        description="Directories within the repository that the check needs: these, and the files directly "
-        "in the directories above them, are fetched and written. Default: all.",
-    )
-
-    @field_validator("name")
-    @classmethod
-    def _name(cls, value: str) -> str:
-        if not _CHECK_NAME.fullmatch(value):
-            raise ValueError(
-                "a check's name is 1 to 60 letters, digits, spaces and _ . + -, "
-                "starting with a letter or digit, not ending with a space"
-            )
-        return value
-
-    @field_validator("run")
-    @classmethod
-    def _run(cls, value: str) -> str:
-        if _CONTROL.search(value):
-            raise ValueError("a command holds no control characters")
-        return value
-
-    @field_validator("working_directory")
-    @classmethod
-    def _working_directory(cls, value: str) -> str:
-        if not _is_within(value):
-            raise ValueError("a working directory is a path within the repository, with no `..` in it")
-        return value
-
-    @field_validator("sparse")
-    @classmethod
-    def _sparse(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for one in value:
-            if not _is_within(one) or {"", "."} & set(one.split("/")) or len(one) > 400:
-                raise ValueError(
-                    f"{_quoted(one[:100])} is no directory within the repository, written like codex-rs/core"
-                )
-        return value
-
-    @field_validator("timeout")
-    @classmethod
-    def _timeout(cls, value: int) -> int:
-        return _bounded(value, 1, MAX_TIMEOUT)
 
 
 class RequiredCheck(Model):
@@ -269,7 +213,7 @@ class Promotion(Model):
     @classmethod
     def _approve(cls, value: Any) -> Any:
         if value in ("command", "auto"):
-            raise ValueError(f"approval by {_quoted(value)} isn't there yet; what there is: review, merge")
+            raise ValueError(f"approval by {quoted(value)} isn't there yet; what there is: review, merge")
         return value
 
     @model_validator(mode="after")
@@ -277,7 +221,7 @@ class Promotion(Model):
         seen = [(one.name, one.app, one.workflow) for one in self.required_checks]
         for name, app, workflow in seen:
             if seen.count((name, app, workflow)) > 1:
-                raise ValueError(f"the check {_quoted(name)} is required twice")
+                raise ValueError(f"the check {quoted(name)} is required twice")
         return self
 
 
@@ -318,7 +262,7 @@ class Configuration(Model):
     @classmethod
     def _stacks(cls, value: tuple[Stack, ...]) -> tuple[Stack, ...]:
         for branch in _repeated(one.branch for one in value):
-            name = "the default branch" if branch is None else _quoted(branch)
+            name = "the default branch" if branch is None else quoted(branch)
             raise ValueError(f"two stacks have the branch {name}")
         return value
 
@@ -326,7 +270,7 @@ class Configuration(Model):
     @classmethod
     def _checks(cls, value: tuple[Check, ...]) -> tuple[Check, ...]:
         for name in _repeated(one.name.lower() for one in value):
-            raise ValueError(f"two checks have the name {_quoted(str(name))} (upper and lower case are one)")
+            raise ValueError(f"two checks have the name {quoted(str(name))} (upper and lower case are one)")
         if len(json.dumps([one.model_dump() for one in value])) > MAX_CHECKS_JSON:
             raise ValueError(f"all checks together are larger than {MAX_CHECKS_JSON} characters")
         return value
@@ -336,7 +280,7 @@ class Configuration(Model):
         for one in self.stack:
             if one.branch is not None and f"{one.branch}/".startswith(f"{self.branches.prefix}/"):
                 raise ValueError(
-                    f"the branch {_quoted(one.branch)} lies under {self.branches.prefix}/, "
+                    f"the branch {quoted(one.branch)} lies under {self.branches.prefix}/, "
                     "where the App makes its own branches"
                 )
         return self
@@ -369,22 +313,6 @@ def stack_of(configuration: Configuration, branch: str) -> Stack:
     """
     known = {one.branch: one for one in configuration.stack}
     return known.get(branch) or known.get(None) or Stack(branch=branch)
-
-
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
-
-
-def _is_within(path: str) -> bool:
-    parts = path.split("/")
-    bad = not path or path.startswith("/") or ".." in parts or ".git" in (part.lower() for part in parts)
-    return not (bad or "\\" in path or "\n" in path or _CONTROL.search(path))
-
-
-def _bounded(value: int, low: int, high: int) -> int:
-    if not low <= value <= high:
-        raise ValueError(f"must be from {in_words(low)} to {in_words(high)}")
-    return value
 
 
 def _repeated(values: Iterable[str | None]) -> list[str | None]:
