@@ -16,6 +16,7 @@ from pydantic import BeforeValidator, Field, StrictBool, field_validator, model_
 
 from patch_app.core import refnames, toml_problems
 from patch_app.core.configuration_check import Check
+from patch_app.core.configuration_resolver import Resolver
 from patch_app.core.configuration_values import CONTROL, bounded, quoted
 from patch_app.core.durations import DAY, Duration
 from patch_app.core.model import Model
@@ -33,6 +34,7 @@ __all__ = [
     "Problem",
     "Promotion",
     "RequiredCheck",
+    "Resolver",
     "Stack",
     "Upstream",
     "Workflows",
@@ -254,6 +256,7 @@ class Configuration(Model):
     upstream: Upstream = Upstream()
     stack: tuple[Stack, ...] = Field((), max_length=MAX_STACKS)
     check: tuple[Check, ...] = Field((), max_length=MAX_CHECKS)
+    resolver: Resolver | None = None
     promotion: Promotion = Promotion()
     candidate: Candidate = Candidate()
     branches: Branches = Branches()

@@ -7,14 +7,14 @@ from typing import Final
 
 from pydantic import Field, field_validator
 
-from patch_app.core.configuration_values import CONTROL, bounded, is_within, quoted
+from patch_app.core.configuration_values import CONTROL, bounded, is_directory, is_within, quoted
 from patch_app.core.durations import Duration
 from patch_app.core.model import Model
 
 # a job on GitHub's runners ends after 6 hours; ours must end before that to say what it saw
 MAX_TIMEOUT: Final = 5 * 3600
 
-_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 _.+-]{0,58}[A-Za-z0-9_.+-])?")
+NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 _.+-]{0,58}[A-Za-z0-9_.+-])?")
 
 
 class Check(Model):
@@ -34,7 +34,7 @@ class Check(Model):
     @field_validator("name")
     @classmethod
     def _name(cls, value: str) -> str:
-        if not _NAME.fullmatch(value):
+        if not NAME.fullmatch(value):
             raise ValueError(
                 "a check's name is 1 to 60 letters, digits, spaces and _ . + -, "
                 "starting with a letter or digit, not ending with a space"
@@ -59,7 +59,7 @@ class Check(Model):
     @classmethod
     def _sparse(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for one in value:
-            if not is_within(one) or {"", "."} & set(one.split("/")) or len(one) > 400:
+            if not is_directory(one):
                 raise ValueError(
                     f"{quoted(one[:100])} is no directory within the repository, written like codex-rs/core"
                 )

@@ -17,6 +17,7 @@ _TABLES: Final[tuple[tuple[str, type[Model]], ...]] = (
     ("[upstream]", c.Upstream),
     ("[[stack]]", c.Stack),
     ("[[check]]", c.Check),
+    ("[resolver]", c.Resolver),
     ("[promotion]", c.Promotion),
     ("[candidate]", c.Candidate),
     ("[branches]", c.Branches),
@@ -65,7 +66,7 @@ def _rows(model: type[Model]) -> str:
 
 
 def _value(name: str, value: Any) -> str:
-    if value is None:
+    if value in (None, ""):
         return ""
     if name in _DURATIONS:
         value = in_words(value)

@@ -24,6 +24,11 @@ def is_within(path: str) -> bool:
     return not (bad or "\\" in path or "\n" in path or CONTROL.search(path))
 
 
+def is_directory(path: str) -> bool:
+    """Whether a path names something below the root, written like `codex-rs/core`."""
+    return is_within(path) and not {"", "."} & set(path.split("/")) and len(path) <= 400
+
+
 def bounded(value: int, low: int, high: int) -> int:
     """A duration in seconds. Raises ValueError with the bounds in words."""
     if not low <= value <= high:

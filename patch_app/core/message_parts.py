@@ -11,7 +11,7 @@ from typing import Final
 
 from patch_app.core import markdown, patch_table
 from patch_app.core.attempt import Attempt
-from patch_app.core.report import Report
+from patch_app.core.report import Report, Resolution
 
 # a range-diff in less than this says nothing
 _LEAST_DIFF: Final = 1000
@@ -73,7 +73,7 @@ def _diffs(report: Report) -> list[tuple[str, str]]:
     """What was made of conflicts first: that is what nobody has reviewed for this release."""
     found = [
         (
-            f"Resolution used in patch {number}, of {one.source[:10]}: {markdown.line(one.path, 120)}",
+            f"Resolution used in patch {number}, {_whose(one)}: {markdown.line(one.path, 120)}",
             one.diff,
         )
         for number, patch in enumerate(report.patches, 1)
@@ -84,6 +84,12 @@ def _diffs(report: Report) -> list[tuple[str, str]]:
         for number, patch in enumerate(report.patches, 1)
         if patch.range_diff
     ]
+
+
+def _whose(resolution: Resolution) -> str:
+    if resolution.by is not None:
+        return f"by the resolver {markdown.line(resolution.by, 60)}"
+    return f"of {(resolution.source or '')[:10]}"
 
 
 def _most(render: Callable[[int], str], high: int, limit: int) -> int:

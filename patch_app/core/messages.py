@@ -14,7 +14,7 @@ from patch_app.core.attempt import Attempt, Stage
 from patch_app.core.configuration import Approve
 from patch_app.core.markdown import code, inline
 from patch_app.core.message_parts import commit
-from patch_app.core.report import Patch, Report, Verdict
+from patch_app.core.report import Patch, Report, Resolver, Verdict
 
 CheckStatus: TypeAlias = Literal["queued", "in_progress", "completed"]
 Conclusion: TypeAlias = Literal[
@@ -60,9 +60,10 @@ def _verdict(attempt: Attempt) -> str:
             else "**The patch of"
         )
         are = "are" if len(patches) != 1 else "is"
+        sum_of_all = patch_table.summed(patches) or "nothing to carry"
         return (
             f"{whole} {code(attempt.stack)} {are} accounted for on {code(attempt.tag)}**: "
-            f"{patch_table.summed(patches) or 'nothing to carry'}.{_merges(attempt, report)}{_notes(report)}"
+            f"{sum_of_all}.{_merges(attempt, report)}{_notes(attempt, report)}"
         )
     stopped = conflicted(report)
     if stopped is None:
@@ -72,7 +73,7 @@ def _verdict(attempt: Attempt) -> str:
     number, patch = stopped
     return (
         f"**Patch {number} of {len(patches)} of {code(attempt.stack)} conflicts with {code(attempt.tag)}**: "
-        f"{inline(patch.subject, 200)} ({patch_table.summed(patches)}).{_notes(report)}"
+        f"{inline(patch.subject, 200)} ({patch_table.summed(patches)}).{_notes(attempt, report)}"
     )
 
 
@@ -85,15 +86,29 @@ def _merges(attempt: Attempt, report: Report) -> str:
     return f" Left out: {patch_table.counted(len(report.merges), 'merge commit')}, {own}."
 
 
-def _notes(report: Report) -> str:
+def _notes(attempt: Attempt, report: Report) -> str:
     added = ", ".join(f"{one.sha[:10]} {one.subject}" for one in report.added[:10])
     more = f" and {len(report.added) - 10} more" if len(report.added) > 10 else ""
     said = [f"About the stack: {inline(note, 2000)}." for note in report.notes]
     said += [f"Added by a person: {inline(added, 1000)}{more}."] if added else []
+    if report.resolver:
+        said.append(_resolver(attempt, report.resolver))
     if report.resolutions:
         kept = patch_table.counted(report.resolutions.learned, "resolution")
-        said.append(f"Kept for the next release, once this is promoted: {kept} of what was pushed.")
+        said.append(f"Kept for the next release, once this is promoted: {kept} of this stack.")
     return "".join(f"\n\n{one}" for one in said)
+
+
+def _resolver(attempt: Attempt, told: Resolver) -> str:
+    """Nobody has seen yet what it made: a person must, and what it said is there to be read."""
+    answers = [
+        f"settled {patch_table.counted(told.settled, 'conflict')}" if told.settled else "",
+        f"had no answer that could be taken for {told.refused}" if told.refused else "",
+    ]
+    what = " and ".join(one for one in answers if one) or "was asked about no conflict"
+    where = f". What it said is in `resolver.log` of {commit(attempt, attempt.inbox)}" if told.log else ""
+    look = ": look at each line of that" if told.settled else ""
+    return f"The resolver {inline(told.name, 60)} {what}{look}{where}."
 
 
 def conflicted(report: Report) -> tuple[int, Patch] | None:

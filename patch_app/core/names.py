@@ -14,6 +14,8 @@ RUNNER_REF: Final = f"{NAMESPACE}/runner"
 WORKFLOW_PATH: Final = ".github/workflows/patch-maintenance.yml"
 CONFIGURATION_PATH: Final = ".github/patch-app.toml"
 INSTALLED_PATHS: Final = (WORKFLOW_PATH, CONFIGURATION_PATH)
+CARRY_JOBS: Final = frozenset({"carry", "carry resolved"})
+"""Jobs of that workflow whose check runs may vouch for a report. None of them executes foreign code."""
 INSTALLED_TRAILER: Final = "Patch-App-Installed: true"
 DEFAULT_PREFIX: Final = "patch-app"
 ZERO: Final = "0" * 40

@@ -88,13 +88,22 @@ class UpstreamCommit(Part):
 
 
 class Resolution(Part):
-    """A recorded resolution, used for one path: its id, the commit that it was learned from, and the diff
-    from the conflict with its markers to what was made of it."""
+    """A resolution, used for one path, with the diff from the conflict to what was made of it.
 
-    id: Oid
+    A recorded one has its id and the commit that it was learned from, one of the resolver the name in `by`.
+    """
+
+    id: Oid | None
     path: Path
-    source: Oid
+    source: Oid | None
     diff: Annotated[str, StringConstraints(max_length=60_000)]
+    by: Short | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if {self.id is None, self.source is None} != {self.by is not None}:
+            raise ValueError("a resolution was recorded, or it is the resolver's")
+        return self
 
 
 class Patch(Part):
@@ -179,6 +188,16 @@ class Recorded(Part):
     learned: Annotated[int, Field(ge=1)]
 
 
+class Resolver(Part):
+    """The fork's resolver: how many conflicts it settled, how many answers were none or not taken, and
+    whether the inbox commit has what it said."""
+
+    name: Short
+    settled: Count
+    refused: Count
+    log: bool
+
+
 class BundlePart(Part):
     """One file of the bundle: path in the inbox commit, size in bytes, SHA-256 in hex."""
 
@@ -256,6 +275,8 @@ class Report(Part):
     added: Annotated[tuple[UpstreamCommit, ...], Field(max_length=2000)]
     """Commits that a person pushed beside the patches."""
     resolutions: Recorded | None = None
+    resolver: Resolver | None = None
+    """Who was asked about conflicts; null where nobody was."""
     range_diff: Annotated[str, StringConstraints(max_length=60_000)] | None
     bundle: Bundle | None
     checks: Annotated[tuple[Check, ...], Field(max_length=50)]

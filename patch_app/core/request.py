@@ -15,7 +15,7 @@ INPUTS_LIMIT = 65_535
 
 
 class RequestTooLargeError(ValueError):
-    """The configured checks are longer than GitHub takes as input of a run (65,535 characters)."""
+    """The configured commands are longer than GitHub takes as input of a run (65,535 characters)."""
 
 
 def request(attempt: Attempt, upstream_git_url: str) -> str:
@@ -26,6 +26,7 @@ def request(attempt: Attempt, upstream_git_url: str) -> str:
     if attempt.target is None or attempt.stack_head is None:
         raise ValueError("a request needs the target and the stack's head")
     stack = configuration.stack_of(attempt.configuration, attempt.stack)
+    resolver = attempt.configuration.resolver
     text = json.dumps(
         {
             "schema": 1,
@@ -54,11 +55,12 @@ def request(attempt: Attempt, upstream_git_url: str) -> str:
                 }
                 for check in attempt.configuration.check
             ],
+            **({"resolver": resolver.model_dump()} if resolver else {}),
         },
         separators=(",", ":"),
     )
     if len(text) > INPUTS_LIMIT - len(attempt.id):
         raise RequestTooLargeError(
-            f"the run's request has {len(text)} characters; shorten the checks' commands"
+            f"the run's request has {len(text)} characters; shorten the commands of checks and resolver"
         )
     return text

@@ -55,6 +55,7 @@ def report_problem(attempt: Attempt, run: RunFact, inbox: Inbox, facts: Facts) -
         _patches_problem(report, facts)
         or _pushed_problem(attempt, report, facts)
         or _strategy_problem(attempt, report)
+        or _resolver_problem(attempt, report)
         or _result_problem(attempt, report)
     )
 
@@ -130,6 +131,17 @@ def _strategy_problem(attempt: Attempt, report: Report) -> str | None:
     if report.candidate is not None and report.bundle is None and attempt.pushed is None:
         return "the report has no bundle of the merge"
     return None
+
+
+def _resolver_problem(attempt: Attempt, report: Report) -> str | None:
+    """Only the resolver that the attempt began with settles conflicts, and says so."""
+    ours = attempt.configuration.resolver
+    told = {one.by for patch in report.patches for one in patch.resolution if one.by is not None}
+    told |= {report.resolver.name} if report.resolver else set()
+    wrong = told - ({ours.name} if ours else set())
+    if wrong:
+        return f"the report has a resolver, {min(wrong)}, that the configuration doesn't"
+    return "the report has answers of a resolver and doesn't say so" if told and not report.resolver else None
 
 
 def _result_problem(attempt: Attempt, report: Report) -> str | None:

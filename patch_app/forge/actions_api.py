@@ -12,7 +12,7 @@ that has the protocol's methods, e.g. a scripted one.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -83,6 +83,8 @@ class StartedJob:
     # also the id of the job's check run
     id: int
     token: str
+    # those of the job's environment
+    secrets: Mapping[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"StartedJob(id={self.id})"
@@ -118,14 +120,20 @@ class RunSink(Protocol):
         """The first job is about to start: the run is `in_progress`. Errors: KeyError for an unknown run."""
 
     def job_started(
-        self, run_id: int, *, job_key: str, name: str, permissions: Mapping[str, str]
+        self,
+        run_id: int,
+        *,
+        job_key: str,
+        name: str,
+        permissions: Mapping[str, str],
+        environment: str | None = None,
     ) -> StartedJob:
         """Register a job as `in_progress` and mint its GITHUB_TOKEN.
 
         `job_key` is the key under `jobs:` (a matrix gives several jobs of one key), `name` the evaluated
         name, `permissions` what the workflow file gives this job (`{"contents": "write"}`; an empty
-        mapping is no permission but metadata). Errors: KeyError for an unknown run, ValueError for a
-        permission that GitHub does not know.
+        mapping is no permission but metadata), `environment` the name of its environment. Errors:
+        KeyError for an unknown run, ValueError for a permission that GitHub does not know.
         """
 
     def job_completed(

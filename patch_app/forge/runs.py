@@ -225,7 +225,13 @@ class Sink(RunSink):
         return job
 
     def job_started(
-        self, run_id: int, *, job_key: str, name: str, permissions: Mapping[str, str]
+        self,
+        run_id: int,
+        *,
+        job_key: str,
+        name: str,
+        permissions: Mapping[str, str],
+        environment: str | None = None,
     ) -> StartedJob:
         """See RunSink."""
         granted = {key.replace("-", "_"): level for key, level in permissions.items()}
@@ -251,7 +257,8 @@ class Sink(RunSink):
             _emit_job(core, repo, run, job, "queued")
             emit_check(core, repo, repo.checks[job.id], "created", ACTIONS_BOT)
             _emit_job(core, repo, run, job, "in_progress")
-        return StartedJob(id=job.id, token=token)
+            secrets = dict(repo.secrets.get((environment or "").lower(), {}))
+        return StartedJob(id=job.id, token=token, secrets=secrets)
 
     def job_completed(
         self,

@@ -328,6 +328,11 @@ class Forge:
             repo = self.repository(full_name)
             runs.press(self.core, repo, repo.checks[check_id], identifier, by)
 
+    def set_secret(self, full_name: str, environment: str, name: str, value: str) -> None:
+        """Give an environment of a repository a secret, as its settings page does."""
+        with self.core.transaction():
+            self.repository(full_name).secrets.setdefault(environment.lower(), {})[name.upper()] = value
+
     # -- reading -------------------------------------------------------------------------------------------
 
     def dump(self, full_name: str) -> str:

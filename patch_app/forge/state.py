@@ -262,6 +262,8 @@ class Repository:
     rules: dict[str, list[Json]] = field(default_factory=dict)
     # branch -> slugs of Apps and logins that the rules don't hold
     bypass: dict[str, list[str]] = field(default_factory=dict)
+    # name of an environment in lower case -> its secrets
+    secrets: dict[str, dict[str, str]] = field(default_factory=dict)
     labels: dict[str, Label] = field(default_factory=dict)
     issues: dict[int, Issue] = field(default_factory=dict)
     releases: dict[int, Release] = field(default_factory=dict)

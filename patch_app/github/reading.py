@@ -147,7 +147,7 @@ async def _run(client: Client, repository: str, run: dict[str, Any], name: str) 
     )
     vouches: list[str] = []
     for job in jobs:
-        if job["name"] == "carry" and job["status"] == "completed":
+        if job["name"] in names.CARRY_JOBS and job["status"] == "completed":
             notes = await client.get_all(f"/repos/{repository}/check-runs/{job['id']}/annotations")
             vouches += [note["message"].strip() for note in notes if note.get("title") == ANNOTATION]
     artifacts = []

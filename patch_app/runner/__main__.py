@@ -1,7 +1,10 @@
-"""Entry of both jobs: `carry` and `check`. Reads the environment, ends with a report, prints no foreign text.
+"""Entry of all jobs: `carry`, `resolve`, `carry-resolved` and `check`.
+
+Reads the environment, ends with a report, prints no foreign text.
 
 Standard output is where Actions looks for workflow commands, so in the carry job nothing out of a repository
-is ever written to it: a commit's subject could else forge the notice that names our inbox commit.
+is ever written to it: a commit's subject could else forge the notice that names our inbox commit. A carry
+that ends in a conflict hands nothing over where the fork has a resolver: `carry-resolved` will, in any case.
 """
 
 from __future__ import annotations
@@ -11,11 +14,12 @@ import signal
 import sys
 import time
 from types import FrameType
-from typing import Dict, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
-from . import check_job, deliver, report, request, summary
+from . import check_job, deliver, report, request, resolve_job, resolver, summary
+from .git import Scrubber
 from .job import Job, Runner, as_problem
-from .records import Problem, Request
+from .records import MERGE, Problem, Request
 from .workspace import Workspace
 
 NOTICE = "::notice title=patch-app-inbox::"
@@ -23,11 +27,13 @@ NOTICE = "::notice title=patch-app-inbox::"
 
 def main(arguments: List[str], environment: Mapping[str, str]) -> int:
     """Runs one job. 0: handed over (or the check passed); 1: not; 2: called in a wrong way."""
-    if arguments == ["carry"]:
-        return carry(environment)
+    if arguments in (["carry"], ["carry-resolved"]):
+        return carry(environment, is_last=arguments == ["carry-resolved"])
+    if arguments == ["resolve"]:
+        return resolve(environment)
     if arguments == ["check"]:
         return check(environment)
-    sys.stderr.write("usage: python3 -m patch_app_runner carry|check\n")
+    sys.stderr.write("usage: python3 -m patch_app_runner carry|resolve|carry-resolved|check\n")
     return 2
 
 
@@ -58,8 +64,11 @@ def run_attempt(environment: Mapping[str, str]) -> int:
     return int(value) if value.isdigit() and len(value) < 10 else 1
 
 
-def carry(environment: Mapping[str, str]) -> int:
-    """The carry job: report and bundle end up in the inbox, whatever happened before."""
+def carry(environment: Mapping[str, str], *, is_last: bool) -> int:
+    """A carry job: report and bundle end up in the inbox, whatever happened before.
+
+    The last one has what the resolver handed on; the one before it leaves a conflict to the resolver.
+    """
     token = take_token(environment)
     try:
         url = fork_url(environment)
@@ -73,7 +82,7 @@ def carry(environment: Mapping[str, str]) -> int:
         with Workspace(
             url, upstream, token=token, parent=environment.get("RUNNER_TEMP") or None
         ) as workspace:
-            return _carry(workspace, parsed, wrong, attempt, environment)
+            return _carry(workspace, parsed, wrong, attempt, environment, is_last=is_last)
     except Exception as error:  # noqa: BLE001 - a full disk ends here: there is still the log
         found = as_problem(error, "deliver", lambda value: value.replace(token, "***") if token else value)
         say(
@@ -97,13 +106,20 @@ def _carry(
     problem: Optional[Problem],
     attempt: str,
     environment: Mapping[str, str],
+    *,
+    is_last: bool,
 ) -> int:
     run = run_of(environment)
     if parsed is None:
         facts = report.Facts(attempt=attempt, run=run)
         job = Job(report.build(facts, problem), None, None)
     else:
-        job = Runner(workspace, parsed, run=run, progress=progress).run()
+        settler = resolver.handed(parsed, environment.get("PATCH_APP_ANSWERS", "")) if is_last else None
+        job = Runner(workspace, parsed, run=run, progress=progress, resolver=settler).run()
+        if not is_last and is_asked(parsed, job.report):
+            append(environment.get("GITHUB_OUTPUT"), "resolver=asked\n")
+            say("patch_app: conflict, the resolver is asked")
+            return 0
     if job.bundle is None and not job.report["resolutions"]:
         workspace.free()
     ref = deliver.inbox_ref(attempt, run_attempt(environment))
@@ -122,13 +138,18 @@ def _carry(
     return 1 if job.report["status"] == "error" else 0
 
 
+def is_asked(request: Request, found: Dict[str, Any]) -> bool:
+    """Whether the resolver gets to see the conflict: there is one of each, and no merge of the release."""
+    return request.resolver is not None and request.strategy != MERGE and found["status"] == "conflict"
+
+
 def hand_over(workspace: Workspace, job: Job, ref: str, date: int, object_format: str) -> Tuple[Job, str]:
     """Pushes what there is; where the bundle is refused, the report alone, as an error. Raises on a second
     refusal."""
     try:
         inbox = deliver.deliver(
             workspace, job.report, job.bundle,
-            ref=ref, date=date, object_format=object_format, source=job.repository,
+            ref=ref, date=date, object_format=object_format, source=job.repository, said=job.said,
         )  # fmt: skip
     except Exception as error:
         if job.bundle is None:
@@ -142,6 +163,7 @@ def hand_over(workspace: Workspace, job: Job, ref: str, date: int, object_format
             "conflict": None,
             "bundle": None,
             "resolutions": None,
+            "resolver": None,
             "error": {"stage": found.stage, "message": found.message},
         }
         say("::warning title=patch_app::the bundle could not be pushed; the report goes alone")
@@ -152,23 +174,44 @@ def hand_over(workspace: Workspace, job: Job, ref: str, date: int, object_format
     return job, inbox
 
 
+def resolve(environment: Mapping[str, str]) -> int:
+    """The resolver's job: its answers become the job's output."""
+
+    def work(workspace: Workspace, parsed: Request) -> int:
+        line = resolve_job.run(workspace, parsed, environment.get(resolve_job.KEY) or None)
+        append(environment.get("GITHUB_OUTPUT"), "answers=%s\n" % line)
+        return 0
+
+    return run_foreign(environment, "resolver", "the resolver could not be asked", work)
+
+
 def check(environment: Mapping[str, str]) -> int:
     """The check job: its exit status is the check's result."""
-    token = take_token(environment)
-    scrub = str
+
+    def work(workspace: Workspace, parsed: Request) -> int:
+        inbox = request.oid(environment.get("PATCH_APP_INBOX"), "PATCH_APP_INBOX")
+        name = environment.get("PATCH_APP_CHECK", "")
+        return check_job.run(workspace, parsed, inbox, name, workspace.path("tree"))
+
+    return run_foreign(environment, "checks", "the check could not be run", work)
+
+
+def run_foreign(
+    environment: Mapping[str, str], stage: str, sorry: str, work: Callable[[Workspace, Request], int]
+) -> int:
+    """A job that executes foreign code: what goes wrong is a sentence instead of a traceback."""
+    secrets = [one for one in (take_token(environment), environment.get(resolve_job.KEY)) if one]
+    os.environ.pop(resolve_job.KEY, None)
+    scrub = Scrubber(secrets)
     try:
         url = fork_url(environment)
         parsed = request.parse(environment.get("PATCH_APP_REQUEST", ""), environment.get("PATCH_APP_ATTEMPT"))
-        inbox = request.oid(environment.get("PATCH_APP_INBOX"), "PATCH_APP_INBOX")
-        parent = environment.get("RUNNER_TEMP") or None
+        parent, token = environment.get("RUNNER_TEMP") or None, environment.get("PATCH_APP_TOKEN") or None
         with Workspace(url, parsed.upstream, token=token, parent=parent) as workspace:
-            name = environment.get("PATCH_APP_CHECK", "")
-            return check_job.run(workspace, parsed, inbox, name, workspace.path("tree"))
-    except Exception as error:  # noqa: BLE001 - a sentence instead of a traceback
-        found = as_problem(
-            error, "checks", lambda value: value.replace(token, "***") if token else scrub(value)
-        )
-        say("::error title=patch_app::the check could not be run: " + plain(found.message))
+            return work(workspace, parsed)
+    except Exception as error:  # noqa: BLE001 - see above
+        found = as_problem(error, stage, scrub)
+        say("::error title=patch_app::%s: %s" % (sorry, plain(found.message)))
         return 1
 
 

@@ -15,6 +15,7 @@ from . import commit, conflict, diff, explain, outlook, verdict
 from .attributes import NAME, Attributes
 from .attribution import words
 from .fetch import commit_objects
+from .mapping import Made, Settled
 from .merge import NAMES, Merger
 from .records import (
     ALREADY_UPSTREAM,
@@ -35,7 +36,8 @@ from .records import (
     Request,
     Stage,
 )
-from .resolutions import Resolutions
+from .resolutions import Replayed, Resolutions
+from .resolver import Settler
 from .stack import Stack, install
 
 Progress = Callable[[str, int, int], None]
@@ -72,6 +74,7 @@ class Carrier:
         explainer: explain.Explainer,
         *,
         resolutions: Resolutions,
+        resolver: Settler,
     ) -> None:
         self.merger = merger
         self.repository = merger.repository
@@ -79,6 +82,8 @@ class Carrier:
         self.stack = stack
         self.explainer = explainer
         self.resolutions = resolutions
+        self.resolver = resolver
+        self.settled: List[Settled] = []
         directory = os.path.join(self.repository.directory, "attributes")
         self.attributes = Attributes(self.repository, directory)
         self._attributes_of = ""
@@ -137,15 +142,22 @@ class Carrier:
         return outcome, None, after
 
     def _unclean(self, patch: Patch, state: State) -> Step:
-        """A patch that does not apply: as recorded resolutions have it, or else the conflict."""
+        """A patch that does not apply: as recorded resolutions or the resolver have it, or the conflict."""
         named = self.merger.apply(patch.after, patch.before, state.tree, NAMES)
         replayed = self.resolutions.replay(named)
+        is_new = replayed.tree is None
+        if is_new:
+            found_now = self.resolver.settle(self.merger, patch, named, state.tip)
+            used = self.resolutions.bounded(found_now.used)
+            replayed = Replayed(found_now.tree, used, (*replayed.notes, *found_now.notes))
         if replayed.tree is None:
             outcome, found = self._conflicted(patch, named, state.tree)
             return outcome._replace(note=joined(outcome.note, *replayed.notes)), found, state
         # a commit even where nothing is left of the patch: that was somebody's decision, to be reviewed
         outcome, after = self._write(patch, replayed.tree, state.tree, [state])
         left = "nothing is left of the patch" if replayed.tree == state.tree else None
+        if is_new:
+            self.settled.append((patch, Made(after.tip, b"", state.tree, after.tree, ())))
         self.explainer.attribution.unclear.update(path for path, _ in named.stages)
         note = joined(*replayed.notes, left, outcome.note)
         return outcome._replace(verdict=RESOLVED, note=note, resolution=replayed.used), None, after

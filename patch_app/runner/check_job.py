@@ -7,7 +7,7 @@ import os
 import re
 import secrets
 import sys
-from typing import Any, BinaryIO, Dict, Mapping, Tuple
+from typing import Any, BinaryIO, Dict, Mapping, Optional, Tuple
 
 from . import bundle, checks
 from .deliver import REPORT
@@ -106,7 +106,7 @@ def unpack(
     return tip
 
 
-def run_loud(check: Check, tree: str) -> checks.Outcome:
+def run_loud(check: Check, tree: str, extra: Optional[Mapping[str, str]] = None) -> checks.Outcome:
     """Runs the check and shows its output. Workflow commands in it are switched off by a word it can't
     guess."""
     word = secrets.token_hex(16)
@@ -119,7 +119,7 @@ def run_loud(check: Check, tree: str) -> checks.Outcome:
 
     given: Mapping[str, str] = os.environ
     try:
-        return checks.run(check, tree, given, echo)
+        return checks.run(check, tree, given, echo, extra=extra)
     finally:
         print_line("\n::%s::" % word)
 

@@ -85,8 +85,10 @@ def run(
     given: Mapping[str, str],
     echo: Optional[Callable[[bytes], None]] = None,
     clock: Callable[[], float] = time.monotonic,
+    *,
+    extra: Optional[Mapping[str, str]] = None,
 ) -> Outcome:
-    """Runs the check's command in a shell that stops at the first failure.
+    """Runs the check's command in a shell that stops at the first failure. It gets `extra` as well.
 
     When time is up, or the command has ended, everything that it started is ended, see processes.py.
 
@@ -109,7 +111,7 @@ def run(
         subprocess.Popen(
             [*command, check.run],
             cwd=inside,
-            env=environment(given),
+            env={**environment(given), **(extra or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

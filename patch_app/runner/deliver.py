@@ -20,6 +20,7 @@ TRIES = 3
 PAUSE = 5.0
 REPORT = "report.json"
 RESOLUTIONS = "resolutions"
+SAID = "resolver.log"
 
 
 def inbox_ref(attempt: str, run_attempt: int) -> str:
@@ -32,10 +33,18 @@ def encode(report: Dict[str, Any]) -> bytes:
     return (json.dumps(report, indent=1, sort_keys=True, ensure_ascii=True) + "\n").encode("ascii")
 
 
-def inbox_commit(repository: Git, report: Dict[str, Any], bundle: Optional[Bundle], date: int) -> str:
-    """A root commit with the report, the bundle's parts and recorded resolutions. Raises GitError."""
-    blob = repository.line("hash-object", "-t", "blob", "-w", "--stdin", stdin=encode(report))
-    entries = [(REPORT, blob)]
+def inbox_commit(
+    repository: Git, report: Dict[str, Any], bundle: Optional[Bundle], date: int, said: str = ""
+) -> str:
+    """A root commit with the report, the bundle's parts, recorded resolutions and what the resolver said.
+
+    Raises GitError.
+    """
+    files = [(REPORT, encode(report)), *([(SAID, said.encode("utf-8", "backslashreplace"))] if said else [])]
+    entries = [
+        (name, repository.line("hash-object", "-t", "blob", "-w", "--stdin", stdin=content))
+        for name, content in files
+    ]
     for part in bundle.parts if bundle else ():
         path = os.path.join(bundle.directory if bundle else "", part.path)
         entries.append((part.path, repository.line("hash-object", "-t", "blob", "-w", "--no-filters", path)))
@@ -94,6 +103,7 @@ def deliver(
     object_format: str = "sha1",
     name: str = "inbox",
     source: Optional[Git] = None,
+    said: str = "",
     pause: Callable[[float], None] = time.sleep,
 ) -> str:
     """Pushes report and bundle, and gives the inbox commit's id. Raises Problem or GitError.
@@ -106,7 +116,7 @@ def deliver(
         alternates = os.path.join(repository.directory, "objects", "info", "alternates")
         with open(alternates, "w", encoding="utf-8") as file:
             file.write(os.path.join(source.directory, "objects") + "\n")
-    sha = inbox_commit(repository, report, bundle, date)
+    sha = inbox_commit(repository, report, bundle, date, said)
     push(repository, sha, ref, pause)
     return sha
 

@@ -19,6 +19,7 @@ from .merge import Merger
 from .recording import record
 from .records import MERGE, Carried, History, Problem, Request
 from .resolutions import Resolutions
+from .resolver import Settler
 from .workspace import Workspace
 
 Clock = Callable[[], float]
@@ -29,11 +30,13 @@ def silent(stage: str, done: int, total: int) -> None:
 
 
 class Job(NamedTuple):
-    """What the carry left behind: the report, and the repository and bundle that it speaks of, if any."""
+    """What the carry left behind: the report, the repository and bundle that it speaks of, if any, and what a
+    resolver said."""
 
     report: Dict[str, Any]
     bundle: Optional[bundle.Bundle]
     repository: Optional[Git]
+    said: str = ""
 
 
 class Runner:
@@ -48,12 +51,14 @@ class Runner:
         progress: Progress = silent,
         clock: Clock = time.monotonic,
         with_bundle: bool = True,
+        resolver: Optional[Settler] = None,
     ) -> None:
         self.workspace = workspace
         self.request = request
         self.progress = progress
         self.clock = clock
         self.with_bundle = with_bundle
+        self.resolver = resolver or Settler()
         self.fetcher = Fetcher(workspace)
         self.seconds: Dict[str, float] = {}
         self.facts = report.Facts(attempt=request.attempt, run=run, request=request)
@@ -70,7 +75,8 @@ class Runner:
             problem = as_problem(error, self._stage, self.workspace.scrub)
         self._enter("end")
         self.facts = self.facts._replace(traffic=self.workspace.trace.traffic(), seconds=dict(self.seconds))
-        return Job(report.build(self.facts, problem), None if problem else self.facts.bundle, self.repository)
+        made, said = None if problem else self.facts.bundle, "" if problem else self.resolver.said
+        return Job(report.build(self.facts, problem), made, self.repository, said)
 
     def add_checks(self, checks: List[Dict[str, Any]]) -> Dict[str, Any]:
         """The report with the results of checks, as a preview has them."""
@@ -122,15 +128,22 @@ class Runner:
                 carried = self._continue(explorer, merger, history, parts, request.pushed)
                 carried = carried._replace(outcomes=tuple(explainer.named(carried.outcomes)))
             else:
-                recorded = Resolutions(self.fetcher, repository, request.resolutions)
-                carrier = Carrier(merger, request, parts, explainer, resolutions=recorded)
-                carried = carrier.carry(self.progress)
+                carried = self._carry(merger, parts, explainer)
                 self.facts = self.facts._replace(history=upstream.known)
             carried = self._done(merger, history, carried)
             self._compare(repository, history, parts, carried)
         if self.with_bundle:
             self._enter("bundle")
             self.facts = self.facts._replace(bundle=self._bundle(explorer, repository, history, carried))
+
+    def _carry(self, merger: Merger, parts: stack.Stack, explainer: Explainer) -> Carried:
+        request = self.request
+        known = Resolutions(self.fetcher, merger.repository, request.resolutions)
+        carrier = Carrier(merger, request, parts, explainer, resolutions=known, resolver=self.resolver)
+        carried = carrier.carry(self.progress)
+        recorded = record(known, merger, carrier.settled, request.date) if carried.conflict is None else None
+        self.facts = self.facts._replace(recorded=recorded, resolver=self.resolver.told())
+        return carried
 
     def _done(self, merger: Merger, history: History, carried: Carried) -> Carried:
         account(history, carried)

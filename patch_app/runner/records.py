@@ -87,13 +87,16 @@ class Patch(NamedTuple):
 
 
 class Used(NamedTuple):
-    """A recorded resolution, used for a path: its id, the commit that it was learned from, and the diff from
-    the conflict with its markers to what was made of it."""
+    """A resolution, used for a path, and the diff from the conflict with its markers to what was made of it.
 
-    id: str
+    A recorded one has an id and the commit that it was learned from; one of a resolver has the name in `by`.
+    """
+
+    id: Optional[str]
     path: bytes
-    source: str
+    source: Optional[str]
     diff: str
+    by: Optional[str] = None
 
 
 class Outcome(NamedTuple):
@@ -157,6 +160,21 @@ class Check(NamedTuple):
     sparse: Tuple[str, ...] = ()
 
 
+class Resolver(NamedTuple):
+    """A command of the fork's configuration that is asked to settle a conflict. `timeout` is in seconds.
+
+    `paths` may change beside the conflicting ones; `hidden` are names and paths that are kept from it, since
+    agents take instructions from them.
+    """
+
+    name: str
+    run: str
+    timeout: int
+    instructions: str = ""
+    paths: Tuple[str, ...] = ()
+    hidden: Tuple[str, ...] = ()
+
+
 class Request(NamedTuple):
     """A validated request; see request.py for the rules."""
 
@@ -177,6 +195,7 @@ class Request(NamedTuple):
     strategy: str = REBASE
     start: Optional[str] = None
     pushed: Optional[str] = None
+    resolver: Optional[Resolver] = None
 
 
 class History(NamedTuple):

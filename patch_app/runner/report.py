@@ -48,6 +48,7 @@ class Facts(NamedTuple):
     carried: Optional[Carried] = None
     candidate_tree: Optional[str] = None
     recorded: Optional[Recorded] = None
+    resolver: Optional[Dict[str, Any]] = None
     range_diff: Optional[str] = None
     bundle: Optional[Bundle] = None
     checks: Optional[List[Dict[str, Any]]] = None
@@ -101,6 +102,7 @@ def build(facts: Facts, problem: Optional[Problem] = None) -> Report:
         "notes": [note[:MAX_NOTE] for note in history.notes] if history else [],
         "added": [{"sha": c.sha, "subject": c.subject[:500]} for c in carried.added] if carried else [],
         "resolutions": facts.recorded._asdict() if facts.recorded and status != "error" else None,
+        "resolver": facts.resolver if status != "error" else None,
         "range_diff": facts.range_diff,
         "bundle": _bundle(facts.bundle) if status != "error" else None,
         "checks": facts.checks or [],
@@ -158,10 +160,7 @@ def _patch(outcome: Outcome) -> Dict[str, Any]:
         "upstream_commits": [{"sha": c.sha, "subject": c.subject[:500]} for c in outcome.upstream_commits],
         "note": note[:MAX_NOTE] if note else None,
         "merge": len(commit.parse(patch.raw).all(b"parent")) > 1,
-        "resolution": [
-            {"id": used.id, "path": text(used.path), "source": used.source, "diff": used.diff}
-            for used in outcome.resolution
-        ],
+        "resolution": [{**used._asdict(), "path": text(used.path)} for used in outcome.resolution],
         "range_diff": outcome.range_diff,
     }
 

@@ -7,7 +7,7 @@ import re
 from typing import Any, Dict, List, Optional, Tuple
 from urllib.parse import urlsplit
 
-from .records import FLATTEN, MERGE, PRESERVE, REBASE, Check, Problem, Request
+from .records import FLATTEN, MERGE, PRESERVE, REBASE, Check, Problem, Request, Resolver
 
 ATTEMPT = re.compile(r"[0-9a-z]{8,40}\Z")
 OID = re.compile(r"(?:[0-9a-f]{40}|[0-9a-f]{64})\Z")
@@ -34,6 +34,15 @@ KEYS = {
     "strategy": True,
     "start": True,
     "pushed": True,
+    "resolver": False,
+}
+RESOLVER_KEYS = {
+    "name": True,
+    "run": True,
+    "timeout": True,
+    "instructions": True,
+    "paths": True,
+    "hidden": True,
 }
 CHECK_KEYS = {"name": True, "run": True, "working_directory": False, "timeout": True, "sparse": False}
 
@@ -107,10 +116,28 @@ def relative_path(value: Any, where: str) -> str:
     return path
 
 
-def _folders(value: Any, where: str) -> Tuple[str, ...]:
+def _paths(value: Any, where: str) -> Tuple[str, ...]:
     if not isinstance(value, list) or len(value) > 50:
-        raise _bad("%s.sparse must be a list of at most 50 directories" % where)
-    return tuple(relative_path(path, where + ".sparse") for path in value)
+        raise _bad("%s must be a list of at most 50 paths" % where)
+    return tuple(relative_path(path, where) for path in value)
+
+
+def _name(value: Any, where: str) -> str:
+    if not isinstance(value, str) or not CHECK_NAME.match(value):
+        raise _bad("%s.name must be 1 to 80 letters, digits, spaces or . _ + -" % where)
+    return value
+
+
+def _command(value: Any, where: str) -> str:
+    if not isinstance(value, str) or not value.strip() or len(value) > 20_000 or "\0" in value:
+        raise _bad("%s.run must be a shell command" % where)
+    return value
+
+
+def _timeout(value: Any, where: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_CHECK_SECONDS:
+        raise _bad("%s.timeout must be 1 to %d seconds" % (where, MAX_CHECK_SECONDS))
+    return value
 
 
 def checks(value: Any) -> Tuple[Check, ...]:
@@ -121,20 +148,31 @@ def checks(value: Any) -> Tuple[Check, ...]:
     for number, item in enumerate(value):
         where = "checks[%d]" % number
         entry = _object(item, where, CHECK_KEYS)
-        name = entry["name"]
-        if not isinstance(name, str) or not CHECK_NAME.match(name):
-            raise _bad("%s.name must be 1 to 80 letters, digits, spaces or . _ + -" % where)
-        command = entry["run"]
-        if not isinstance(command, str) or not command.strip() or len(command) > 20_000 or "\0" in command:
-            raise _bad("%s.run must be a shell command" % where)
-        timeout = entry["timeout"]
-        if isinstance(timeout, bool) or not isinstance(timeout, int) or not 1 <= timeout <= MAX_CHECK_SECONDS:
-            raise _bad("%s.timeout must be 1 to %d seconds" % (where, MAX_CHECK_SECONDS))
         directory = relative_path(entry.get("working_directory", "."), where + ".working_directory")
-        found.append(Check(name, command, directory, timeout, _folders(entry.get("sparse", []), where)))
+        sparse = _paths(entry.get("sparse", []), where + ".sparse")
+        name, command = _name(entry["name"], where), _command(entry["run"], where)
+        found.append(Check(name, command, directory, _timeout(entry["timeout"], where), sparse))
     if len({check.name for check in found}) != len(found):
         raise _bad("two checks have the same name")
     return tuple(found)
+
+
+def resolver(value: Any) -> Optional[Resolver]:
+    """The configured resolver, if there is one."""
+    if value is None:
+        return None
+    entry = _object(value, "resolver", RESOLVER_KEYS)
+    instructions = entry["instructions"]
+    if not isinstance(instructions, str) or len(instructions) > 20_000 or "\0" in instructions:
+        raise _bad("resolver.instructions must be a text")
+    return Resolver(
+        _name(entry["name"], "resolver"),
+        _command(entry["run"], "resolver"),
+        _timeout(entry["timeout"], "resolver"),
+        instructions,
+        _paths(entry["paths"], "resolver.paths"),
+        _paths(entry["hidden"], "resolver.hidden"),
+    )
 
 
 def attempt_id(value: Any) -> str:
@@ -197,6 +235,7 @@ def parse(raw: str, expected_attempt: Optional[str] = None) -> Request:
         strategy=data["strategy"],
         start=None if data["start"] is None else oid(data["start"], "start"),
         pushed=None if data["pushed"] is None else oid(data["pushed"], "pushed"),
+        resolver=resolver(data.get("resolver")),
     )
     others = (request.base, request.start, request.pushed, request.resolutions)
     lengths = {len(value) for value in (request.stack, request.target, *others) if value}

@@ -202,8 +202,7 @@ class Resolutions:
             return Replayed(
                 None, (), (*self._take(), "the recorded resolutions could not be used: %s" % error)
             )
-        used = tuple(one._replace(diff=self._bounded(one.diff)) for one in found.used)
-        return Replayed(found.tree, used, (*found.notes, *self._take()))
+        return found._replace(used=self.bounded(found.used), notes=(*found.notes, *self._take()))
 
     def everything(self) -> Sequence[Entry]:
         """All that is recorded, to go on with; nothing where it can't be used. Raises GitError."""
@@ -240,10 +239,13 @@ class Resolutions:
         notes, self._notes = self._notes, ()
         return notes
 
-    def _bounded(self, shown: str) -> str:
-        kept = cut(shown, min(MAX_DIFF, self._room))
-        self._room = max(0, self._room - len(kept))
-        return kept
+    def bounded(self, used: Sequence[Used]) -> Tuple[Used, ...]:
+        """The same with diffs that leave room for those to come in this carry."""
+        shown = []
+        for one in used:
+            shown.append(one._replace(diff=cut(one.diff, min(MAX_DIFF, self._room))))
+            self._room = max(0, self._room - len(shown[-1].diff))
+        return tuple(shown)
 
 
 def named(entry: Entry) -> str:

@@ -71,13 +71,18 @@ def markdown(report: Dict[str, Any]) -> str:
 
 
 def _resolutions(patches: List[Dict[str, Any]]) -> List[str]:
-    """Each use of a recorded resolution, from the conflict with its markers to what was made of it."""
+    """Each use of a resolution, from the conflict with its markers to what was made of it."""
     parts = []
     for patch in patches:
         for used in patch.get("resolution", []):
-            words = (patch["old"][:12], escape(used["path"]), used["id"][:10], used["source"][:10])
-            parts += ["- %s, %s: resolution %s by %s" % words, "", fenced(used["diff"], "diff")]
-    return ["### Recorded resolutions that were used\n", *parts] if parts else []
+            whose = (
+                "by the resolver %s" % escape(used["by"])
+                if used["by"]
+                else "resolution %s by %s" % (used["id"][:10], used["source"][:10])
+            )
+            words = (patch["old"][:12], escape(used["path"]), whose)
+            parts += ["- %s, %s: %s" % words, "", fenced(used["diff"], "diff")]
+    return ["### Resolutions that were used\n", *parts] if parts else []
 
 
 def _table(patches: List[Dict[str, Any]]) -> List[str]:

@@ -107,6 +107,11 @@ def test_every_key_is_read() -> None:
             "line 2: promotion.required_checks.c: unknown key",
         ),
         ("[channels.public]\ntag='x'", "line 1: channels: channels aren't there yet; take this table out"),
+        ("[resolver]\nname='codex'", "line 1: resolver.run: is missing"),
+        ("[resolver]\nrun='x'\nname='a::b'", "line 3: resolver.name: a resolver's name is"),
+        ("[resolver]\nrun='x'\ntimeout='3h'", "line 3: resolver.timeout: must be from 1s to 2h"),
+        ("[resolver]\nrun='x'\npaths=['../x']", '"../x" is no path within the repository'),
+        ("[resolver]\nrun='x'\nhidden=['.']", '"." is no path within the repository'),
         ("[upstream]\nminimum_age='1w'", "line 2: upstream.minimum_age: a duration is written like"),
         ("[upstream]\nminimum_age='91d'", "must be from 0s to 90d"),
         ("[upstream]\nminimum_age=true", "a duration is written like"),
@@ -202,7 +207,7 @@ def test_the_example_is_the_defaults_with_and_without_its_comments() -> None:
     text = (ROOT / "workflow-templates" / "patch-app.toml").read_text()
     assert parse(text) == Configuration()
     # what is commented out is valid, and there is no key that it leaves out
-    shown = tomllib.loads(re.sub(r"^# (?=\[\[|[a-z_]+ = )", "", text, flags=re.MULTILINE))
+    shown = tomllib.loads(re.sub(r"^# (?=\[|[a-z_]+ = )", "", text, flags=re.MULTILINE))
     Configuration.model_validate({**shown, "upstream": {**shown["upstream"], "repository": "o/n"}})
     for name in Configuration.model_fields:
         table = shown[name][0] if isinstance(shown[name], list) else shown[name]

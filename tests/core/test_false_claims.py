@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from patch_app.core.attempt import Stage
-from patch_app.core.report import Report, Verdict
+from patch_app.core.configuration import Configuration
+from patch_app.core.report import Report, Resolution, Verdict
 from tests.core.world import CARRIED, STACK, World, oid, report
 
 
@@ -176,3 +177,32 @@ def test_report_of_a_run_attempt_that_never_was_fails_with_the_reason() -> None:
     world.run_ends()
     assert world.settle() is Stage.FAILED
     assert "never was" in world.attempt.message
+
+
+RESOLUTION = {"id": None, "path": "a.c", "source": None, "diff": "+x\n", "by": "robot"}
+
+
+def resolved(*, told: bool) -> dict[str, Any]:
+    patches = report("attempt00001").model_dump(mode="json", by_alias=True)["patches"]
+    patches[0] |= {"verdict": "resolved", "resolution": [RESOLUTION]}
+    entry = {"name": "robot", "settled": 1, "refused": 0, "log": False}
+    return {"patches": patches, "resolver": entry if told else None}
+
+
+def test_resolver_that_nobody_configured_or_that_a_report_is_silent_about_fails_with_the_reason() -> None:
+    robot = Configuration.model_validate({"resolver": {"run": "x", "name": "robot"}})
+    for configuration, told, said in (
+        (Configuration(), True, "has a resolver, robot, that the configuration doesn't"),
+        (robot, False, "has answers of a resolver and doesn't say so"),
+        (robot, True, ""),
+    ):
+        world = World(configuration=configuration)
+        claim(world, **resolved(told=told))
+        assert world.attempt.stage is (Stage.FAILED if said else Stage.REVIEWING), world.attempt.message
+        assert said in world.attempt.message
+
+
+def test_resolution_is_recorded_or_the_resolvers_and_never_both_or_none() -> None:
+    for changes in ({"by": None}, {"id": oid("x")}, {"source": oid("x")}, {"id": oid("x"), "by": None}):
+        with pytest.raises(ValueError, match="a resolution was recorded, or it is the resolver's"):
+            Resolution.model_validate({**RESOLUTION, **changes})

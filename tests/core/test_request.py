@@ -27,5 +27,22 @@ def test_a_check_arrives_at_the_runner_as_it_was_configured(sparse: tuple[str, .
     assert parsed.checks == (records.Check("build", "make\n", "src", 300, sparse),)
 
 
+def test_a_resolver_arrives_as_it_was_configured() -> None:
+    settled = {
+        "run": "settle\n",
+        "name": "codex 1.2",
+        "timeout": "45m",
+        "paths": ["Cargo.lock"],
+        "hidden": ["X"],
+    }
+    configuration = Configuration.model_validate({"resolver": {**settled, "instructions": "Go\nslow."}})
+    attempt = samples.carried().model_copy(update={"configuration": configuration})
+    text = request.request(attempt, "https://github.com/upstream-org/tool")
+    assert runner_request.parse(text, samples.ID).resolver == records.Resolver(
+        "codex 1.2", "settle\n", 2700, "Go\nslow.", ("Cargo.lock",), ("X",)
+    )
+    assert '"resolver"' not in written()
+
+
 def test_a_runner_of_before_takes_a_check_that_uses_nothing_new() -> None:
     assert "sparse" not in written()

@@ -48,14 +48,21 @@ class RecordingSink:
             self._note(f"{run_id} started")
 
     def job_started(
-        self, run_id: int, *, job_key: str, name: str, permissions: Mapping[str, str]
+        self,
+        run_id: int,
+        *,
+        job_key: str,
+        name: str,
+        permissions: Mapping[str, str],
+        environment: str | None = None,
     ) -> StartedJob:
         with self.changed:
             number = len(self.jobs) + 1
             token = f"ghs_Secret{number}For{run_id}x{'y' * 20}"
             self.jobs.append(SeenJob(number, run_id, job_key, name, dict(permissions), token))
             self._note(f"{run_id} job {name} started")
-            return StartedJob(id=number, token=token)
+            secrets = {"PLACE": f"secret-of-{environment}"} if environment else {}
+            return StartedJob(id=number, token=token, secrets=secrets)
 
     def job_completed(
         self,

@@ -91,6 +91,28 @@ def test_each_leg_has_a_token_of_its_own_and_no_log_shows_one(bench: Bench) -> N
     assert "token *** and ***\n" in by_key["carry"].log
 
 
+def test_a_job_gets_the_secrets_of_its_environment_and_of_no_other(bench: Bench) -> None:
+    conclusion = bench.run(
+        """
+on: workflow_dispatch
+jobs:
+  a:
+    runs-on: ubuntu-latest
+    environment: {name: "pro${{ 'duction' }}"}
+    env: {PLACE: "${{ secrets.PLACE }}"}
+    steps:
+      - run: echo "length ${#PLACE}, it is $PLACE"
+  b:
+    runs-on: ubuntu-latest
+    env: {PLACE: "${{ secrets.PLACE }}"}
+    steps:
+      - run: test -z "$PLACE"
+"""
+    )
+    assert conclusion is Conclusion.SUCCESS
+    assert f"length {len('secret-of-production')}, it is ***\n" in bench.sink.job("a").log
+
+
 def test_an_annotation_carries_its_title_file_and_lines(bench: Bench) -> None:
     conclusion = bench.run(
         """

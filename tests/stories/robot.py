@@ -91,6 +91,8 @@ class CarryJob:
     outputs: dict[str, str] = field(default_factory=dict)
     log: str = ""
     exit: int = 0
+    mode: str = "carry"
+    answers: str = ""
 
     @property
     def attempt(self) -> str:
@@ -112,9 +114,15 @@ class CarryJob:
 
     def carry(self) -> str | None:
         """The real runner; the inbox commit that it pushed."""
-        output = self.folder / "output"
+        output = self.folder / f"{self.mode}.output"
         self.exit, self.log = self.robot.start(
-            "carry", self.run, self.inputs, self.folder, PATCH_APP_TOKEN=self.token, GITHUB_OUTPUT=str(output)
+            self.mode,
+            self.run,
+            self.inputs,
+            self.folder,
+            PATCH_APP_TOKEN=self.token,
+            PATCH_APP_ANSWERS=self.answers,
+            GITHUB_OUTPUT=str(output),
         )
         said = [line.removeprefix(NOTICE) for line in self.log.splitlines() if line.startswith(NOTICE)]
         self.notes += said
@@ -227,27 +235,56 @@ class Robot:
         if run.path != names.WORKFLOW_PATH:
             self.sink.run_completed(run.id, Conclusion.SUCCESS)
             return
-        started = self.sink.job_started(
-            run.id, job_key="carry", name="carry", permissions={"contents": "write"}
-        )
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:
-            job = CarryJob(robot=self, run=run, inputs=inputs, token=started.token, folder=Path(folder))
-            self.carry(job)
-            ended = _conclusion(job.exit)
-            self.logs.append(job.log)
-            self.sink.job_completed(
-                run.id,
-                job_id=started.id,
-                conclusion=ended,
-                annotations=[_note(message) for message in job.notes],
-                log=job.log,
-            )
+            job, ended = self._carry(run, inputs, Path(folder), "carry")
+            if job.outputs.get("resolver") == "asked":
+                job, ended = self._carry(run, inputs, Path(folder), "carry-resolved", self._resolve(job))
             checks = json.loads(job.outputs.get("checks", "[]")) if job.exit == 0 else []
             for check in checks:
                 ended = self._check(job, check["name"], ended)
         if not checks:
             self.sink.job_skipped(run.id, job_key="check", name="check")
         self.sink.run_completed(run.id, ended)
+
+    def _carry(
+        self, run: WorkflowRun, inputs: dict[str, str], folder: Path, mode: str, answers: str = ""
+    ) -> tuple[CarryJob, Conclusion]:
+        started = self.sink.job_started(
+            run.id, job_key=mode, name=mode.replace("-", " "), permissions={"contents": "write"}
+        )
+        job = CarryJob(
+            robot=self, run=run, inputs=inputs, token=started.token, folder=folder, mode=mode, answers=answers
+        )
+        self.carry(job)
+        ended = _conclusion(job.exit)
+        self.logs.append(job.log)
+        self.sink.job_completed(
+            run.id,
+            job_id=started.id,
+            conclusion=ended,
+            annotations=[_note(message) for message in job.notes],
+            log=job.log,
+        )
+        return job, ended
+
+    def _resolve(self, job: CarryJob) -> str:
+        started = self.sink.job_started(
+            job.run.id, job_key="resolve", name="resolve", permissions={}, environment="patch-app-resolver"
+        )
+        output = job.folder / "resolve.output"
+        key = started.secrets.get("PATCH_APP_RESOLVER_KEY", "")
+        status, log = self.start(
+            "resolve",
+            job.run,
+            job.inputs,
+            job.folder,
+            PATCH_APP_RESOLVER_KEY=key,
+            PATCH_APP_TOKEN="",
+            GITHUB_OUTPUT=str(output),
+        )
+        self.logs.append(log)
+        self.sink.job_completed(job.run.id, job_id=started.id, conclusion=_conclusion(status), log=log)
+        return output.read_text().partition("=")[2].strip() if output.exists() else ""
 
     def _check(self, job: CarryJob, name: str, so_far: Conclusion) -> Conclusion:
         started = self.sink.job_started(job.run.id, job_key="check", name=f"check {name}", permissions={})

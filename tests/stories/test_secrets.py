@@ -24,6 +24,13 @@ from patch_app.settings import LogFormat, LogLevel
 from tests.stories import thief
 from tests.stories.world import FORK, World, numbered, world_at
 
+RESOLVER_KEY = "the-forks-own-key-for-its-resolver"
+RESOLVER = r"""
+[resolver]
+run = '''echo "I have $PATCH_APP_RESOLVER_KEY"; env; test -n "$PATCH_APP_RESOLVER_KEY"
+sed -i -e '/^<<<<<<< /d' -e '/^=======$/d' -e '/^>>>>>>> /d' pot.txt'''
+"""
+
 
 @pytest.fixture
 def minted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -79,7 +86,8 @@ def left(world: World) -> Iterator[tuple[str, bytes]]:
             yield f"log of {job.name}", job.log.encode()
     record = TypeAdapter(dict[str, Any])
     # issues, comments, reviews, checks with their annotations, runs with their inputs
-    yield "GitHub's records", record.dump_json(vars(repo), fallback=vars)
+    records = {name: value for name, value in vars(repo).items() if name != "secrets"}
+    yield "GitHub's records", record.dump_json(records, fallback=vars)
     # reports and bundles, and all else that was pushed
     git = world.forge.core.git(repo)
     yield "objects", git.run("cat-file", "--batch", "--batch-all-objects", "--buffer")
@@ -90,7 +98,7 @@ def left(world: World) -> Iterator[tuple[str, bytes]]:
 
 def needles(world: World, minted: list[str]) -> set[bytes]:
     key = [line for line in world.app.pem.splitlines() if line and not line.startswith("-----")]
-    plain = [*key, world.app.webhook_secret, *minted]
+    plain = [*key, world.app.webhook_secret, RESOLVER_KEY, *minted]
     headers = [base64.b64encode(f"x-access-token:{token}".encode()).decode() for token in minted]
     # a token cut by a bound is still a secret
     cut = [token[20:80] for token in minted]
@@ -104,7 +112,9 @@ def test_secrets_are_in_nothing_that_a_story_leaves_and_a_thieving_check_can_wri
     out = tmp_path / "thief.json"
     with world_at(tmp_path, backend=ActionsRunner(tmp_path / "github" / "actions")) as world:
         program = f"{sys.executable} {thief.__file__} {world.forge.api_url} {FORK} {out}"
-        world.arrange(configuration=f'[[check]]\nname = "look"\nrun = """{program}"""\n')
+        check = f'[[check]]\nname = "look"\nrun = """{program}"""\n'
+        world.arrange(configuration=check + RESOLVER)
+        world.forge.set_secret(FORK, "patch-app-resolver", "PATCH_APP_RESOLVER_KEY", RESOLVER_KEY)
         world.serve()
         with logged(world, tmp_path / "server.log"):
             before, attempt = world.main(), world.release()
@@ -115,7 +125,10 @@ def test_secrets_are_in_nothing_that_a_story_leaves_and_a_thieving_check_can_wri
             world.settle()
             assert world.attempt().stage is Stage.PROMOTED
             second = world.release("v1.2.0", {"pot.txt": numbered(l3="theirs", l15="v1.2.0")})
-            assert second.stage is Stage.CONFLICT
+            assert second.stage is Stage.REVIEWING, second.message
+            assert second.report is not None
+            assert second.report.resolver is not None
+            assert second.report.resolver.settled == 1
             wanted = needles(world, minted)
             found = [
                 (where, needle[:8]) for where, data in left(world) for needle in wanted if needle in data

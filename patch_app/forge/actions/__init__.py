@@ -14,15 +14,15 @@ outputs (see `legfile`).
 Faithful: `needs`, outputs, dynamic matrices (`fromJSON`), fail-fast, max-parallel, `if` with status
 functions over all ancestors, per-job permissions (`{}` gives none; a pull request from elsewhere never
 writes), run id, attempt, number, server and API addresses, event payload, annotations with GitHub's limits,
-step results, masking, `run-name`, workflow concurrency, `timeout-minutes` of jobs, actions/checkout (our
-own, over HTTP with the job's token), local actions.
+step results, masking, an environment's secrets, `run-name`, workflow concurrency, `timeout-minutes` of
+jobs, actions/checkout (our own, over HTTP with the job's token), local actions.
 
 Not faithful: jobs share this machine's files, its network and (where the system allows no namespaces) see
 each other's processes; a cancelled run is killed at once and its `always()` steps don't run; job-level
-concurrency, environments, OIDC, `vars`, caches and artifacts don't exist; the stand-in of a cancelled job
-says `failure` to steps; contexts that act doesn't fill (`github.triggering_actor`, `strategy.job-index`)
-are empty in steps. Refused with a failed job that says why: other actions than checkout, reusable
-workflows, containers, Windows, macOS.
+concurrency, an environment's rules, OIDC, `vars`, caches and artifacts don't exist; the stand-in of a
+cancelled job says `failure` to steps; contexts that act doesn't fill (`github.triggering_actor`,
+`strategy.job-index`) are empty in steps. Refused with a failed job that says why: other actions than
+checkout, reusable workflows, containers, Windows, macOS.
 """
 
 try:

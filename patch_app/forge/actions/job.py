@@ -36,6 +36,8 @@ class LegPlan:
     labels: tuple[str, ...]
     timeout_seconds: float
     continue_on_error: bool
+    # its name
+    environment: str | None
     # for each step, whether its failure counts as success
     tolerated: tuple[bool, ...]
 
@@ -124,6 +126,7 @@ class LegRequest:
     needs: Mapping[str, Need]
     payload: Mapping[str, Any]
     token: str
+    secrets: Mapping[str, str]
     act: Path
     # doesn't exist yet; made, used, removed
     directory: Path
@@ -161,7 +164,9 @@ def _prepare(request: LegRequest) -> tuple[act.Invocation, Path]:
     event_file.write_text(json.dumps(request.payload), encoding="utf-8")
     secret_file = directory / "secrets"
     secret_file.touch(mode=0o600)
-    secret_file.write_text(f"GITHUB_TOKEN={request.token}\n", encoding="utf-8")
+    secrets_given = {**request.secrets, "GITHUB_TOKEN": request.token}
+    lines = "".join(f"{name}={json.dumps(value)}\n" for name, value in secrets_given.items())
+    secret_file.write_text(lines, encoding="utf-8")
     _write_identity(directory / "repository", run)
     refs = {f"actions/checkout@{ref}" for ref in checkout.KNOWN_REFS}
     refs |= {step.uses for step in request.job.steps if step.uses and checkout.is_checkout(step.uses)}
@@ -218,6 +223,8 @@ def _variables(run: WorkflowRun) -> dict[str, str]:
 
 def _run(request: LegRequest, invocation: act.Invocation, outputs_file: Path, stop: Stop) -> LegResult:
     log = JobLog(job_key=request.job.key, token=request.token)
+    for secret in request.secrets.values():
+        log.masks.add(secret)
     tracking = f"github_{secrets.token_hex(16)}"
     env = act.environment(home=request.directory / "home", tools=request.tools, tracking=tracking)
     command = [*invocation.command(), "--env", f"{act.TRACKING}={tracking}"]

@@ -220,7 +220,11 @@ class RunJobs:
 
     def _leg_in_slot(self, job: Job, plan: LegPlan, needs: Mapping[str, Need], stop: Stop) -> LegResult:
         started = self._sink.job_started(
-            self._run.id, job_key=job.key, name=plan.name, permissions=self._permissions(job)
+            self._run.id,
+            job_key=job.key,
+            name=plan.name,
+            permissions=self._permissions(job),
+            environment=plan.environment,
         )
         act = self._facilities.act
         if stop:
@@ -241,6 +245,7 @@ class RunJobs:
                 needs=needs,
                 payload=self._payload,
                 token=started.token,
+                secrets=started.secrets,
                 act=act,
                 directory=directory,
                 tools=self._facilities.tools,
@@ -317,6 +322,9 @@ def _leg_plan(job: Job, leg: matrix.Leg | None, context: Context) -> LegPlan:
     if isinstance(runs_on, dict):
         runs_on = runs_on.get("labels")
     labels = runs_on if isinstance(runs_on, list) else [runs_on]
+    environment = interpolate_tree(job.environment, context)
+    if isinstance(environment, dict):
+        environment = environment.get("name")
     minutes = values.to_number(interpolate_tree(job.timeout_minutes, context))
     if not minutes > 0:
         raise WorkflowError("timeout-minutes must be a positive number")
@@ -326,6 +334,7 @@ def _leg_plan(job: Job, leg: matrix.Leg | None, context: Context) -> LegPlan:
         labels=tuple(values.text(label) for label in labels if label is not None),
         timeout_seconds=minutes * 60,
         continue_on_error=values.truthy(interpolate_tree(job.continue_on_error, context)),
+        environment=values.text(environment) if environment else None,
         tolerated=tuple(_tolerated(step, context) for step in job.steps),
     )
 

@@ -84,6 +84,8 @@ class Job:
     continue_on_error: Any
     steps: tuple[Step, ...]
     has_outputs: bool
+    # a name, or a mapping with one; unevaluated
+    environment: Any
     # a reusable workflow instead of steps
     uses: str | None
     # `container:` or `services:`
@@ -233,6 +235,7 @@ def _job(key: str, data: dict[str, Any], defaults: Mapping[str, str]) -> Job:
         continue_on_error=data.get("continue-on-error", False),
         steps=tuple(_step(index, step) for index, step in enumerate(steps)),
         has_outputs=bool(data.get("outputs")),
+        environment=data.get("environment"),
         uses=_optional_text(data.get("uses")),
         wants_docker=bool(data.get("container") or data.get("services")),
     )

@@ -1,0 +1,149 @@
+"""The job that asks the fork's resolver: it carries up to each conflict, runs the command there, hands on.
+
+It may not write to any remote. The command and what it starts are foreign to us and get the fork's own
+credential for it, and never one of the App. Its answers are data for the next job, which judges them again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from typing import Callable, Dict, List, Mapping, Optional
+
+from . import check_job, checks, resolver, stopped
+from .answers import Answer, pack
+from .conflict import changed
+from .diff import list_tree
+from .fetch import Fetcher
+from .git import Git, GitError, Scrubber
+from .job import Runner
+from .merge import Merger
+from .records import Check, Merge, Patch, Problem, Request, Resolver, text
+from .resolutions import Replayed
+from .resolver import Settler
+from .stopped import StoppedTree
+from .workspace import Workspace
+
+KEY = "PATCH_APP_RESOLVER_KEY"
+MAX_CONFLICTS = 10
+MAX_SECONDS = 5 * 3600  # for all conflicts; a job on a hosted runner ends after six hours
+SAID_HEAD, SAID_TAIL = 2_000, 10_000  # bytes of what is said about one conflict
+
+Clock = Callable[[], float]
+
+
+class Asking(Settler):
+    """Runs the resolver's command at each conflict, and keeps the answers."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        request: Request,
+        resolver: Resolver,
+        key: Optional[str],
+        clock: Clock = time.monotonic,
+    ) -> None:
+        self._workspace = workspace
+        self._request = request
+        self._resolver = resolver
+        self._key = key
+        self._scrub = Scrubber([key] if key else [])
+        self._clock = clock
+        self._until = clock() + MAX_SECONDS
+        self.answers: List[Answer] = []
+        self.said = ""
+
+    def settle(self, merger: Merger, patch: Patch, merged: Merge, tip: str) -> Replayed:
+        """As Settler has it. Whatever goes wrong is an answer with a problem, and the conflict stays."""
+        try:
+            found = self._ask(merger.repository, patch, merged, tip)
+        except (GitError, OSError, Problem) as error:
+            found = Answer(patch.old, merged.tree, self._scrub("it could not be asked: %s" % error))
+        self.answers.append(found)
+        if found.result is None:
+            return resolver.refused(self._resolver, found.problem or "")
+        judged = resolver.taken(
+            merger.repository, merged, found.result, self._request, self._resolver, kept=found.kept
+        )
+        if judged.tree is None:
+            self.answers[-1] = Answer(patch.old, merged.tree, judged.notes[0].partition(": ")[2])
+        return judged
+
+    def _ask(self, repository: Git, patch: Patch, merged: Merge, tip: str) -> Answer:
+        answer = Answer(patch.old, merged.tree)
+        if len(self.answers) >= MAX_CONFLICTS or self._clock() + self._resolver.timeout > self._until:
+            return answer._replace(problem="it was asked about %d others before" % len(self.answers))
+        conflicts, problem = resolver.parts(repository, merged, self._resolver)
+        if conflicts is None:
+            return answer._replace(problem=problem)
+        Fetcher(self._workspace).blobs(
+            repository, stopped.missing(repository, merged.tree, self._request.stack)
+        )
+        hidden = [
+            one for one in list_tree(repository, merged.tree) if resolver.is_hidden(one[2], self._resolver)
+        ]
+        directory = self._workspace.path("conflict-%d" % len(self.answers))
+        os.mkdir(directory)
+        tree = StoppedTree(repository, os.path.join(directory, "tree"), merged, hidden)
+        try:
+            tree.write(tip, patch)
+            given = self._given(repository, directory, patch, [*conflicts.files, *conflicts.others])
+            outcome = self._run(patch, tree.directory, given)
+            if outcome.timed_out:
+                return answer._replace(problem="it took longer than %d s" % self._resolver.timeout)
+            if outcome.exit:
+                return answer._replace(problem="it ended with %d" % outcome.exit)
+            result, added = tree.read()
+            made = tree.patch(result)
+        finally:
+            tree.remove()
+        if self._key and self._key.encode() in made:
+            return answer._replace(problem="its patch holds its own credential")
+        return answer._replace(result=result, diff=made, kept=added)
+
+    def _given(self, repository: Git, directory: str, patch: Patch, paths: List[bytes]) -> Dict[str, str]:
+        """Variables for the command; the files that they name lie outside of the tree."""
+        request = self._request
+        about = {
+            "patch": {"commit": patch.old, "subject": patch.subject, "author": patch.author},
+            "release": {"name": request.target_name, "commit": request.target},
+            "branch": request.branch,
+            "paths": [text(path) for path in paths],
+            "also_allowed": list(self._resolver.paths),
+        }
+        shown = changed(repository, patch.before, patch.after, [one.path for one in patch.changes])
+        contents = {
+            "INSTRUCTIONS": self._resolver.instructions,
+            "CONFLICT": json.dumps(about, indent=1) + "\n",
+            "PATCH": shown,
+        }
+        given = {KEY: self._key} if self._key else {}
+        for name, content in contents.items():
+            given["PATCH_APP_" + name] = path = os.path.join(directory, name.lower())
+            with open(path, "w", encoding="utf-8", errors="backslashreplace") as file:
+                file.write(content)
+        return given
+
+    def _run(self, patch: Patch, directory: str, given: Mapping[str, str]) -> checks.Outcome:
+        command = Check(self._resolver.name, self._resolver.run, ".", self._resolver.timeout)
+        outcome = check_job.run_loud(command, directory, given)
+        log = checks.Log(SAID_HEAD, SAID_TAIL)
+        log.add(outcome.log.encode("utf-8", "backslashreplace"))
+        self.said += "== %s %s\n%s\n" % (patch.old[:12], patch.subject, self._scrub(log.text()).rstrip())
+        return outcome
+
+
+def run(workspace: Workspace, request: Request, key: Optional[str]) -> str:
+    """Carries with the resolver at hand; its answers for the next job, on one line.
+
+    Raises:
+        Problem: where the request has no resolver, or the carry fails in another way than by a conflict.
+    """
+    if request.resolver is None:
+        raise Problem("resolver", "the request has no resolver")
+    asking = Asking(workspace, request, request.resolver, key)
+    job = Runner(workspace, request, with_bundle=False, resolver=asking).run()
+    if job.report["error"] is not None:
+        raise Problem(job.report["error"]["stage"], job.report["error"]["message"])
+    return pack(asking.answers, asking.said)

@@ -1,0 +1,236 @@
+"""A resolver's answer is taken where it settles the conflict and touches nothing else."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+from runner_world import World, numbered
+
+from patch_app.core.report import Report, Status
+from patch_app.runner import answers, resolve_job, resolver
+from patch_app.runner.job import Job, Runner
+from patch_app.runner.records import Request, Resolver
+
+TAKE_BOTH = "sed -i -e '/^<<<<<<< /d' -e '/^=======$/d' -e '/^>>>>>>> /d' a.txt"
+
+
+def asking(run: str, **changes: object) -> Resolver:
+    whole: dict[str, object] = {"name": "robot", "run": run, "timeout": 30, **changes}
+    return Resolver(**whole)  # type: ignore[arg-type]
+
+
+def conflict(world: World, **files: str) -> str:
+    """A stack of three patches, of which the second conflicts. Its commit."""
+    world.upstream.commit("first", {"a.txt": numbered(), "b.txt": "b\n", **files})
+    fork = world.fork_now()
+    fork.commit("before", {"b.txt": "ours\n"})
+    patch = fork.commit("Speak louder", {"a.txt": numbered(l3="ours")})
+    fork.commit("after", {"c.txt": "c\n"})
+    world.upstream.commit("second", {"a.txt": numbered(l3="theirs")})
+    return patch
+
+
+def ask(world: World, request: Request, key: str | None = None) -> str:
+    with world.workspace() as workspace:
+        return resolve_job.run(workspace, request, key)
+
+
+def carry(world: World, request: Request, line: str) -> tuple[Report, Job]:
+    with world.workspace() as workspace:
+        job = Runner(workspace, request, resolver=resolver.handed(request, line)).run()
+        report = Report.model_validate(job.report)
+        if job.bundle is not None:
+            world.receive(job, report)
+    return report, job
+
+
+def both(world: World, asked: Resolver, key: str | None = None) -> Report:
+    """Asks, and carries with the answers."""
+    request = world.request(resolver=asked)
+    return carry(world, request, ask(world, request, key))[0]
+
+
+def note(report: Report) -> str:
+    return next(patch.note or "" for patch in report.patches if patch.verdict == "conflicted")
+
+
+def test_a_conflict_is_settled_and_shown_line_by_line(world: World) -> None:
+    patch = conflict(world)
+    request = world.request(resolver=asking("echo thinking; " + TAKE_BOTH))
+    report, job = carry(world, request, ask(world, request))
+    assert [str(one.verdict) for one in report.patches] == ["clean", "resolved", "clean"]
+    settled = "line 1\nline 2\ntheirs\nours\nline 4\n"
+    assert world.fork.git("show", "refs/carried:a.txt").startswith(settled.strip())
+    (one,) = report.patches[1].resolution
+    assert (one.path, one.by, one.id) == ("a.txt", "robot", None)
+    assert "-<<<<<<< carried" in one.diff
+    assert (report.patches[1].note or "").startswith("a.txt: by the resolver robot; ")
+    assert report.resolver is not None
+    assert (report.resolver.name, report.resolver.settled, report.resolver.log) == ("robot", 1, True)
+    assert job.said == f"== {patch[:12]} Speak louder\nthinking\n"
+    # once it is promoted it is used again without asking
+    assert report.resolutions is not None
+    assert report.resolutions.learned == 1
+
+
+def test_the_stack_goes_on_to_the_next_conflict(world: World) -> None:
+    conflict(world)
+    world.fork.commit("louder still", {"a.txt": numbered(l3="ours", l20="ours")})
+    world.upstream.commit("third", {"a.txt": numbered(l3="theirs", l20="theirs")})
+    report = both(world, asking(TAKE_BOTH))
+    assert [str(one.verdict) for one in report.patches] == ["clean", "resolved", "clean", "resolved"]
+
+
+@pytest.mark.parametrize(
+    ("run", "why"),
+    [
+        ("exit 3", "it ended with 3"),
+        ("true", "a.txt is as the conflict left it"),
+        ("sed -i '/^=======$/d' a.txt", "a conflict marker is left in a.txt"),
+        (TAKE_BOTH + "; echo more >> b.txt", "it changed b.txt, which has no conflict"),
+        (TAKE_BOTH + "; echo new > new.txt", "it changed new.txt, which has no conflict"),
+        (TAKE_BOTH + "; rm b.txt", "it changed b.txt, which has no conflict"),
+        (TAKE_BOTH + "; mkdir -p x && cd x && git init -q", "it could not be asked: git add"),
+        ("ln -sf /etc/passwd a.txt", "a.txt is of another kind than it was on either side"),
+        ("sleep 60", "it took longer than 1 s"),
+        (TAKE_BOTH + "; echo $PATCH_APP_RESOLVER_KEY >> a.txt", "its patch holds its own credential"),
+        ("rm -rf .git; " + TAKE_BOTH, ""),
+    ],
+)
+def test_whatever_else_it_does_is_the_conflict_as_if_it_were_not_there(
+    world: World, run: str, why: str
+) -> None:
+    conflict(world)
+    plain = world.carry()
+    report = both(world, asking(run, timeout=1 if "sleep" in run else 30), key="hunter2-hunter2")
+    if not why:
+        assert report.status is Status.CLEAN
+        return
+    assert report.status is Status.CONFLICT
+    assert f"the resolver robot did not settle it: {why}" in note(report)
+    assert report.conflict == plain.conflict
+    assert report.partial == plain.partial
+    assert [one.verdict for one in report.patches] == [one.verdict for one in plain.patches]
+    assert report.resolver is not None
+    assert (report.resolver.settled, report.resolver.refused) == (0, 1)
+
+
+def test_a_file_that_the_configuration_allows_may_change_too(world: World) -> None:
+    conflict(world, **{"lock/Cargo.lock": "old\n"})
+    report = both(world, asking(TAKE_BOTH + "; echo new > lock/Cargo.lock", paths=("lock",)))
+    assert report.status is Status.CLEAN
+    assert [one.path for one in report.patches[1].resolution] == ["a.txt", "lock/Cargo.lock"]
+
+
+def test_a_file_that_upstream_deleted_needs_a_word(world: World) -> None:
+    world.upstream.commit("first", {"a.txt": numbered(), "b.txt": "b\n"})
+    world.fork_now().commit("ours", {"a.txt": numbered(l3="ours")})
+    world.upstream.commit("second", {"a.txt": None})
+    assert "a.txt is as the conflict left it" in note(both(world, asking("true")))
+    kept = both(world, asking("git add a.txt"))
+    assert [str(one.verdict) for one in kept.patches] == ["resolved"]
+    gone = both(world, asking("git rm -q a.txt"))
+    assert [str(one.verdict) for one in gone.patches] == ["resolved"]
+    assert gone.candidate is not None
+    assert gone.candidate.tree == world.upstream.rev("HEAD^{tree}")
+
+
+def test_it_sees_the_conflict_as_git_leaves_it_and_no_instructions_of_the_tree(
+    world: World, tmp_path: Path
+) -> None:
+    patch = conflict(
+        world, **{"AGENTS.md": "obey\n", "sub/claude.md": "obey\n", ".gitattributes": "* eol=crlf\n"}
+    )
+    seen = tmp_path / "seen"
+    look = f"""
+    exec > {seen}
+    git status --porcelain
+    git rev-parse HEAD^ CHERRY_PICK_HEAD
+    find . -iname '*.md'
+    cat "$PATCH_APP_INSTRUCTIONS"
+    grep -c '"Speak louder"' "$PATCH_APP_CONFLICT"
+    grep '^+ours' "$PATCH_APP_PATCH"
+    echo "key $PATCH_APP_RESOLVER_KEY token $PATCH_APP_TOKEN"
+    {TAKE_BOTH}
+    """
+    asked = asking(look, instructions="Be careful.\n", hidden=("AGENTS.md", "CLAUDE.md"))
+    report = both(world, asked, key="hunter2-hunter2")
+    assert report.status is Status.CLEAN
+    assert seen.read_text().splitlines() == [
+        "UU a.txt",
+        world.upstream.head,
+        patch,
+        "Be careful.",
+        "1",
+        "+ours",
+        "key hunter2-hunter2 token ",
+    ]
+    assert world.fork.git("show", "refs/carried:AGENTS.md") == "obey"
+    assert world.fork.git("show", "refs/carried:sub/claude.md") == "obey"
+
+
+def test_a_conflict_in_a_file_of_instructions_is_not_for_it(world: World, tmp_path: Path) -> None:
+    world.upstream.commit("first", {"docs/AGENTS.md": numbered()})
+    world.fork_now().commit("ours", {"docs/AGENTS.md": numbered(l3="ours")})
+    world.upstream.commit("second", {"docs/AGENTS.md": numbered(l3="theirs")})
+    asked = asking(f"touch {tmp_path}/asked", hidden=("agents.md",))
+    assert "docs/AGENTS.md is kept from it" in note(both(world, asked))
+    assert not (tmp_path / "asked").exists()
+
+
+def test_its_credential_is_taken_out_of_what_it_said(world: World) -> None:
+    conflict(world)
+    request = world.request(resolver=asking("echo my key is $PATCH_APP_RESOLVER_KEY; exit 1"))
+    line = ask(world, request, "hunter2-hunter2")
+    assert "my key is ***" in answers.unpack(line).said
+
+
+def test_an_answer_for_another_conflict_is_none(world: World) -> None:
+    conflict(world)
+    request = world.request(resolver=asking(TAKE_BOTH))
+    line = ask(world, request)
+    world.upstream.commit("third", {"a.txt": numbered(l3="theirs", l25="theirs")})
+    report, _ = carry(world, request._replace(target=world.upstream.head), line)
+    assert "it had no answer" in note(report)
+
+
+def test_forged_answers_are_judged_again(world: World) -> None:
+    patch = conflict(world)
+    request = world.request(resolver=asking(TAKE_BOTH))
+    (answer,) = answers.unpack(ask(world, request)).answers
+    beside = answer.diff.replace(b"a.txt", b"b.txt")
+    evil = (
+        b"diff --git a/.git/x b/.git/x\nnew file mode 100644\n--- /dev/null\n+++ b/.git/x\n@@ -0,0 +1 @@\n+x"
+    )
+    for forged, why in (
+        (answer._replace(diff=beside), "its patch does not apply"),
+        (answer._replace(diff=evil), "its patch does not apply"),
+        (answer._replace(diff=b"", result=answer.conflict), "a.txt is as the conflict left it"),
+        (answer._replace(diff=b"", result=answer.conflict, kept=(b"a.txt",)), "a conflict marker is left"),
+        (answer._replace(result="0" * 40), "its patch gives another tree than it says"),
+        (answer._replace(patch="0" * 40), "it had no answer"),
+    ):
+        report, _ = carry(world, request, answers.pack([forged], ""))
+        assert why in note(report)
+        assert report.patches[1].old == patch
+
+
+@pytest.mark.parametrize("line", ["", "x", "AAAA", "eJw=", answers.pack([], "")[:-4]])
+def test_an_answer_that_can_not_be_read_is_none(world: World, line: str) -> None:
+    conflict(world)
+    report, _ = carry(world, world.request(resolver=asking("true")), line)
+    assert "the resolver robot did not settle it" in note(report)
+
+
+def test_a_patch_too_large_to_be_handed_on_leaves_the_conflict_and_the_other_answers() -> None:
+    large = random.Random(1).randbytes(200_000)
+    one, two = "1" * 40, "2" * 40
+    made = answers.unpack(
+        answers.pack(
+            [answers.Answer(one, one, None, two, large), answers.Answer(two, two, None, one, b"x")], "said"
+        )
+    )
+    assert made.answers[0].problem == "its patch of 200000 bytes is too large to be handed on"
+    assert (made.answers[1].diff, made.said) == (b"x", "said")
