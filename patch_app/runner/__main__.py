@@ -19,7 +19,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 from . import check_job, deliver, report, request, resolve_job, resolver, summary
 from .git import Scrubber
 from .job import Job, Runner, as_problem
-from .records import MERGE, Problem, Request
+from .records import Problem, Request
 from .workspace import Workspace
 
 NOTICE = "::notice title=patch-app-inbox::"
@@ -139,8 +139,8 @@ def _carry(
 
 
 def is_asked(request: Request, found: Dict[str, Any]) -> bool:
-    """Whether the resolver gets to see the conflict: there is one of each, and no merge of the release."""
-    return request.resolver is not None and request.strategy != MERGE and found["status"] == "conflict"
+    """Whether a resolver gets to see the conflict: there is one of each."""
+    return request.resolver is not None and found["status"] == "conflict"
 
 
 def hand_over(workspace: Workspace, job: Job, ref: str, date: int, object_format: str) -> Tuple[Job, str]:

@@ -1,7 +1,8 @@
 """Merges the release into the stack: one merge commit on the stack's head, for `strategy = "merge"`.
 
 The patches' commits stay as they are. What is said of each is read from the merged tree, by taking the
-patches away again from the newest to the oldest; the merge itself never depends on it. Settles no conflict.
+patches away again from the newest to the oldest; the merge itself never depends on it. Settles no conflict by
+itself; the fork's resolver may.
 """
 
 from __future__ import annotations
@@ -37,9 +38,14 @@ from .records import (
     Request,
     UpstreamCommit,
 )
+from .resolutions import Replayed, Resolutions
+from .resolver import Settler
 from .stack import Commits, Stack
 
 Paths = Tuple[bytes, ...]
+
+SIDES = ("stack", "release")
+"""The words in the conflict markers that a resolver sees."""
 
 MORE = 200
 """Commits that a person may have pushed beside the merge."""
@@ -62,6 +68,7 @@ class Forward:
         ground: Ground,
         commits: Commits,
         explainer: Explainer,
+        resolver: Settler,
     ) -> None:
         self.explorer = explorer
         self.fetcher = explorer.fetcher
@@ -72,6 +79,7 @@ class Forward:
         self.ground = ground
         self.commits = commits
         self.explainer = explainer
+        self.resolver = resolver
         self.head_tree = self.merger.tree_of(request.stack)
         self.target_tree = self.merger.tree_of(request.target)
         self.patches = commits.of_people
@@ -93,12 +101,15 @@ class Forward:
         attributes = Attributes(self.repository, os.path.join(self.repository.directory, "attributes"))
         attributes.use(self.head_tree)  # those of the branch, as in a work tree of it
         merged = self.merger.apply(self.target_tree, base_tree, self.head_tree)
+        settled = Replayed(merged.tree) if merged.clean else self._settled(whole, base_tree)
+        if settled.tree is None:
+            return self._conflicted(whole, settled.notes)
+        outcomes = self._outcomes(settled.tree, progress)
         if not merged.clean:
-            return self._conflicted(whole)
-        outcomes = self._outcomes(merged.tree, progress)
+            outcomes = [self._resolved(outcome, settled) for outcome in outcomes]
         message = "Merge %s into %s" % (self.request.target_name, self.request.branch)
         parents = (self.request.stack, self.request.target)
-        tip = commit.write(self.repository, commit.plain(merged.tree, parents, message, self.request.date))
+        tip = commit.write(self.repository, commit.plain(settled.tree, parents, message, self.request.date))
         return Carried(tuple(outcomes), tip, None, self._installed(kept=True), self.commits.merges)
 
     # What a person pushed ---------------------------------------------------------------------------
@@ -259,9 +270,35 @@ class Forward:
         merged = self.merger.apply(patch.after, patch.before, tree)
         return merged.clean and merged.tree == tree
 
+    # The resolver -----------------------------------------------------------------------------------
+
+    def _settled(self, whole: Patch, base_tree: str) -> Replayed:
+        """The merged tree as the resolver has it, where there is a patch to show that at."""
+        named = self.merger.apply(self.target_tree, base_tree, self.head_tree, SIDES)
+        if not self.patches:
+            return Replayed(None)
+        return self.resolver.settle(self.merger, whole, named, self.request.stack)
+
+    def _resolved(self, outcome: Outcome, settled: Replayed) -> Outcome:
+        """The outcome where the resolver made the merge. The newest patch that touches what it made shows it;
+        one without a trace in the merged files is no loss that goes unseen.
+        """
+        patch = outcome.patch
+        paths = {used.path for used in settled.used}
+        shown = [one for one in self.patches if _paths(one) & paths][-1:] or self.patches[-1:]
+        if patch is shown[0]:
+            used = Resolutions(self.fetcher, self.repository, None).bounded(settled.used)
+            note = "; ".join(one for one in (*settled.notes, outcome.note) if one)
+            return outcome._replace(verdict=RESOLVED, new=patch.old, note=note, resolution=used)
+        if outcome.verdict == ADJUSTED or outcome.note == GONE:
+            return outcome._replace(
+                verdict=RESOLVED, new=patch.old, note="as it was settled; %s" % outcome.note
+            )
+        return outcome
+
     # The conflict -----------------------------------------------------------------------------------
 
-    def _conflicted(self, whole: Patch) -> Carried:
+    def _conflicted(self, whole: Patch, notes: Sequence[str]) -> Carried:
         """The conflict of the stack as one patch on the target, with the newest patch that is in it."""
         named = self.merger.apply(whole.after, whole.before, self.target_tree, NAMES)
         paths = tuple(dict.fromkeys(path for path, _ in named.stages))
@@ -271,7 +308,7 @@ class Forward:
             merged=named,
         )._replace(patch=blamed.old)  # fmt: skip
         outcomes = tuple(
-            self._blame(whole, patch, paths) if patch is blamed else self._apart(patch, paths)
+            self._blame(whole, patch, paths, notes) if patch is blamed else self._apart(patch, paths)
             for patch in patches
         )
         merges = tuple(sha for sha in self.commits.merges if sha != blamed.old)
@@ -289,7 +326,7 @@ class Forward:
         patches = [patch for sha, patch in self.commits.patches.items() if sha in kept]
         return self.commits.patches[left[-1]], patches
 
-    def _blame(self, whole: Patch, patch: Patch, paths: Paths) -> Outcome:
+    def _blame(self, whole: Patch, patch: Patch, paths: Paths, notes: Sequence[str]) -> Outcome:
         attribution, changed = self.explainer.attribution, tuple(change.path for change in patch.changes)
         # what became of a file that was moved shows under its old name
         more = tuple(dict.fromkeys((*paths, *changed)))
@@ -301,6 +338,7 @@ class Forward:
                 note = "it conflicts by itself too"
         if since is not None:
             note += "; the stack has not merged %s" % words(since)
+        note = "; ".join((note, *notes))
         upstream = self.explainer.touched(paths) or self.explainer.touched(changed)
         if since is not None:
             upstream = (since, *(one for one in upstream if one != since))[:MAX_COMMITS]

@@ -117,8 +117,9 @@ class Runner:
         if request.strategy == MERGE:
             self._enter("carry")
             forward = Forward(
-                explorer, merger, request, history, ground=ground, commits=commits, explainer=explainer
-            )
+                explorer, merger, request, history,
+                ground=ground, commits=commits, explainer=explainer, resolver=self.resolver,
+            )  # fmt: skip
             carried = self._done(merger, history, forward.merge(self.progress))
         else:
             parts = self._arrange(ground, merger, history, commits)
@@ -142,13 +143,15 @@ class Runner:
         carrier = Carrier(merger, request, parts, explainer, resolutions=known, resolver=self.resolver)
         carried = carrier.carry(self.progress)
         recorded = record(known, merger, carrier.settled, request.date) if carried.conflict is None else None
-        self.facts = self.facts._replace(recorded=recorded, resolver=self.resolver.told())
+        self.facts = self.facts._replace(recorded=recorded)
         return carried
 
     def _done(self, merger: Merger, history: History, carried: Carried) -> Carried:
         account(history, carried)
         tree = merger.tree_of(carried.tip)
-        self.facts = self.facts._replace(carried=carried, candidate_tree=tree, merges=carried.merges)
+        self.facts = self.facts._replace(
+            carried=carried, candidate_tree=tree, merges=carried.merges, resolver=self.resolver.told()
+        )
         return carried
 
     def _compare(self, repository: Git, history: History, parts: stack.Stack, carried: Carried) -> None:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import os
 import time
-from typing import Callable, Dict, List, Mapping, Optional
+from typing import Callable, Dict, List, Mapping, Optional, Tuple
 
 from . import check_job, checks, resolver, stopped
 from .answers import Answer, pack
+from .commit import parse
 from .conflict import changed
 from .diff import list_tree
 from .fetch import Fetcher
@@ -87,7 +88,7 @@ class Asking(Settler):
         os.mkdir(directory)
         tree = StoppedTree(repository, os.path.join(directory, "tree"), merged, hidden)
         try:
-            tree.write(tip, patch)
+            tree.write(tip, *self._stopped_at(patch, tip))
             given = self._given(repository, directory, patch, [*conflicts.files, *conflicts.others])
             outcome = self._run(patch, tree.directory, given)
             if outcome.timed_out:
@@ -101,6 +102,13 @@ class Asking(Settler):
         if self._key and self._key.encode() in made:
             return answer._replace(problem="its patch holds its own credential")
         return answer._replace(result=result, diff=made, kept=added)
+
+    def _stopped_at(self, patch: Patch, tip: str) -> Tuple[Tuple[str, str], bytes]:
+        """What is picked, or merged where the patch is the stack itself, with the message for it."""
+        if patch.old == tip:
+            message = "Merge %s into %s\n" % (self._request.target_name, self._request.branch)
+            return ("MERGE_HEAD", self._request.target), message.encode()
+        return ("CHERRY_PICK_HEAD", patch.old), parse(patch.raw).message
 
     def _given(self, repository: Git, directory: str, patch: Patch, paths: List[bytes]) -> Dict[str, str]:
         """Variables for the command; the files that they name lie outside of the tree."""

@@ -76,7 +76,9 @@ class Handed(Settler):
         return taken(repository, merged, tree, self._request, self._resolver, kept=answer.kept)
 
     def told(self) -> Optional[Dict[str, Any]]:
-        """Who was asked, about how many conflicts, and how many of them it settled."""
+        """Who was asked, and how many conflicts it settled; None where there was none for it."""
+        if not self._settled + self._refused:
+            return None
         return {
             "name": self._resolver.name,
             "settled": self._settled,

@@ -1,4 +1,4 @@
-"""A work tree stopped at a conflict, as `git cherry-pick` leaves it, and what somebody made of it.
+"""A work tree stopped at a conflict, as `git cherry-pick` or `git merge` leaves it, and what was made of it.
 
 Bytes are written and read as they are: no attribute of the tree converts a line end or starts a filter, and
 what is read back is read with an index and a configuration of our own, never with those in the work tree.
@@ -11,9 +11,8 @@ import shutil
 from typing import Dict, Sequence, Tuple
 
 from . import checks, diff, index
-from .commit import parse
 from .git import Git
-from .records import Merge, Patch
+from .records import Merge
 
 RAW = "* -text -filter -ident -working-tree-encoding\n"
 """Highest of all attributes, in `info/attributes`: content goes in and out as it is."""
@@ -32,8 +31,11 @@ class StoppedTree:
         self._outer.environment["GIT_OBJECT_DIRECTORY"] = os.path.join(repository.directory, "objects")
         self._inner = os.path.join(directory, ".git")
 
-    def write(self, tip: str, patch: Patch) -> None:
-        """Writes the conflict of the patch on the commit `tip`, without the hidden files."""
+    def write(self, tip: str, other: Tuple[str, str], message: bytes) -> None:
+        """Writes the conflict on the commit `tip`, without the hidden files.
+
+        `other` is what is picked or merged: the name under which Git knows it then, and its commit.
+        """
         os.makedirs(self.directory)
         self._outer.run("read-tree", self._merged.tree)
         names = b"".join(path + b"\0" for _, _, path in self._hidden)
@@ -46,9 +48,9 @@ class StoppedTree:
         if names:
             inner.run("update-index", "-z", "--skip-worktree", "--stdin", stdin=names)
         inner.run("update-index", "-z", "--index-info", stdin=_stages(self._merged))
-        inner.run("update-ref", "--no-deref", "CHERRY_PICK_HEAD", patch.old)
+        inner.run("update-ref", "--no-deref", *other)
         with open(os.path.join(self._inner, "MERGE_MSG"), "wb") as file:
-            file.write(parse(patch.raw).message)
+            file.write(message)
 
     def read(self) -> Tuple[str, Tuple[bytes, ...]]:
         """Id of the tree that it has now, and the conflicting paths that were added to the index there."""

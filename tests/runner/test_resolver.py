@@ -234,3 +234,25 @@ def test_a_patch_too_large_to_be_handed_on_leaves_the_conflict_and_the_other_ans
     )
     assert made.answers[0].problem == "its patch of 200000 bytes is too large to be handed on"
     assert (made.answers[1].diff, made.said) == (b"x", "said")
+
+
+def test_a_release_that_does_not_merge_is_settled_in_a_work_tree_stopped_at_the_merge(
+    world: World, tmp_path: Path
+) -> None:
+    conflict(world)
+    seen = tmp_path / "seen"
+    look = f"git rev-parse HEAD MERGE_HEAD > {seen}; git status --porcelain >> {seen}; {TAKE_BOTH}"
+    request = world.request(resolver=asking(look), strategy="merge")
+    report, _ = carry(world, request, ask(world, request))
+    assert seen.read_text().splitlines() == [world.fork.head, world.upstream.head, "UU a.txt"]
+    assert [str(one.verdict) for one in report.patches] == ["clean", "resolved", "clean"]
+    (one,) = report.patches[1].resolution
+    assert "-<<<<<<< stack" in one.diff
+    assert world.fork.git("rev-list", "--parents", "-1", "refs/carried").split()[1:] == [
+        world.fork.head,
+        world.upstream.head,
+    ]
+    plain, _ = carry(world, world.request(strategy="merge"), "")
+    failed, _ = carry(world, request, ask(world, world.request(resolver=asking("exit 3"), strategy="merge")))
+    assert "the resolver robot did not settle it: it ended with 3" in note(failed)
+    assert failed.conflict == plain.conflict
