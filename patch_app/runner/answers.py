@@ -97,4 +97,6 @@ def _answer(data: Any) -> Answer:
     if not all(isinstance(one, str) for one in texts):
         raise ValueError("it is of another form")
     paths = tuple(path.encode("latin-1") for path in kept)
-    return Answer(patch, conflict, problem and problem[:500], result, diff.encode("latin-1"), paths)
+    # it gets into the report, where a lone surrogate or a control character has no place
+    shown = "".join(char if char.isprintable() else " " for char in problem or "")[:500]
+    return Answer(patch, conflict, shown or None, result, diff.encode("latin-1"), paths)

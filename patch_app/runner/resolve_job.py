@@ -11,12 +11,12 @@ import os
 import time
 from typing import Callable, Dict, List, Mapping, Optional, Tuple
 
-from . import check_job, checks, resolver, stopped
+from . import check_job, checks, diff, resolver, stopped
 from .answers import Answer, pack
 from .commit import parse
 from .conflict import changed
 from .diff import list_tree
-from .fetch import Fetcher
+from .fetch import Fetcher, commit_objects
 from .git import Git, GitError, Scrubber
 from .job import Runner
 from .merge import Merger
@@ -49,7 +49,8 @@ class Asking(Settler):
         self._request = request
         self._resolver = resolver
         self._key = key
-        self._scrub = Scrubber([key] if key else [])
+        self._keys = lines_of(key or "")
+        self._scrub = Scrubber([key or "", *self._keys])
         self._clock = clock
         self._until = clock() + MAX_SECONDS
         self.answers: List[Answer] = []
@@ -57,25 +58,37 @@ class Asking(Settler):
 
     def settle(self, merger: Merger, patch: Patch, merged: Merge, tip: str) -> Replayed:
         """As Settler has it. Whatever goes wrong is an answer with a problem, and the conflict stays."""
+        repository, judged = merger.repository, Replayed(None)
         try:
-            found = self._ask(merger.repository, patch, merged, tip)
+            found = self._ask(repository, patch, merged, tip)
+            if found.result is not None:
+                judged = resolver.taken(
+                    repository, merged, found.result, self._request, self._resolver, kept=found.kept
+                )
+                found = self._with_patch(repository, found, judged)
         except (GitError, OSError, Problem) as error:
-            found = Answer(patch.old, merged.tree, self._scrub("it could not be asked: %s" % error))
+            found = Answer(patch.old, merged.tree, "it could not be asked: %s" % error)
+        if found.problem is not None:
+            found = found._replace(problem=self._scrub(found.problem))
         self.answers.append(found)
-        if found.result is None:
-            return resolver.refused(self._resolver, found.problem or "")
-        judged = resolver.taken(
-            merger.repository, merged, found.result, self._request, self._resolver, kept=found.kept
-        )
+        return judged if found.result else resolver.refused(self._resolver, found.problem or "")
+
+    def _with_patch(self, repository: Git, answer: Answer, judged: Replayed) -> Answer:
+        """The answer with the patch that is handed on; that it was refused, or has the key in it, is one."""
         if judged.tree is None:
-            self.answers[-1] = Answer(patch.old, merged.tree, judged.notes[0].partition(": ")[2])
-        return judged
+            return Answer(answer.patch, answer.conflict, judged.notes[0].partition(": ")[2])
+        changes = diff.raw(repository, answer.conflict, judged.tree, renames=False)
+        made = [one.path for one in changes]
+        made += commit_objects(repository, resolver.new_blobs(changes)).values()
+        if any(key.encode() in content for key in self._keys for content in made):
+            return Answer(answer.patch, answer.conflict, "its patch holds its own credential")
+        return answer._replace(diff=stopped.patch(repository, answer.conflict, judged.tree))
 
     def _ask(self, repository: Git, patch: Patch, merged: Merge, tip: str) -> Answer:
         answer = Answer(patch.old, merged.tree)
         if len(self.answers) >= MAX_CONFLICTS or self._clock() + self._resolver.timeout > self._until:
             return answer._replace(problem="it was asked about %d others before" % len(self.answers))
-        conflicts, problem = resolver.parts(repository, merged, self._resolver)
+        conflicts, problem = resolver.parts(repository, merged, self._request, self._resolver)
         if conflicts is None:
             return answer._replace(problem=problem)
         Fetcher(self._workspace).blobs(
@@ -95,13 +108,10 @@ class Asking(Settler):
                 return answer._replace(problem="it took longer than %d s" % self._resolver.timeout)
             if outcome.exit:
                 return answer._replace(problem="it ended with %d" % outcome.exit)
-            result, added = tree.read()
-            made = tree.patch(result)
+            result, kept = tree.read()
         finally:
             tree.remove()
-        if self._key and self._key.encode() in made:
-            return answer._replace(problem="its patch holds its own credential")
-        return answer._replace(result=result, diff=made, kept=added)
+        return answer._replace(result=result, kept=kept)
 
     def _stopped_at(self, patch: Patch, tip: str) -> Tuple[Tuple[str, str], bytes]:
         """What is picked, or merged where the patch is the stack itself, with the message for it."""
@@ -137,9 +147,20 @@ class Asking(Settler):
         command = Check(self._resolver.name, self._resolver.run, ".", self._resolver.timeout)
         outcome = check_job.run_loud(command, directory, given)
         log = checks.Log(SAID_HEAD, SAID_TAIL)
-        log.add(outcome.log.encode("utf-8", "backslashreplace"))
-        self.said += "== %s %s\n%s\n" % (patch.old[:12], patch.subject, self._scrub(log.text()).rstrip())
+        # scrubbed before it is cut: half a key would not be found
+        log.add(self._scrub(outcome.log).encode("utf-8", "backslashreplace"))
+        self.said += "== %s %s\n%s\n" % (patch.old[:12], patch.subject, log.text().rstrip())
         return outcome
+
+
+def lines_of(key: str) -> List[str]:
+    """What of a credential must not get out: all of it, and each line that is no mere bracket."""
+    lines = [line.strip() for line in key.splitlines()]
+    return [
+        line
+        for line in dict.fromkeys([key.strip(), *lines])
+        if line and (line == key.strip() or len(line) > 7)
+    ]
 
 
 def run(workspace: Workspace, request: Request, key: Optional[str]) -> str:

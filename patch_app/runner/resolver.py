@@ -8,7 +8,7 @@ Runs nothing of anybody: the resolver itself runs in a job of its own (resolve_j
 from __future__ import annotations
 
 import os
-from typing import AbstractSet, Any, Dict, List, NamedTuple, Optional, Sequence
+from typing import AbstractSet, Any, Dict, Iterable, List, NamedTuple, Optional, Sequence
 
 from . import diff, rerere, resolutions
 from .answers import Answers, unpack
@@ -16,8 +16,11 @@ from .conflict import changed
 from .fetch import commit_objects
 from .git import Git, GitError
 from .merge import Merger
-from .records import GITLINK, SYMLINK, Merge, Patch, Problem, Request, Resolver, Used, text
+from .records import GITLINK, SYMLINK, Change, Merge, Patch, Problem, Request, Resolver, Used, text
 from .resolutions import Conflicts, Replayed
+
+MAX_BYTES = 100_000_000
+"""Of all files that an answer changes. GitHub takes no larger file, and each is read as a whole."""
 
 
 class Settler:
@@ -99,12 +102,14 @@ def refused(resolver: Resolver, why: str) -> Replayed:
     return Replayed(None, (), ("the resolver %s did not settle it: %s" % (resolver.name, why),))
 
 
-def parts(repository: Git, merged: Merge, resolver: Resolver) -> Parts:
+def parts(repository: Git, merged: Merge, request: Request, resolver: Resolver) -> Parts:
     """The conflicting paths, where a resolver may be asked about them. Raises GitError."""
     conflicts = resolutions.read(repository, merged)
     if conflicts is None:
         return Parts(None, "the conflict is about more than the content of up to 200 files")
     for path in (*conflicts.files, *conflicts.others):
+        if path in request.installed_paths:
+            return Parts(None, "%s is the App's own" % text(path))
         if is_hidden(path, resolver):
             return Parts(None, "%s is kept from it, since agents take instructions from it" % text(path))
     return Parts(conflicts, None)
@@ -124,7 +129,7 @@ def taken(
     `kept` are paths without markers (modify/delete, binary and the like) that were settled by leaving them as
     the conflict has them. Raises GitError.
     """
-    conflicts, problem = parts(repository, merged, resolver)
+    conflicts, problem = parts(repository, merged, request, resolver)
     if conflicts is None:
         return refused(resolver, problem or "")
     changes = {one.path: one for one in diff.raw(repository, merged.tree, tree, renames=False)}
@@ -134,6 +139,10 @@ def taken(
             return refused(resolver, "it changed %s, which has no conflict" % text(path))
         if path not in paths and change.new_mode in (SYMLINK, GITLINK):
             return refused(resolver, "it made a link of %s" % text(path))
+    if len({*paths, *changes}) > resolutions.MAX_PATHS:
+        return refused(resolver, "it changed more than %d files" % resolutions.MAX_PATHS)
+    if sum(_sizes(repository, new_blobs(changes.values()))) > MAX_BYTES:
+        return refused(resolver, "what it made is larger than %d bytes" % MAX_BYTES)
     left = _left(repository, conflicts, merged, tree, {*changes, *kept})
     if left is not None:
         return refused(resolver, left)
@@ -176,6 +185,18 @@ def _left(
     return None
 
 
+def new_blobs(changes: Iterable[Change]) -> List[str]:
+    """Ids of the files that there are after the changes."""
+    return sorted({one.new for one in changes if one.new_mode not in (GITLINK, "000000")})
+
+
+def _sizes(repository: Git, blobs: Sequence[str]) -> List[int]:
+    listed = "".join(oid + "\n" for oid in blobs).encode()
+    return [
+        int(one) for one in repository.run("cat-file", "--batch-check=%(objectsize)", stdin=listed).split()
+    ]
+
+
 def is_allowed(path: bytes, request: Request, resolver: Resolver) -> bool:
     """Whether a path may change although it has no conflict. The App's own never may."""
     if path in request.installed_paths or is_hidden(path, resolver):
@@ -187,7 +208,7 @@ def is_hidden(path: bytes, resolver: Resolver) -> bool:
     """Whether a path is kept from the resolver: by a name at any depth, or as a path from the root."""
     lower = path.lower()
     names = lower.split(b"/")
-    for one in (hidden.lower().encode() for hidden in resolver.hidden):
+    for one in (hidden.encode().lower() for hidden in resolver.hidden):
         if one in names if b"/" not in one else lower == one or lower.startswith(one + b"/"):
             return True
     return False
@@ -198,7 +219,9 @@ def applied(repository: Git, tree: str, patch: bytes) -> str:
     own = {"GIT_INDEX_FILE": os.path.join(repository.directory, "applied.index")}
     repository.run("read-tree", tree, extra=own)
     if patch:
-        repository.run("apply", "--cached", "--whitespace=nowarn", "-", stdin=patch, extra=own)
+        # a few bytes of a binary patch can stand for any number
+        bounded = {**own, "GIT_ALLOC_LIMIT": str(2 * MAX_BYTES)}
+        repository.run("apply", "--cached", "--whitespace=nowarn", "-", stdin=patch, extra=bounded)
     return repository.run("write-tree", "--missing-ok", extra=own).decode("ascii").strip()
 
 

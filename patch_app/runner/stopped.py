@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import Dict, Sequence, Tuple
+from contextlib import suppress
+from typing import Dict, List, Sequence, Tuple
 
 from . import checks, diff, index
-from .git import Git
-from .records import Merge
+from .git import Git, GitError
+from .records import GITLINK, Merge, Problem
 
 RAW = "* -text -filter -ident -working-tree-encoding\n"
 """Highest of all attributes, in `info/attributes`: content goes in and out as it is."""
@@ -30,12 +31,14 @@ class StoppedTree:
         self._outer.work_tree = directory
         self._outer.environment["GIT_OBJECT_DIRECTORY"] = os.path.join(repository.directory, "objects")
         self._inner = os.path.join(directory, ".git")
+        self._tip = self._other = ""
 
     def write(self, tip: str, other: Tuple[str, str], message: bytes) -> None:
         """Writes the conflict on the commit `tip`, without the hidden files.
 
         `other` is what is picked or merged: the name under which Git knows it then, and its commit.
         """
+        self._tip, self._other = tip, other[0]
         os.makedirs(self.directory)
         self._outer.run("read-tree", self._merged.tree)
         names = b"".join(path + b"\0" for _, _, path in self._hidden)
@@ -53,27 +56,48 @@ class StoppedTree:
             file.write(message)
 
     def read(self) -> Tuple[str, Tuple[bytes, ...]]:
-        """Id of the tree that it has now, and the conflicting paths that were added to the index there."""
-        theirs = {"GIT_INDEX_FILE": os.path.join(self._inner, "index")}
-        left = self._outer.run("ls-files", "-z", "--stage", extra=theirs)
-        added = {entry.partition(b"\t")[2] for entry in left.split(b"\0") if b" 0\t" in entry}
-        paths = dict.fromkeys(path for path, _ in self._merged.stages)
+        """Id of the tree that it has now, and the conflicting paths that the index there has just so.
+
+        Raises Problem where the work tree is gone.
+        """
+        if not os.path.isdir(self.directory):
+            raise Problem("resolver", "the work tree is gone")
+        staged = self._staged()
+        paths = tuple(dict.fromkeys(path for path, _ in self._merged.stages))
         self._outer.run("add", "--all", ".")
-        back = b"".join(("%s %s\t" % one[:2]).encode() + one[2] + b"\0" for one in self._hidden)
+        # nobody has a submodule's files there: its index alone tells which commit was chosen
+        links = [(GITLINK, staged[path][0][1], path) for path in paths if _is_link(staged.get(path, ()))]
+        back = b"".join(("%s %s\t" % one[:2]).encode() + one[2] + b"\0" for one in [*self._hidden, *links])
         if back:
             self._outer.run("update-index", "-z", "--index-info", stdin=back)
         tree = self._outer.line("write-tree", "--missing-ok")
-        return tree, tuple(path for path in paths if path in added)
+        now = {path: [(mode, oid, "0")] for mode, oid, path in diff.list_tree(self._outer, tree, paths)}
+        return tree, tuple(path for path in paths if staged and staged.get(path, []) == now.get(path, []))
 
-    def patch(self, tree: str) -> bytes:
-        """The difference from the conflict to `tree`, in Git's binary form."""
-        options = ("-r", "-p", "--binary", "--no-renames", *diff.PLAIN)
-        return self._repository.run("diff-tree", *options, self._merged.tree, tree)
+    def _staged(self) -> Dict[bytes, List[Tuple[str, ...]]]:
+        """Mode, id and stage of each path by the index there. None where it says nothing of the conflict: it
+        can't be read, or the patch was taken back (`git reset`, `--abort`)."""
+        found: Dict[bytes, List[Tuple[str, ...]]] = {}
+        head = os.path.join(self._inner, "HEAD")
+        if not os.path.exists(os.path.join(self._inner, self._other)) and os.path.isfile(head):
+            with open(head, "rb") as file:
+                if file.read(100).strip() == self._tip.encode():
+                    return found
+        try:
+            theirs = {"GIT_INDEX_FILE": os.path.join(self._inner, "index")}
+            listed = self._outer.run("ls-files", "-z", "--stage", extra=theirs)
+        except GitError:
+            return found
+        for entry in listed.split(b"\0")[:-1]:
+            words, _, path = entry.partition(b"\t")
+            found.setdefault(path, []).append(tuple(words.decode("ascii").split(" ")))
+        return found
 
     def remove(self) -> None:
-        """Takes it away, also where folders in it can't be written."""
+        """Takes it away, also where folders in it can't be written. What is another user's may stay."""
         for folder, _, _ in os.walk(self.directory):
-            os.chmod(folder, 0o700)
+            with suppress(OSError):
+                os.chmod(folder, 0o700)
         shutil.rmtree(self.directory, ignore_errors=True)
         shutil.rmtree(self._outer.directory, ignore_errors=True)
 
@@ -93,6 +117,16 @@ def _repository(source: Git, directory: str, *, bare: bool) -> Git:
     if os.path.exists(shallow):
         shutil.copyfile(shallow, os.path.join(directory, "shallow"))
     return made
+
+
+def _is_link(staged: Sequence[Tuple[str, ...]]) -> bool:
+    return [(mode, stage) for mode, _, stage in staged] == [(GITLINK, "0")]
+
+
+def patch(repository: Git, conflict: str, tree: str) -> bytes:
+    """The difference from the tree `conflict` to `tree`, in Git's binary form. Raises GitError."""
+    options = ("-r", "-p", "--binary", "--no-renames", *diff.PLAIN)
+    return repository.run("diff-tree", *options, conflict, tree)
 
 
 def _stages(merged: Merge) -> bytes:

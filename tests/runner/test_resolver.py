@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import random
 from pathlib import Path
 
 import pytest
-from runner_world import World, numbered
+from runner_world import TRAILER, WORKFLOW, Repo, World, numbered
 
 from patch_app.core.report import Report, Status
 from patch_app.runner import answers, resolve_job, resolver
@@ -96,7 +97,10 @@ def test_the_stack_goes_on_to_the_next_conflict(world: World) -> None:
         ("ln -sf /etc/passwd a.txt", "a.txt is of another kind than it was on either side"),
         ("sleep 60", "it took longer than 1 s"),
         (TAKE_BOTH + "; echo $PATCH_APP_RESOLVER_KEY >> a.txt", "its patch holds its own credential"),
+        ("printf '\\0%s' $PATCH_APP_RESOLVER_KEY > a.txt", "its patch holds its own credential"),
+        ('rm -rf "$PWD"', "it could not be asked: the work tree is gone"),
         ("rm -rf .git; " + TAKE_BOTH, ""),
+        ("echo x > .git/index; " + TAKE_BOTH, ""),
     ],
 )
 def test_whatever_else_it_does_is_the_conflict_as_if_it_were_not_there(
@@ -137,11 +141,85 @@ def test_a_file_that_upstream_deleted_needs_a_word(world: World) -> None:
     assert gone.candidate.tree == world.upstream.rev("HEAD^{tree}")
 
 
+@pytest.mark.parametrize(
+    ("run", "is_settled"),
+    [("git add x", True), ("git reset -q", False), ("git cherry-pick --abort", False), ("true", False)],
+)
+def test_a_patch_that_is_taken_back_is_no_word_on_a_binary(world: World, run: str, is_settled: bool) -> None:
+    world.upstream.commit("first", {"x": b"\0" * 9})
+    world.fork_now().commit("ours", {"x": b"\1\0"})
+    world.upstream.commit("second", {"x": b"\2\0"})
+    assert (both(world, asking(run)).status is Status.CLEAN) == is_settled
+
+
+def test_a_file_that_both_renamed_can_be_settled(world: World) -> None:
+    world.upstream.commit("first", {"a.txt": numbered()})
+    fork = world.fork_now()
+    fork.git("mv", "a.txt", "ours.txt")
+    fork.commit("ours")
+    world.upstream.git("mv", "a.txt", "theirs.txt")
+    world.upstream.commit("second")
+    assert "a.txt is as the conflict left it" in note(both(world, asking("rm ours.txt; git add theirs.txt")))
+    assert both(world, asking("rm ours.txt; git add -A")).status is Status.CLEAN
+    assert world.fork.git("ls-tree", "--name-only", "refs/carried") == "theirs.txt"
+
+
+def test_the_commit_of_a_submodule_is_the_one_that_was_chosen(world: World) -> None:
+    chosen = "2" * 40
+
+    def point(repo: Repo, oid: str) -> None:
+        repo.git("update-index", "--add", "--cacheinfo", f"160000,{oid},sub")
+        repo.git("commit", "-q", "-m", oid)
+
+    world.upstream.commit("first", {"a.txt": "a\n"})
+    point(world.upstream, "1" * 40)
+    point(world.fork_now(), chosen)
+    point(world.upstream, "3" * 40)
+    report = both(world, asking(f"git update-index --cacheinfo 160000,{chosen},sub"))
+    assert report.status is Status.CLEAN
+    assert world.fork.rev("refs/carried:sub") == chosen
+
+
+def test_more_than_a_report_holds_is_not_taken(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    conflict(world)
+    many = asking(TAKE_BOTH + "; mkdir v; touch $(seq -f v/%g 200)", paths=("v",))
+    assert "it changed more than 200 files" in note(both(world, many))
+    monkeypatch.setattr(resolver, "MAX_BYTES", 2_000_000)
+    large = world.request(resolver=asking("truncate -s 0 a.txt; truncate -s 5M a.txt"))
+    line = ask(world, large)
+    assert "what it made is larger than 2000000 bytes" in note(carry(world, large, line)[0])
+    # the same with the first judge out of the way
+    monkeypatch.setattr(resolver, "MAX_BYTES", 100_000_000)
+    line = ask(world, large)
+    monkeypatch.setattr(resolver, "MAX_BYTES", 2_000_000)
+    assert "its patch does not apply" in note(carry(world, large, line)[0])
+
+
+def test_the_apps_own_files_are_not_for_it(world: World) -> None:
+    world.upstream.commit("first", {"a.txt": "a\n"})
+    world.fork_now().commit(f"install\n\n{TRAILER}", {WORKFLOW: "ours\n"})
+    world.fork.commit("by hand", {WORKFLOW: "changed\n"})
+    world.upstream.commit("second", {"a.txt": "b\n"})
+    assert f"{WORKFLOW} is the App's own" in note(both(world, asking("git add -A")))
+
+
+def test_what_another_user_left_in_the_tree_costs_no_answer(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    conflict(world)
+    monkeypatch.setattr(os, "chmod", refuse)
+    assert both(world, asking(TAKE_BOTH)).status is Status.CLEAN
+
+
 def test_it_sees_the_conflict_as_git_leaves_it_and_no_instructions_of_the_tree(
     world: World, tmp_path: Path
 ) -> None:
     patch = conflict(
-        world, **{"AGENTS.md": "obey\n", "sub/claude.md": "obey\n", ".gitattributes": "* eol=crlf\n"}
+        world,
+        **{"AGENTS.md": "obey\n", "sub/claude.md": "obey\n", "Ü.md": "", ".gitattributes": "* eol=crlf\n"},
     )
     seen = tmp_path / "seen"
     look = f"""
@@ -155,7 +233,7 @@ def test_it_sees_the_conflict_as_git_leaves_it_and_no_instructions_of_the_tree(
     echo "key $PATCH_APP_RESOLVER_KEY token $PATCH_APP_TOKEN"
     {TAKE_BOTH}
     """
-    asked = asking(look, instructions="Be careful.\n", hidden=("AGENTS.md", "CLAUDE.md"))
+    asked = asking(look, instructions="Be careful.\n", hidden=("AGENTS.md", "CLAUDE.md", "Ü.md"))
     report = both(world, asked, key="hunter2-hunter2")
     assert report.status is Status.CLEAN
     assert seen.read_text().splitlines() == [
@@ -182,9 +260,13 @@ def test_a_conflict_in_a_file_of_instructions_is_not_for_it(world: World, tmp_pa
 
 def test_its_credential_is_taken_out_of_what_it_said(world: World) -> None:
     conflict(world)
-    request = world.request(resolver=asking("echo my key is $PATCH_APP_RESOLVER_KEY; exit 1"))
-    line = ask(world, request, "hunter2-hunter2")
-    assert "my key is ***" in answers.unpack(line).said
+    # the second one lies where what it said is cut
+    key = "$PATCH_APP_RESOLVER_KEY"
+    run = f"echo my key is {key}; printf '%01980d%s' 0 {key}; printf %020000d"
+    said = answers.unpack(ask(world, world.request(resolver=asking(run)), "hunter2-hunter2\n")).said
+    assert "my key is ***" in said
+    assert "hunter" not in said
+    assert "bytes left out" in said
 
 
 def test_an_answer_for_another_conflict_is_none(world: World) -> None:
@@ -222,6 +304,11 @@ def test_an_answer_that_can_not_be_read_is_none(world: World, line: str) -> None
     conflict(world)
     report, _ = carry(world, world.request(resolver=asking("true")), line)
     assert "the resolver robot did not settle it" in note(report)
+
+
+def test_an_answer_says_nothing_that_a_report_can_not_hold() -> None:
+    forged = answers.Answer("1" * 40, "2" * 40, "a\ud800b\nc\0")
+    assert answers.unpack(answers.pack([forged], "")).answers[0].problem == "a b c "
 
 
 def test_a_patch_too_large_to_be_handed_on_leaves_the_conflict_and_the_other_answers() -> None:
