@@ -28,11 +28,14 @@ def test_it_has_two_placeholders_and_no_third() -> None:
     assert set(re.findall(r"@[A-Z_]+@", TEMPLATE.read_text())) == {"@RUNNER_COMMIT@", "@CHECK_PERMISSIONS@"}
 
 
-def test_only_the_carry_job_can_write_and_nothing_is_spliced_into_a_script(workflow: str) -> None:
+def test_only_the_carry_jobs_can_write_and_nothing_is_spliced_into_a_script(workflow: str) -> None:
     data: dict[str, Any] = yaml.safe_load(workflow)
     assert data["permissions"] == {}
     assert data["jobs"]["carry"]["permissions"] == {"contents": "write"}
-    assert "write" not in data["jobs"]["check"]["permissions"].values()
+    assert data["jobs"]["carry-resolved"]["permissions"] == {"contents": "write"}
+    for name in ("check", "resolve"):
+        assert "write" not in data["jobs"][name]["permissions"].values()
+    assert [name for name, job in data["jobs"].items() if "secrets." in str(job)] == ["resolve"]
     for job in data["jobs"].values():
         for step in job["steps"]:
             assert "uses" not in step
