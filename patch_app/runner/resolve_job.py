@@ -15,7 +15,6 @@ from . import check_job, checks, diff, resolver, stopped
 from .answers import Answer, pack
 from .commit import parse
 from .conflict import changed
-from .diff import list_tree
 from .fetch import Fetcher, commit_objects
 from .git import Git, GitError, Scrubber
 from .job import Runner
@@ -94,12 +93,9 @@ class Asking(Settler):
         Fetcher(self._workspace).blobs(
             repository, stopped.missing(repository, merged.tree, self._request.stack)
         )
-        hidden = [
-            one for one in list_tree(repository, merged.tree) if resolver.is_hidden(one[2], self._resolver)
-        ]
         directory = self._workspace.path("conflict-%d" % len(self.answers))
         os.mkdir(directory)
-        tree = StoppedTree(repository, os.path.join(directory, "tree"), merged, hidden)
+        tree = StoppedTree(repository, os.path.join(directory, "tree"), merged, self._is_hidden)
         try:
             tree.write(tip, *self._stopped_at(patch, tip))
             given = self._given(repository, directory, patch, [*conflicts.files, *conflicts.others])
@@ -112,6 +108,9 @@ class Asking(Settler):
         finally:
             tree.remove()
         return answer._replace(result=result, kept=kept)
+
+    def _is_hidden(self, path: bytes) -> bool:
+        return resolver.is_hidden(path, self._resolver)
 
     def _stopped_at(self, patch: Patch, tip: str) -> Tuple[Tuple[str, str], bytes]:
         """What is picked, or merged where the patch is the stack itself, with the message for it."""

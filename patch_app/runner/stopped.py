@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from contextlib import suppress
-from typing import Dict, List, Sequence, Tuple
+from typing import Callable, Dict, List, Sequence, Tuple
 
 from . import checks, diff, index
 from .git import Git, GitError
@@ -20,13 +20,19 @@ RAW = "* -text -filter -ident -working-tree-encoding\n"
 
 
 class StoppedTree:
-    """The work tree at `directory` of a conflict in `repository`. Raises GitError and OSError throughout."""
+    """The work tree at `directory` of a conflict in `repository`, without the files that are hidden.
 
-    def __init__(self, repository: Git, directory: str, merged: Merge, hidden: Sequence[index.Entry]) -> None:
+    Raises GitError and OSError throughout.
+    """
+
+    def __init__(
+        self, repository: Git, directory: str, merged: Merge, is_hidden: Callable[[bytes], bool]
+    ) -> None:
         self.directory = directory
         self._repository = repository
         self._merged = merged
-        self._hidden = hidden
+        self._is_hidden = is_hidden
+        self._hidden: List[index.Entry] = []
         self._outer = _repository(repository, directory + ".git", bare=True)
         self._outer.work_tree = directory
         self._outer.environment["GIT_OBJECT_DIRECTORY"] = os.path.join(repository.directory, "objects")
@@ -34,13 +40,16 @@ class StoppedTree:
         self._tip = self._other = ""
 
     def write(self, tip: str, other: Tuple[str, str], message: bytes) -> None:
-        """Writes the conflict on the commit `tip`, without the hidden files.
+        """Writes the conflict on the commit `tip`.
 
         `other` is what is picked or merged: the name under which Git knows it then, and its commit.
         """
         self._tip, self._other = tip, other[0]
         os.makedirs(self.directory)
         self._outer.run("read-tree", self._merged.tree)
+        self._hidden = [
+            one for one in diff.list_tree(self._repository, self._merged.tree) if self._is_hidden(one[2])
+        ]
         names = b"".join(path + b"\0" for _, _, path in self._hidden)
         if names:
             self._outer.run("update-index", "-z", "--force-remove", "--stdin", stdin=names)
@@ -58,31 +67,42 @@ class StoppedTree:
     def read(self) -> Tuple[str, Tuple[bytes, ...]]:
         """Id of the tree that it has now, and the conflicting paths that the index there has just so.
 
-        Raises Problem where the work tree is gone.
+        Hidden files are as they were, whatever was made in their places. Raises Problem where the work tree
+        is gone, or the patch was given up.
         """
         if not os.path.isdir(self.directory):
             raise Problem("resolver", "the work tree is gone")
-        staged = self._staged()
+        given_up = self._is_given_up()
+        staged = {} if given_up else self._staged()
         paths = tuple(dict.fromkeys(path for path, _ in self._merged.stages))
         self._outer.run("add", "--all", ".")
+        listed = self._outer.run("ls-files", "-z").split(b"\0")
+        made = b"".join(path + b"\0" for path in listed if path and self._is_hidden(path))
+        if made:
+            self._outer.run("update-index", "-z", "--force-remove", "--stdin", stdin=made)
         # nobody has a submodule's files there: its index alone tells which commit was chosen
         links = [(GITLINK, staged[path][0][1], path) for path in paths if _is_link(staged.get(path, ()))]
         back = b"".join(("%s %s\t" % one[:2]).encode() + one[2] + b"\0" for one in [*self._hidden, *links])
         if back:
             self._outer.run("update-index", "-z", "--index-info", stdin=back)
         tree = self._outer.line("write-tree", "--missing-ok")
-        now = {path: [(mode, oid, "0")] for mode, oid, path in diff.list_tree(self._outer, tree, paths)}
+        after = diff.list_tree(self._outer, tree, paths)
+        if given_up and after == diff.list_tree(self._outer, self._tip, paths):
+            raise Problem("resolver", "it gave the patch up")
+        now = {path: [(mode, oid, "0")] for mode, oid, path in after}
         return tree, tuple(path for path in paths if staged and staged.get(path, []) == now.get(path, []))
 
-    def _staged(self) -> Dict[bytes, List[Tuple[str, ...]]]:
-        """Mode, id and stage of each path by the index there. None where it says nothing of the conflict: it
-        can't be read, or the patch was taken back (`git reset`, `--abort`)."""
-        found: Dict[bytes, List[Tuple[str, ...]]] = {}
+    def _is_given_up(self) -> bool:
+        """Whether the patch is picked or merged no more, and no commit was made of it (as by `--abort`)."""
         head = os.path.join(self._inner, "HEAD")
-        if not os.path.exists(os.path.join(self._inner, self._other)) and os.path.isfile(head):
-            with open(head, "rb") as file:
-                if file.read(100).strip() == self._tip.encode():
-                    return found
+        if os.path.exists(os.path.join(self._inner, self._other)) or not os.path.isfile(head):
+            return False
+        with open(head, "rb") as file:
+            return file.read(100).strip() == self._tip.encode()
+
+    def _staged(self) -> Dict[bytes, List[Tuple[str, ...]]]:
+        """Mode, id and stage of each path by the index there; nothing where it can't be read."""
+        found: Dict[bytes, List[Tuple[str, ...]]] = {}
         try:
             theirs = {"GIT_INDEX_FILE": os.path.join(self._inner, "index")}
             listed = self._outer.run("ls-files", "-z", "--stage", extra=theirs)

@@ -99,6 +99,8 @@ def test_the_stack_goes_on_to_the_next_conflict(world: World) -> None:
         (TAKE_BOTH + "; echo $PATCH_APP_RESOLVER_KEY >> a.txt", "its patch holds its own credential"),
         ("printf '\\0%s' $PATCH_APP_RESOLVER_KEY > a.txt", "its patch holds its own credential"),
         ('rm -rf "$PWD"', "it could not be asked: the work tree is gone"),
+        ("git cherry-pick --abort", "it could not be asked: it gave the patch up"),
+        (f"git reset -q; {TAKE_BOTH}", ""),
         ("rm -rf .git; " + TAKE_BOTH, ""),
         ("echo x > .git/index; " + TAKE_BOTH, ""),
     ],
@@ -231,9 +233,10 @@ def test_it_sees_the_conflict_as_git_leaves_it_and_no_instructions_of_the_tree(
     grep -c '"Speak louder"' "$PATCH_APP_CONFLICT"
     grep '^+ours' "$PATCH_APP_PATCH"
     echo "key $PATCH_APP_RESOLVER_KEY token $PATCH_APP_TOKEN"
+    mkdir -p .claude sub && echo mine | tee .claude/settings.json > sub/claude.md
     {TAKE_BOTH}
     """
-    asked = asking(look, instructions="Be careful.\n", hidden=("AGENTS.md", "CLAUDE.md", "Ü.md"))
+    asked = asking(look, instructions="Be careful.\n", hidden=("AGENTS.md", "CLAUDE.md", ".claude", "Ü.md"))
     report = both(world, asked, key="hunter2-hunter2")
     assert report.status is Status.CLEAN
     assert seen.read_text().splitlines() == [
