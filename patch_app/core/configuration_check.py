@@ -30,6 +30,13 @@ class Check(Model):
         description="Directories within the repository that the check needs: these, and the files directly "
         "in the directories above them, are fetched and written. Default: all.",
     )
+    artifacts: tuple[str, ...] = Field(
+        (),
+        max_length=50,
+        description="Paths and patterns within the repository (`*`, `?`, `[a-z]`, `**` for any directories): "
+        "what is there when the check has ended, passed or not, is kept as an artifact of the run. "
+        "Default: nothing.",
+    )
 
     @field_validator("name")
     @classmethod
@@ -62,6 +69,18 @@ class Check(Model):
             if not is_directory(one):
                 raise ValueError(
                     f"{quoted(one[:100])} is no directory within the repository, written like codex-rs/core"
+                )
+        return value
+
+    @field_validator("artifacts")
+    @classmethod
+    def _artifacts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for one in value:
+            parts = set(one.split("/"))
+            if not is_within(one) or {"", "."} & parts or one.startswith("!") or len(one) > 400:
+                raise ValueError(
+                    f"{quoted(one[:100])} is no path or pattern within the repository, "
+                    "written like target/report/** or dist/*.whl"
                 )
         return value
 

@@ -21,7 +21,7 @@ def is_within(path: str) -> bool:
     """Whether a path stays within the repository, outside of any `.git`."""
     parts = path.split("/")
     bad = not path or path.startswith("/") or ".." in parts or ".git" in (part.lower() for part in parts)
-    return not (bad or "\\" in path or "\n" in path or CONTROL.search(path))
+    return not (bad or set("\\\t\n") & set(path) or CONTROL.search(path))
 
 
 def is_directory(path: str) -> bool:

@@ -50,8 +50,9 @@ def request(attempt: Attempt, upstream_git_url: str) -> str:
                     "run": check.run,
                     "working_directory": check.working_directory,
                     "timeout": check.timeout,
-                    # a runner of before doesn't know the key
+                    # a runner of before doesn't know the keys
                     **({"sparse": list(check.sparse)} if check.sparse else {}),
+                    **({"artifacts": list(check.artifacts)} if check.artifacts else {}),
                 }
                 for check in attempt.configuration.check
             ],

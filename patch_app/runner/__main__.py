@@ -191,7 +191,11 @@ def check(environment: Mapping[str, str]) -> int:
     def work(workspace: Workspace, parsed: Request) -> int:
         inbox = request.oid(environment.get("PATCH_APP_INBOX"), "PATCH_APP_INBOX")
         name = environment.get("PATCH_APP_CHECK", "")
-        return check_job.run(workspace, parsed, inbox, name, workspace.path("tree"))
+        directory, parent = workspace.path("tree"), environment.get("RUNNER_TEMP") or None
+        ended = check_job.run(workspace, parsed, inbox, name, directory=directory, parent=parent)
+        if ended.artifacts:
+            append(environment.get("GITHUB_OUTPUT"), "artifacts=%s\n" % ended.artifacts)
+        return ended.status
 
     return run_foreign(environment, "checks", "the check could not be run", work)
 

@@ -1,4 +1,7 @@
-"""The second job: unpacks the candidate from the inbox commit and runs one check. Writes to no remote."""
+"""The second job: unpacks the candidate from the inbox commit, runs one check and keeps what it asks for.
+
+Writes to no remote: what is kept lies in a directory, for another step of the job.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,13 @@ import json
 import os
 import re
 import secrets
+import shutil
 import sys
-from typing import Any, BinaryIO, Dict, Mapping, Optional, Tuple
+import tempfile
+from contextlib import contextmanager
+from typing import Any, BinaryIO, Dict, Iterator, Mapping, NamedTuple, Optional, Tuple
 
-from . import bundle, checks
+from . import artifacts, bundle, checks
 from .deliver import REPORT
 from .diff import list_tree
 from .fetch import NO_BLOBS, Fetcher
@@ -20,8 +26,19 @@ from .workspace import Workspace
 PARTS = re.compile(r"candidate\.bundle(?:\.\d{3})?\Z")
 
 
-def run(workspace: Workspace, request: Request, inbox: str, name: str, directory: str) -> int:
-    """Exit status for the job: 0 only where the check's command ended with 0 in its time.
+class Ended(NamedTuple):
+    """Exit status for the job, and the directory with what was kept, None for nothing."""
+
+    status: int
+    artifacts: Optional[str]
+
+
+def run(
+    workspace: Workspace, request: Request, inbox: str, name: str, *, directory: str, parent: Optional[str]
+) -> Ended:
+    """The status is 0 only where the check's command ended with 0 in its time.
+
+    The tree is written below `directory`, what is kept to a new directory in `parent`, where it stays.
 
     Raises:
         Problem: where the candidate can't be had or there is no such check.
@@ -46,13 +63,39 @@ def run(workspace: Workspace, request: Request, inbox: str, name: str, directory
         fetcher.blobs(repository, wanted)
     tree = os.path.join(directory, "candidate")
     checks.materialise(repository, tip, tree, check.sparse)
-    outcome = run_loud(check, tree)
-    print_line("check %s: exit %d after %.1f s" % (check.name, outcome.exit, outcome.seconds))
-    if outcome.timed_out:
+    with artifacts.opened(tree) as held:
+        outcome = run_loud(check, tree)
+        print_line("check %s: exit %d after %.1f s" % (check.name, outcome.exit, outcome.seconds))
+        if outcome.timed_out:
+            print_line(
+                "::error title=patch_app::check %s took longer than %d s and was ended"
+                % (name, check.timeout)
+            )
+        kept = keep(check, held, parent) if check.artifacts else None
+    return Ended(1 if outcome.timed_out or outcome.exit else 0, kept)
+
+
+def keep(check: Check, tree: int, parent: Optional[str]) -> Optional[str]:
+    """The directory with what was kept. What was not is said, and changes nothing of the check's result."""
+    try:
+        into = tempfile.mkdtemp(prefix="patch-app-artifacts-", dir=parent)
+        kept = artifacts.keep(tree, check.artifacts, into)
+        if not kept.files:
+            shutil.rmtree(into, ignore_errors=True)
+    except OSError as error:
         print_line(
-            "::error title=patch_app::check %s took longer than %d s and was ended" % (name, check.timeout)
+            "::warning title=patch_app::check %s: nothing could be kept: %s" % (check.name, error.strerror)
         )
-    return 1 if outcome.timed_out or outcome.exit else 0
+        return None
+    print_line("check %s: %d files of it kept, %d bytes" % (check.name, kept.files, kept.size))
+    if kept.left_out:
+        with commands_off():
+            print_line("\n".join(kept.lines()))
+        print_line(
+            "::warning title=patch_app::check %s: some of its artifacts were left out, see the log"
+            % check.name
+        )
+    return into if kept.files else None
 
 
 def read_inbox(fetcher: Fetcher, repository: Git, inbox: str) -> Tuple[Dict[str, Any], bytes]:
@@ -107,19 +150,25 @@ def unpack(
 
 
 def run_loud(check: Check, tree: str, extra: Optional[Mapping[str, str]] = None) -> checks.Outcome:
-    """Runs the check and shows its output. Workflow commands in it are switched off by a word it can't
-    guess."""
-    word = secrets.token_hex(16)
+    """Runs the check and shows its output."""
     out: BinaryIO = sys.stdout.buffer
-    print_line("::stop-commands::" + word)
 
     def echo(chunk: bytes) -> None:
         out.write(chunk)
         out.flush()
 
     given: Mapping[str, str] = os.environ
-    try:
+    with commands_off():
         return checks.run(check, tree, given, echo, extra=extra)
+
+
+@contextmanager
+def commands_off() -> Iterator[None]:
+    """Workflow commands in what is printed within are switched off by a word that can't be guessed."""
+    word = secrets.token_hex(16)
+    print_line("::stop-commands::" + word)
+    try:
+        yield
     finally:
         print_line("\n::%s::" % word)
 

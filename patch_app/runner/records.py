@@ -151,6 +151,7 @@ class Check(NamedTuple):
     """A command of the fork's configuration, to be run on the carried tree. `timeout` is in seconds.
 
     `sparse` are the directories that it needs, with the files directly in those above them; none: all.
+    `artifacts` are paths and patterns of what is kept of what it made.
     """
 
     name: str
@@ -158,6 +159,7 @@ class Check(NamedTuple):
     working_directory: str
     timeout: int
     sparse: Tuple[str, ...] = ()
+    artifacts: Tuple[str, ...] = ()
 
 
 class Resolver(NamedTuple):

@@ -44,7 +44,14 @@ RESOLVER_KEYS = {
     "paths": True,
     "hidden": True,
 }
-CHECK_KEYS = {"name": True, "run": True, "working_directory": False, "timeout": True, "sparse": False}
+CHECK_KEYS = {
+    "name": True,
+    "run": True,
+    "working_directory": False,
+    "timeout": True,
+    "sparse": False,
+    "artifacts": False,
+}
 
 
 def _bad(message: str) -> Problem:
@@ -116,7 +123,8 @@ def relative_path(value: Any, where: str) -> str:
     return path
 
 
-def _paths(value: Any, where: str) -> Tuple[str, ...]:
+def relative_paths(value: Any, where: str) -> Tuple[str, ...]:
+    """Paths inside the repository, or patterns of such."""
     if not isinstance(value, list) or len(value) > 50:
         raise _bad("%s must be a list of at most 50 paths" % where)
     return tuple(relative_path(path, where) for path in value)
@@ -149,9 +157,11 @@ def checks(value: Any) -> Tuple[Check, ...]:
         where = "checks[%d]" % number
         entry = _object(item, where, CHECK_KEYS)
         directory = relative_path(entry.get("working_directory", "."), where + ".working_directory")
-        sparse = _paths(entry.get("sparse", []), where + ".sparse")
+        sparse, artifacts = (
+            relative_paths(entry.get(key, []), "%s.%s" % (where, key)) for key in ("sparse", "artifacts")
+        )
         name, command = _name(entry["name"], where), _command(entry["run"], where)
-        found.append(Check(name, command, directory, _timeout(entry["timeout"], where), sparse))
+        found.append(Check(name, command, directory, _timeout(entry["timeout"], where), sparse, artifacts))
     if len({check.name for check in found}) != len(found):
         raise _bad("two checks have the same name")
     return tuple(found)
@@ -170,8 +180,8 @@ def resolver(value: Any) -> Optional[Resolver]:
         _command(entry["run"], "resolver"),
         _timeout(entry["timeout"], "resolver"),
         instructions,
-        _paths(entry["paths"], "resolver.paths"),
-        _paths(entry["hidden"], "resolver.hidden"),
+        relative_paths(entry["paths"], "resolver.paths"),
+        relative_paths(entry["hidden"], "resolver.hidden"),
     )
 
 

@@ -93,6 +93,11 @@ def test_every_key_is_read() -> None:
             "[[check]]\nname='a'\nrun='''\n\n'''\nfoo=1",
             "line 6: check.foo: unknown key; allowed here: name, run",
         ),
+        ("[[check]]\nname='a'\nrun='x'\nartifacts=['a/../../x']", "is no path or pattern within"),
+        ("[[check]]\nname='a'\nrun='x'\nartifacts=['out/']", "written like target/report/** or dist/*.whl"),
+        ("[[check]]\nname='a'\nrun='x'\nartifacts=['!out']", '"!out" is no path or pattern'),
+        ("[[check]]\nname='a'\nrun='x'\nartifacts=['.Git/**']", "is no path or pattern within"),
+        ('[[check]]\nname="a"\nrun="x"\nartifacts=["a\\tb"]', "is no path or pattern within"),
         ("[[check]]\nname='a'\nrun='x'\n[[check]]\nname='b'", "line 4: check.run: is missing"),
         (
             "[[stack]]\n[[stack]]\nstrategy='patches'",

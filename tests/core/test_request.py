@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -21,10 +22,12 @@ def written(**check: Any) -> str:
     return request.request(attempt, "https://github.com/upstream-org/tool")
 
 
-@pytest.mark.parametrize("sparse", [(), ("src", "docs/api")])
-def test_a_check_arrives_at_the_runner_as_it_was_configured(sparse: tuple[str, ...]) -> None:
-    parsed = runner_request.parse(written(sparse=sparse), samples.ID)
-    assert parsed.checks == (records.Check("build", "make\n", "src", 300, sparse),)
+@pytest.mark.parametrize(("sparse", "artifacts"), [((), ("dist/*.whl",)), (("src", "docs/api"), ())])
+def test_a_check_arrives_at_the_runner_as_it_was_configured(
+    sparse: tuple[str, ...], artifacts: tuple[str, ...]
+) -> None:
+    parsed = runner_request.parse(written(sparse=sparse, artifacts=artifacts), samples.ID)
+    assert parsed.checks == (records.Check("build", "make\n", "src", 300, sparse, artifacts),)
 
 
 def test_a_resolver_arrives_as_it_was_configured() -> None:
@@ -45,4 +48,4 @@ def test_a_resolver_arrives_as_it_was_configured() -> None:
 
 
 def test_a_runner_of_before_takes_a_check_that_uses_nothing_new() -> None:
-    assert "sparse" not in written()
+    assert not {"sparse", "artifacts"} & set(json.loads(written())["checks"][0])

@@ -207,6 +207,7 @@ def test_somebody_wrote_our_inbox_first(fork: Fork) -> None:
         ({"checks": [{"name": "x", "run": "true", "timeout": 0}]}, "timeout"),
         ({"checks": [{"name": "x", "run": "true", "timeout": 1, "sparse": [".git"]}]}, "checks[0].sparse"),
         ({"checks": [{"name": "x", "run": "true", "timeout": 1, "sparse": "src"}]}, "must be a list"),
+        ({"checks": [{"name": "x", "run": "true", "timeout": 1, "artifacts": ["../x"]}]}, ".artifacts must"),
         ({"strategy": "squash"}, "strategy must be rebase or merge"),
         ({"attempt": "attempt02"}, "another attempt"),
     ],
@@ -349,6 +350,39 @@ def test_a_check_fails(fork: Fork) -> None:
     code, out = checked(fork, {"name": "c", "run": "false\necho not reached", "timeout": 5})
     assert code == 1
     assert "not reached" not in out
+
+
+@pytest.mark.parametrize(("then", "code"), [("true", 0), ("exit 3", 1), ("sleep 600", 1)])
+def test_what_a_check_made_is_kept_however_it_ended(fork: Fork, then: str, code: int) -> None:
+    odd = "out/$'\\n'::error::forged:"
+    run = f"mkdir out; echo made > out/made.txt; ln -s /etc/passwd out/link; echo x > {odd}\n{then}"
+    check = {"name": "c", "run": run, "timeout": 1 if "sleep" in then else 30}
+    ended, out = checked(fork, {**check, "artifacts": ["out/**", "a.txt"]})
+    assert ended == code, out
+    directory = Path(fork.output("artifacts"))
+    found = sorted(str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_file())
+    assert found == ["a.txt", "out/made.txt"]
+    assert (directory / "out/made.txt").read_text() == "made\n"
+    assert "candidate" not in directory.parts
+    assert not [line for line in out.splitlines() if line.startswith("::error::")]
+    assert "1 ('out/\\n::error::forged:')" in out
+    assert "::warning title=patch_app::check c: some of its artifacts were left out" in out
+
+
+@pytest.mark.parametrize(
+    ("run", "words"),
+    [
+        ("true", "check c: 0 files of it kept, 0 bytes"),
+        (
+            'touch x; mv "$RUNNER_TEMP" "$RUNNER_TEMP-away"',
+            "::warning title=patch_app::check c: nothing could",
+        ),
+    ],
+)
+def test_a_check_is_judged_alike_where_nothing_can_be_kept(fork: Fork, run: str, words: str) -> None:
+    code, out = checked(fork, {"name": "c", "run": run, "timeout": 30, "artifacts": ["x"]})
+    assert (code, words in out) == (0, True), out
+    assert "artifacts=" not in (fork.world.tmp / "output").read_text()
 
 
 STRAYS = {
