@@ -1,4 +1,7 @@
-"""Writes the workflow template as forks get it, public and private: `python -m tests.workflows DIR`."""
+"""Writes the workflow template as forks get it: public, private, with the step that uploads artifacts.
+
+`python -m tests.workflows DIR`
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,12 @@ from patch_app.github.footprint import workflow_file
 
 def main() -> None:
     folder = Path(sys.argv[1])
-    for name, private in (("public", False), ("private", True)):
-        (folder / f"{name}.yml").write_bytes(workflow_file(private))
+    for name, private, uploads in (
+        ("public", False, False),
+        ("private", True, False),
+        ("uploads", False, True),
+    ):
+        (folder / f"{name}.yml").write_bytes(workflow_file(private, uploads=uploads))
 
 
 if __name__ == "__main__":

@@ -261,6 +261,11 @@ class Configuration(Model):
     candidate: Candidate = Candidate()
     branches: Branches = Branches()
 
+    @property
+    def keeps_artifacts(self) -> bool:
+        """Whether a check asks for it: then the workflow file has to be the one with the step for it."""
+        return any(one.artifacts for one in self.check)
+
     @field_validator("stack")
     @classmethod
     def _stacks(cls, value: tuple[Stack, ...]) -> tuple[Stack, ...]:

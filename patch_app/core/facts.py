@@ -29,6 +29,8 @@ class Workflow(Model):
     # value of refs/patch-app/runner
     runner: str | None
     expected_blob: str
+    # the App's file as it is where checks ask for artifacts, if these don't, or the other way round
+    other_blob: str
     expected_runner: str
 
 

@@ -86,7 +86,7 @@ def problems(attempt: Attempt, known: Preflight, facts: Facts) -> Iterable[str]:
             f"the maintained branch {attempt.stack} does not exist: create it, "
             f"or name another in {names.CONFIGURATION_PATH}"
         )
-    yield from _workflow(known)
+    yield from _workflow(known, uploads=bool(known.configuration and known.configuration.keeps_artifacts))
     if known.target is None:
         yield f"{attempt.upstream} has no tag {attempt.tag}: it was deleted, or never pushed"
     if known.collisions:
@@ -96,10 +96,17 @@ def problems(attempt: Attempt, known: Preflight, facts: Facts) -> Iterable[str]:
         )
 
 
-def _workflow(known: Preflight) -> Iterable[str]:
+def _workflow(known: Preflight, *, uploads: bool) -> Iterable[str]:
     workflow = known.workflow
     if workflow.blob is None:
         yield f"{names.WORKFLOW_PATH} is not on the default branch: merge the App's installation pull request"
+    elif workflow.blob == workflow.other_blob:
+        asked = (
+            "a check asks for artifacts, which the workflow file on the default branch does not upload"
+            if uploads
+            else "the workflow file on the default branch uploads artifacts, which no check asks for any more"
+        )
+        yield f"{asked}: run `patch-app install` again and merge its pull request"
     elif workflow.blob != workflow.expected_blob:
         yield (
             f"{names.WORKFLOW_PATH} is not the App's own (blob {workflow.blob[:12]}, expected "

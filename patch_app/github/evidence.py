@@ -158,10 +158,9 @@ class _Reading:
 
     async def _preflight(self, refs: dict[str, str]) -> Preflight:
         attempt, branch = self.attempt, self.repository["default_branch"]
-        (config, blob, problems), target, workflow = await asyncio.gather(
+        (config, blob, problems), target = await asyncio.gather(
             read_configuration(self.client, self.name, branch),
             reading.peeled_tag(self.client, attempt.upstream, attempt.tag),
-            self._workflow(branch),
         )
         head = refs[names.head(attempt.stack)]
         compared = None
@@ -170,7 +169,7 @@ class _Reading:
         return Preflight(
             default_branch=branch,
             archived=bool(self.repository.get("archived")),
-            workflow=workflow,
+            workflow=await self._workflow(branch, uploads=config is not None and config.keeps_artifacts),
             configuration=config,
             configuration_blob=blob,
             configuration_problems=problems,
@@ -188,14 +187,19 @@ class _Reading:
                 return one.target
         return None
 
-    async def _workflow(self, branch: str) -> Workflow:
+    async def _workflow(self, branch: str, *, uploads: bool) -> Workflow:
+        private = bool(self.repository["private"])
+        expected, other = (
+            workflow_blob_id(workflow_file(private, uploads=one)) for one in (uploads, not uploads)
+        )
         file = names.WORKFLOW_PATH.rsplit("/", 1)[-1]
         found = await self.client.find(f"/repos/{self.name}/actions/workflows/{segment(file)}")
         return Workflow(
             blob=await reading.blob_id(self.client, self.name, names.WORKFLOW_PATH, branch),
             state=found["state"] if found else None,
             runner=await reading.ref(self.client, self.name, names.RUNNER_REF),
-            expected_blob=workflow_blob_id(workflow_file(bool(self.repository["private"]))),
+            expected_blob=expected,
+            other_blob=other,
             expected_runner=runner_commit()[0],
         )
 

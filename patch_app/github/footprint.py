@@ -6,6 +6,7 @@ refuses to send anything: `install` does.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -18,6 +19,9 @@ PACKAGE: Final = "patch_app_runner"
 PERSON: Final = "patch_app <patch-app@users.noreply> 0 +0000"
 MESSAGE: Final = "The runner of patch_app\n"
 TEMPLATE: Final = "patch-maintenance.yml"
+
+# the step that stores what a check made, see docs/decisions/upload-where-asked-for.md
+_UPLOAD: Final = re.compile(r"^ *# @UPLOAD@\n(.*?)^ *# @END@\n", re.MULTILINE | re.DOTALL)
 
 _HERE: Final = Path(__file__).resolve().parent.parent
 
@@ -64,25 +68,33 @@ def footprint_version() -> str:
     return _runner().oid[:12]
 
 
-def render_workflow(template: str, *, runner: str, private: bool) -> bytes:
+def render_workflow(template: str, *, runner: str, private: bool, uploads: bool) -> bytes:
     """The template with the runner's id and the check job's permissions filled in.
 
-    Raises ValueError where the template lacks a placeholder: what goes to a fork must be complete.
+    `uploads`: with the step that stores artifacts, the only one that is somebody else's. Raises ValueError
+    where the template lacks a placeholder: what goes to a fork must be complete.
     """
     for name, value in (
         ("@RUNNER_COMMIT@", runner),
         ("@CHECK_PERMISSIONS@", "{contents: read}" if private else "{}"),
+        (
+            "@ACTIONS@",
+            "one third-party action, pinned by its full id" if uploads else "no third-party action",
+        ),
     ):
         if name not in template:
             raise ValueError(f"the workflow template lacks {name}")
         template = template.replace(name, value)
+    template, steps = _UPLOAD.subn(r"\1" if uploads else "", template)
+    if not steps:
+        raise ValueError("the workflow template lacks @UPLOAD@ and @END@")
     return template.encode()
 
 
 @cache
-def workflow_file(private: bool) -> bytes:
-    """The workflow file for a private or public fork."""
-    return render_workflow(_template(), runner=_runner().oid, private=private)
+def workflow_file(private: bool, *, uploads: bool = False) -> bytes:
+    """The workflow file for a private or public fork, and one that `uploads` what checks made."""
+    return render_workflow(_template(), runner=_runner().oid, private=private, uploads=uploads)
 
 
 def workflow_blob_id(content: bytes) -> str:

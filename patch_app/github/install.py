@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from patch_app.core import names
+from patch_app.core.configuration import parse
 from patch_app.github import receive_pack
 from patch_app.github.client import GitHubApp, InstallationClient
 from patch_app.github.errors import Refused
+from patch_app.github.evidence import read_configuration
 from patch_app.github.footprint import footprint_version, runner_commit, workflow_blob_id, workflow_file
 from patch_app.github.transport import segment, segments
 
@@ -43,20 +45,28 @@ async def install_footprint(
 ) -> Installed:
     """Store the runner on the fork "owner/name" and open, or bring up to date, the pull request.
 
-    `configuration`: the wanted `.github/patch-app.toml`; None leaves that file as it is. Safe to
-    repeat: what is there already is recognised. Raises Later, Unknown, Refused (with what a person
-    can do), RefMoved, Bug.
+    `configuration`: the wanted `.github/patch-app.toml`; None leaves that file as it is. The workflow file
+    has the step that stores artifacts only where a check asks for them. Safe to repeat: what is there
+    already is recognised. Raises Later, Unknown, Refused (with what a person can do), RefMoved, Bug, and
+    ConfigurationError where `configuration` has a mistake.
     """
     client = await app.installation(installation_id, repository_id, PERMISSIONS)
     about = await client.get(f"/repos/{repository}")
     runner = await _store_runner(app, client, repository)
-    files = {names.WORKFLOW_PATH: workflow_file(bool(about["private"]))}
-    if configuration is not None:
-        files[names.CONFIGURATION_PATH] = configuration
     default = str(about["default_branch"])
     head = (await client.get(f"/repos/{repository}/git/ref/{segments(names.head(default)[5:])}"))["object"][
         "sha"
     ]
+    # one with a mistake in it asks for nothing: the preflight names the mistake, and then what is missing
+    wanted = (
+        parse(configuration.decode())
+        if configuration is not None
+        else (await read_configuration(client, repository, head))[0]
+    )
+    uploads = wanted is not None and wanted.keeps_artifacts
+    files = {names.WORKFLOW_PATH: workflow_file(bool(about["private"]), uploads=uploads)}
+    if configuration is not None:
+        files[names.CONFIGURATION_PATH] = configuration
     changed = {
         path: content
         for path, content in files.items()
@@ -65,7 +75,8 @@ async def install_footprint(
     if not changed:
         return Installed(runner=runner, up_to_date=True)
     await _put_branch(client, repository, head, changed)
-    pull = await _put_pull_request(client, repository, default, sorted(changed))
+    text = body(default, sorted(changed), uploads=uploads)
+    pull = await _put_pull_request(client, repository, default, text)
     return Installed(
         runner=runner, up_to_date=False, pull_request=int(pull["number"]), url=str(pull["html_url"])
     )
@@ -116,10 +127,9 @@ async def _entry(client: InstallationClient, git: str, path: str, content: bytes
     return {"path": path, "mode": "100644", "type": "blob", "sha": str(blob["sha"])}
 
 
-async def _put_pull_request(client: InstallationClient, repository: str, base: str, paths: list[str]) -> Any:
+async def _put_pull_request(client: InstallationClient, repository: str, base: str, text: str) -> Any:
     owner = repository.split("/", maxsplit=1)[0]
     pulls = f"/repos/{repository}/pulls"
-    text = body(base, paths)
     found = await client.get(pulls, state="open", head=f"{owner}:{BRANCH}", base=base)
     if not found:
         wanted = {"title": TITLE, "body": text, "head": BRANCH, "base": base}
@@ -129,9 +139,14 @@ async def _put_pull_request(client: InstallationClient, repository: str, base: s
     return found[0]
 
 
-def body(base: str, paths: list[str]) -> str:
+def body(base: str, paths: list[str], *, uploads: bool) -> str:
     """The pull request's text."""
     listed = "\n".join(f"- `{path}`" for path in paths)
+    kept = (
+        "\n   What they ask to keep is stored by GitHub's own `actions/upload-artifact`, pinned by its id."
+        if uploads
+        else ""
+    )
     return f"""This adds what patch_app needs in this repository:
 
 {listed}
@@ -140,7 +155,7 @@ def body(base: str, paths: list[str]) -> str:
 
 1. The App starts this workflow on `{base}`. Its first job applies your patches to the release, one by
    one, and stores the result and a report below `refs/patch-app/`. It executes nothing of the source.
-2. Checks that you configured run in a second job, without permission to write.
+2. Checks that you configured run in a second job, without permission to write.{kept}
 3. The App opens a pull request that shows each patch and what became of it, or an issue where one of
    them needs you.
 4. Your branch moves only after an approving review of exactly that result. The old head stays at

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from patch_app.core import names
+from patch_app.core import configuration_check, names
 from patch_app.core.attempt import Check, Stage, Status, status
 from patch_app.core.configuration import Configuration, Promotion, RequiredCheck
 from patch_app.core.effects import Close, EffectState, OpenIssue, PutCheckRun, Record
@@ -332,6 +333,27 @@ def test_missing_workflow_blocks_until_it_is_there() -> None:
     assert "merge the App's installation pull request" in world.attempt.message
     world.workflow_blob = oid("blob")
     assert world.settle() is Stage.DISPATCHED or world.attempt.stage is Stage.RUNNING
+
+
+@pytest.mark.parametrize(
+    ("artifacts", "words"),
+    [
+        ((), "uploads artifacts, which no check asks for any more: run `patch-app install` again"),
+        (
+            ("dist",),
+            "a check asks for artifacts, which the workflow file on the default branch does not",
+        ),
+    ],
+)
+def test_workflow_file_of_before_artifacts_were_asked_for_blocks(
+    artifacts: tuple[str, ...], words: str
+) -> None:
+    check = configuration_check.Check(name="a", run="make", artifacts=artifacts)
+    world = World(workflow_blob=oid("other blob"), configuration=Configuration(check=(check,)))
+    assert world.settle() is Stage.BLOCKED
+    assert words in world.attempt.message
+    world.workflow_blob = oid("blob")
+    assert world.settle() is Stage.RUNNING
 
 
 ACTIONS = st.sampled_from(

@@ -52,7 +52,7 @@ BASE, TARGET, HEAD = oid("base"), oid("target"), oid("head")
 STACK = (oid("p1"), oid("p2"))
 CARRIED = (oid("n1"), oid("n2"))
 PARTIAL = CARRIED[:1]
-BLOB, RUNNER, INBOX = oid("blob"), oid("runner"), oid("inbox")
+BLOB, OTHER_BLOB, RUNNER, INBOX = oid("blob"), oid("other blob"), oid("runner"), oid("inbox")
 APP = "patch-app"
 
 
@@ -239,6 +239,7 @@ class World:
                     state="active",
                     runner=RUNNER,
                     expected_blob=BLOB,
+                    other_blob=OTHER_BLOB,
                     expected_runner=RUNNER,
                 ),
                 configuration=self.configuration,

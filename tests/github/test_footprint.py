@@ -57,17 +57,26 @@ def test_another_program_is_another_commit(tmp_path):
 
 
 @pytest.mark.parametrize(("private", "permissions"), [(True, "{contents: read}"), (False, "{}")])
-def test_the_workflow_names_the_runner_and_has_no_placeholder_left(private, permissions):
-    text = footprint.workflow_file(private).decode()
+@pytest.mark.parametrize("uploads", [False, True])
+def test_the_workflow_names_the_runner_and_has_no_placeholder_left(private, permissions, uploads):
+    text = footprint.workflow_file(private, uploads=uploads).decode()
+    assert ("uses:" in text) is uploads
     assert footprint.runner_commit()[0] in text
     assert f"permissions: {permissions}\n" in text
     assert "@RUNNER" not in text
     assert "@CHECK" not in text
 
 
-def test_a_template_without_a_placeholder_is_refused():
-    with pytest.raises(ValueError, match="@CHECK_PERMISSIONS@"):
-        footprint.render_workflow("@RUNNER_COMMIT@", runner="a" * 40, private=False)
+@pytest.mark.parametrize(
+    ("template", "missing"),
+    [
+        ("@RUNNER_COMMIT@", "@CHECK_PERMISSIONS@"),
+        ("@RUNNER_COMMIT@ @CHECK_PERMISSIONS@ @ACTIONS@", "@UPLOAD@"),
+    ],
+)
+def test_a_template_without_a_placeholder_is_refused(template, missing):
+    with pytest.raises(ValueError, match=missing):
+        footprint.render_workflow(template, runner="a" * 40, private=False, uploads=True)
 
 
 def test_the_files_id_is_gits(repository):
@@ -116,12 +125,18 @@ class Rest:
             return {"tree": {"sha": raw[0]}, "parents": parents, "message": "\n".join(raw[2:])}
         if path.startswith("/contents/"):
             found = git("ls-tree", params["ref"], path[10:]).split()
-            return {"sha": found[2]} if found else None
+            if not found:
+                return None
+            content = base64.b64encode(git("cat-file", "blob", found[2]).encode()).decode()
+            return {"sha": found[2], "type": "file", "content": content}
         if path == "/pulls":
             if method == "POST":
                 self.pulls.append({**body, "number": 1, "html_url": "http://pull/1"})
                 return self.pulls[0]
             return [p for p in self.pulls if f"alice:{p['head']}" == params["head"]]
+        if path == "/pulls/1":
+            self.pulls[0].update(body)
+            return self.pulls[0]
         return self._write(method, path, body)
 
     def _write(self, method, path, body):
@@ -202,6 +217,22 @@ async def test_a_merged_installation_is_up_to_date(github, fork, rest, main):
     rest.writes.clear()
     assert (await put(github)).up_to_date
     assert rest.writes == []
+
+
+KEEPS = b'[[check]]\nname = "a"\nrun = "make"\nartifacts = ["dist"]\n'
+
+
+async def test_a_fork_whose_checks_ask_for_artifacts_gets_the_file_that_uploads(github, fork, rest, main):
+    branch = f"refs/heads/{install.BRANCH}"
+    await put(github, configuration=KEEPS)
+    assert "`actions/upload-artifact`, pinned" in rest.pulls[0]["body"]
+    uploading = footprint.workflow_file(False, uploads=True)
+    assert fork.git_bytes("show", f"{branch}:{names.WORKFLOW_PATH}") == uploading
+    # merged, the next installation goes by what is there
+    fork.git("update-ref", "refs/heads/main", branch)
+    assert (await put(github)).up_to_date
+    await put(github, configuration=b"# none\n")
+    assert fork.git_bytes("show", f"{branch}:{names.WORKFLOW_PATH}") == footprint.workflow_file(False)
 
 
 async def test_an_older_runner_is_replaced(github, fork, main):

@@ -11,21 +11,20 @@ from typing import Any
 import pytest
 import yaml
 
+from patch_app.github.footprint import render_workflow
+
 TEMPLATE = Path(__file__).parents[2] / "workflow-templates" / "patch-maintenance.yml"
 
 
-def rendered(permissions: str) -> str:
-    text = TEMPLATE.read_text()
-    return text.replace("@RUNNER_COMMIT@", "a" * 40).replace("@CHECK_PERMISSIONS@", permissions)
-
-
-@pytest.fixture(params=["{}", "{contents: read}"])
+@pytest.fixture(params=[(False, False), (True, False), (False, True)], ids=["public", "private", "uploads"])
 def workflow(request: pytest.FixtureRequest) -> str:
-    return rendered(request.param)
+    private, uploads = request.param
+    text = TEMPLATE.read_text()
+    return render_workflow(text, runner="a" * 40, private=private, uploads=uploads).decode()
 
 
-def test_it_has_two_placeholders_and_no_third() -> None:
-    assert set(re.findall(r"@[A-Z_]+@", TEMPLATE.read_text())) == {"@RUNNER_COMMIT@", "@CHECK_PERMISSIONS@"}
+def test_nothing_of_the_template_is_left_in_the_file(workflow: str) -> None:
+    assert re.findall(r"@[A-Z_]+@", workflow) == []
 
 
 def test_only_the_carry_jobs_can_write_and_nothing_is_spliced_into_a_script(workflow: str) -> None:
@@ -38,8 +37,17 @@ def test_only_the_carry_jobs_can_write_and_nothing_is_spliced_into_a_script(work
     assert [name for name, job in data["jobs"].items() if "secrets." in str(job)] == ["resolve"]
     for job in data["jobs"].values():
         for step in job["steps"]:
-            assert "uses" not in step
-            assert "${{" not in step["run"]
+            assert "${{" not in step.get("run", "")
+
+
+def test_somebody_elses_code_is_there_only_to_upload_pinned_and_in_the_job_without_permission() -> None:
+    for uploads in (False, True):
+        text = render_workflow(TEMPLATE.read_text(), runner="a" * 40, private=False, uploads=uploads).decode()
+        jobs = yaml.safe_load(text)["jobs"]
+        uses = [(key, step["uses"]) for key, job in jobs.items() for step in job["steps"] if "uses" in step]
+        assert [key for key, _ in uses] == ["check"] * uploads
+        assert all(re.fullmatch(r"actions/upload-artifact@[0-9a-f]{40}", one) for _, one in uses)
+        assert ("no third-party action" in text) is not uploads
 
 
 def test_zizmor_finds_nothing(workflow: str, tmp_path: Path) -> None:
