@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal, assert_never
+from typing import Final, Literal, assert_never
 
 from pydantic import Field
 
@@ -15,6 +15,9 @@ from patch_app.core.configuration import Configuration
 from patch_app.core.gate import Finding
 from patch_app.core.model import Model
 from patch_app.core.report import Report
+
+# of an attempt: code in a check may store any number
+MOST_ARTIFACTS: Final = 100
 
 
 class Stage(StrEnum):
@@ -75,6 +78,13 @@ class Check(Model):
     conclusion: str | None = None
     url: str = ""
     workflow: str | None = None
+
+
+class Artifact(Model):
+    """What a run stored, by its name and page. Whoever ran code in a check chose the name."""
+
+    name: str
+    url: str = ""
 
 
 class Approval(Model):
@@ -143,7 +153,7 @@ class Attempt(Model):
     check_run: int | None = None
     checks: tuple[Check, ...] = ()
     approvals: tuple[Approval, ...] = ()
-    artifacts: tuple[str, ...] = ()
+    artifacts: tuple[Artifact, ...] = ()
     candidate_tag: str | None = None
     # the last value that we wrote to each ref, by full name; zeros for a deletion
     written: dict[str, str] = Field(default_factory=dict)

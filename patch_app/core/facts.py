@@ -11,7 +11,7 @@ from datetime import datetime
 from pydantic import Field
 
 from patch_app.core import names
-from patch_app.core.attempt import Check, Link, Stage
+from patch_app.core.attempt import Artifact, Check, Link, Stage
 from patch_app.core.configuration import Configuration
 from patch_app.core.effects import Performed
 from patch_app.core.gate import Finding
@@ -81,7 +81,8 @@ class RunFact(Model):
     # blob id of the workflow file at head_sha
     workflow_blob: str | None = None
     jobs: tuple[Job, ...] = ()
-    artifacts: tuple[str, ...] = ()
+    # the first ones of many, their names cut
+    artifacts: tuple[Artifact, ...] = ()
     # inbox commits that annotations of this run's own jobs name
     vouches: tuple[str, ...] = ()
 

@@ -24,6 +24,8 @@ Conclusion: TypeAlias = Literal[
 # room for the marker by which an issue is found again
 _BODY: Final = markdown.BODY_LIMIT - 500
 _TITLE: Final = 240
+# shown of what a run stored
+_ARTIFACTS: Final = 20
 # what a conflict's hunks leave to the table of patches
 _ROOM_FOR_PATCHES: Final = 8000
 
@@ -44,7 +46,7 @@ def pull_request_title(attempt: Attempt) -> str:
 
 def pull_request_body(attempt: Attempt) -> str:
     """The verdict of the whole, the patches, the range-diffs, checks, and what an approval does."""
-    parts = [_state(attempt), _gate(attempt), _checks(attempt), _on_approval(attempt)]
+    parts = [_state(attempt), _gate(attempt), _checks(attempt), _artifacts(attempt), _on_approval(attempt)]
     return message_parts.fitted(attempt, _verdict(attempt), "\n".join(part for part in parts if part), _BODY)
 
 
@@ -148,6 +150,18 @@ def _checks(attempt: Attempt) -> str:
     )
 
 
+def _artifacts(attempt: Attempt) -> str:
+    shown = [
+        f"- [{inline(one.name, 100)}]({one.url})\n"
+        if message_parts.plain_url(one.url)
+        else f"- {inline(one.name, 100)}\n"
+        for one in attempt.artifacts[:_ARTIFACTS]
+    ]
+    if len(attempt.artifacts) > _ARTIFACTS:
+        shown.append(f"- and {len(attempt.artifacts) - _ARTIFACTS} more\n")
+    return f"### What the checks made\n\n{''.join(shown)}" if shown else ""
+
+
 def _on_approval(attempt: Attempt) -> str:
     if attempt.candidate is None:
         return ""
@@ -193,7 +207,8 @@ def check_run(attempt: Attempt) -> tuple[str, str, str]:
     if stopped is not None:
         text = _conflict(attempt, markdown.CHECK_LIMIT)
     else:
-        text = message_parts.fitted(attempt, "", _gate(attempt), markdown.CHECK_LIMIT)
+        rest = "\n".join(part for part in (_gate(attempt), _artifacts(attempt)) if part)
+        text = message_parts.fitted(attempt, "", rest, markdown.CHECK_LIMIT)
     return (
         markdown.line(title, _TITLE),
         markdown.bounded(summary, markdown.CHECK_LIMIT, message_parts.run_url(attempt)),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Literal
 
 from patch_app.core import approval, configuration, names, verify
-from patch_app.core.attempt import Attempt, Check, Link, Run, Stage
+from patch_app.core.attempt import MOST_ARTIFACTS, Attempt, Check, Link, Run, Stage
 from patch_app.core.configuration import Merges
 from patch_app.core.effects import (
     Effect,
@@ -161,12 +161,12 @@ def gathered(attempt: Attempt, facts: Facts) -> Attempt:
         )
         for name, job in sorted(approval.configured_jobs(attempt, facts).items())
     )
-    artifacts = {name for run in facts.runs for name in run.artifacts}
+    artifacts = {*attempt.artifacts, *(one for run in facts.runs for one in run.artifacts)}
     return attempt.model_copy(
         update={
             "checks": (*configured, *approval.gathered_checks(facts, facts.app_slug)),
             "approvals": approval.approvals(attempt, facts),
-            "artifacts": tuple(sorted({*attempt.artifacts, *artifacts})),
+            "artifacts": tuple(sorted(artifacts, key=lambda one: (one.name, one.url))[:MOST_ARTIFACTS]),
         }
     )
 

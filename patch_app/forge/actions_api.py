@@ -85,6 +85,8 @@ class StartedJob:
     token: str
     # those of the job's environment
     secrets: Mapping[str, str] = field(default_factory=dict)
+    # where its actions, and no `run:` step, may store artifacts; it dies with the job as well
+    upload_url: str = ""
 
     def __repr__(self) -> str:
         return f"StartedJob(id={self.id})"

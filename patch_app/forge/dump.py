@@ -51,6 +51,7 @@ def dump(core: Core, repo: Repository) -> str:
     runs = [
         f"  {r.event} {r.path} {r.name!r} attempt {r.attempt} by {r.actor}: {r.conclusion or r.status}"
         + "".join(f"\n    job {j.name}: {j.conclusion or j.status}" for j in r.jobs)
+        + "".join(f"\n    artifact {a.name}" for a in repo.artifacts.values() if a.run_id == r.id)
         for r in repo.runs.values()
     ]
     statuses = [f"  {s.sha[:12]} {s.context}: {s.state}" for s in repo.statuses]

@@ -1,4 +1,4 @@
-"""The few pages of github.com that belong to the flow of an App manifest.
+"""The few pages of github.com that belong to the flow of an App manifest, and its storage's addresses.
 
 Its job: take the manifest form, make the App, redirect with the code. It refuses to be a web site:
 anything else is left to the caller (501).
@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlencode
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 
-from patch_app.forge import apps
+from patch_app.forge import apps, artifacts
 from patch_app.forge.apps import AppRequest, make_app
 from patch_app.forge.auth import authenticate, digest
 from patch_app.forge.core import Core
@@ -32,6 +32,9 @@ def serve(core: Core, request: Request, path: str, data: bytes) -> Response | No
     """The page, or None when there is none at this path."""
     if path == "/":
         return PlainTextResponse(f"A local GitHub. REST: {core.api_url}  GraphQL: {core.url}/api/graphql\n")
+    stored = artifacts.serve(core, request, path, data)
+    if stored is not None:
+        return stored
     logs = _LOGS.match(path)
     if logs and request.method == "GET":
         return _log(core, logs[1])

@@ -8,7 +8,8 @@ from __future__ import annotations
 from patch_app.forge import runs, views, views_runs
 from patch_app.forge.actions import WorkflowError, dispatch_inputs, load
 from patch_app.forge.rest import ApiError, Ctx, Reply, not_found, route, text_of
-from patch_app.forge.state import Json, Repository, Workflow
+from patch_app.forge.state import Json, Repository
+from patch_app.forge.state_runs import Workflow
 
 READ, WRITE = ("actions", "read"), ("actions", "write")
 # reference of the dispatches endpoint; the size in characters is reported by GitHub's own error

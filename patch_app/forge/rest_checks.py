@@ -12,7 +12,8 @@ from patch_app.forge import runs, views, views_git, views_runs
 from patch_app.forge.core import ACTIONS_APP
 from patch_app.forge.rest import ApiError, Ctx, Reply, invalid, not_found, number_of, route, text_of
 from patch_app.forge.rest_commits import resolve
-from patch_app.forge.state import CheckRun, CheckSuite, Json, Repository, Status
+from patch_app.forge.state import Json, Repository
+from patch_app.forge.state_runs import CheckRun, CheckSuite, Status
 
 READ, WRITE = ("checks", "read"), ("checks", "write")
 LONGEST = 65535

@@ -1,6 +1,6 @@
 """REST: workflow runs, jobs, logs, artifacts.
 
-Its job: read runs, start them again, stop them. It refuses zipped logs and has no artifacts to give.
+Its job: read runs and what they stored, start them again, stop them. It refuses zipped logs.
 """
 
 from __future__ import annotations
@@ -8,10 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from patch_app.forge import pages, runs, views_runs
+from patch_app.forge import artifacts, pages, runs, views_runs
 from patch_app.forge.rest import ApiError, Ctx, Reply, not_found, number_of, route, unsupported
 from patch_app.forge.rest_actions import find_workflow
-from patch_app.forge.state import Job, Repository, Run
+from patch_app.forge.state import Repository
+from patch_app.forge.state_runs import Artifact, Job, Run
 from patch_app.forge.views import stamp
 
 READ, WRITE = ("actions", "read"), ("actions", "write")
@@ -142,10 +143,38 @@ def cancel(ctx: Ctx, repo: Repository, run_id: str) -> Reply:
 
 
 @route("GET", "/repos/{owner}/{repo}/actions/runs/{run_id}/artifacts", need=READ, query=("name",))
-def artifacts(ctx: Ctx, repo: Repository, run_id: str) -> Reply:
-    """GET .../artifacts: the local GitHub keeps none."""
-    _run(repo, run_id)
-    return ctx.paged([], "artifacts")
+def run_artifacts(ctx: Ctx, repo: Repository, run_id: str) -> Reply:
+    """GET .../artifacts: those of all its attempts, newest first."""
+    run, name = _run(repo, run_id), ctx.query.get("name")
+    rows = [a for a in repo.artifacts.values() if a.run_id == run.id and name in {None, a.name}]
+    rows.sort(key=lambda a: a.id, reverse=True)
+    return ctx.paged(rows, "artifacts", lambda a: views_runs.artifact(ctx.core, repo, a))
+
+
+def _artifact(repo: Repository, text: str) -> Artifact:
+    row = repo.artifacts.get(number_of(text))
+    if row is None:
+        raise not_found()
+    return row
+
+
+@route("GET", "/repos/{owner}/{repo}/actions/artifacts/{artifact_id}", need=READ)
+def get_artifact(ctx: Ctx, repo: Repository, artifact_id: str) -> Reply:
+    """GET .../actions/artifacts/{artifact_id}."""
+    return Reply(body=views_runs.artifact(ctx.core, repo, _artifact(repo, artifact_id)))
+
+
+@route(
+    "GET", "/repos/{owner}/{repo}/actions/artifacts/{artifact_id}/{archive_format}", need=READ, public=False
+)
+def download_artifact(ctx: Ctx, repo: Repository, artifact_id: str, archive_format: str) -> Reply:
+    """GET .../actions/artifacts/{artifact_id}/zip: 302 to an address of its own; 410 once it has expired."""
+    row = _artifact(repo, artifact_id)
+    if archive_format != "zip":
+        raise not_found()
+    if artifacts.is_expired(ctx.core, row):
+        raise ApiError(410, "Artifact has expired")
+    return Reply(status=302, headers={"Location": artifacts.download_url(ctx.core, row)})
 
 
 @route("GET", "/repos/{owner}/{repo}/actions/runs/{run_id}/logs", need=READ)

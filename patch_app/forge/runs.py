@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from patch_app.forge import views_runs
+from patch_app.forge import artifacts, views_runs
 from patch_app.forge.actions import run_name
 from patch_app.forge.actions_api import (
     Annotation,
@@ -22,7 +22,8 @@ from patch_app.forge.actions_api import (
 )
 from patch_app.forge.auth import JOB_PERMISSIONS, LEVELS, Caller, digest, new_app_token, require
 from patch_app.forge.core import ACTIONS_APP, Core
-from patch_app.forge.state import CheckRun, CheckSuite, Job, Json, Repository, Run, Token, Workflow
+from patch_app.forge.state import Json, Repository, Token
+from patch_app.forge.state_runs import CheckRun, CheckSuite, Job, Run, Workflow
 from patch_app.forge.views import html_of, stamp
 
 ACTIONS_BOT = "github-actions[bot]"
@@ -258,7 +259,8 @@ class Sink(RunSink):
             emit_check(core, repo, repo.checks[job.id], "created", ACTIONS_BOT)
             _emit_job(core, repo, run, job, "in_progress")
             secrets = dict(repo.secrets.get((environment or "").lower(), {}))
-        return StartedJob(id=job.id, token=token, secrets=secrets)
+        url = artifacts.upload_url(core, job.id)
+        return StartedJob(id=job.id, token=token, secrets=secrets, upload_url=url)
 
     def job_completed(
         self,

@@ -17,7 +17,8 @@ from patch_app.forge.actions.triggers import triggers as starts
 from patch_app.forge.auth import Caller
 from patch_app.forge.core import Core
 from patch_app.forge.git import ZERO, Git, RefUpdate
-from patch_app.forge.state import Issue, Json, Repository, Workflow
+from patch_app.forge.state import Issue, Json, Repository
+from patch_app.forge.state_runs import Workflow
 from patch_app.forge.views_git import EMPTY_TREE
 
 FOLDER = ".github/workflows/"

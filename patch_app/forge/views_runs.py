@@ -5,9 +5,10 @@ Its job: one function for each schema. It refuses to change anything.
 
 from __future__ import annotations
 
-from patch_app.forge import views, views_git
+from patch_app.forge import artifacts, views, views_git
 from patch_app.forge.core import ACTIONS_APP, Core
-from patch_app.forge.state import CheckRun, CheckSuite, Job, Json, Repository, Run, Status, Workflow
+from patch_app.forge.state import Json, Repository
+from patch_app.forge.state_runs import Artifact, CheckRun, CheckSuite, Job, Run, Status, Workflow
 from patch_app.forge.views import api_of, html_of, node, stamp, stamp_or_none, user
 from patch_app.forge.views_issues import pulls_of
 
@@ -101,6 +102,32 @@ def job(core: Core, repo: Repository, row: Run, one: Job) -> Json:
         "runner_name": "local",
         "runner_group_id": 1,
         "runner_group_name": "Default",
+    }
+
+
+def artifact(core: Core, repo: Repository, row: Artifact) -> Json:
+    """Artifact."""
+    url = f"{api_of(core, repo)}/actions/artifacts/{row.id}"
+    of = repo.runs[row.run_id]
+    return {
+        "id": row.id,
+        "node_id": node("Artifact", row.id),
+        "name": row.name,
+        "size_in_bytes": row.size,
+        "url": url,
+        "archive_download_url": f"{url}/zip",
+        "expired": artifacts.is_expired(core, row),
+        "digest": f"sha256:{row.sha256}",
+        "created_at": stamp(row.created_at),
+        "updated_at": stamp(row.created_at),
+        "expires_at": stamp(row.expires_at),
+        "workflow_run": {
+            "id": of.id,
+            "repository_id": repo.id,
+            "head_repository_id": repo.id,
+            "head_branch": of.head_branch,
+            "head_sha": of.head_sha,
+        },
     }
 
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from patch_app.core import names
-from patch_app.core.attempt import Check
+from patch_app.core.attempt import MOST_ARTIFACTS, Artifact, Check
 from patch_app.core.facts import Job, PullRequest, Review, RuleCheck, Rules, RunFact
 from patch_app.github.client import Client
 from patch_app.github.errors import Bug, NotFound, Refused
@@ -150,10 +150,6 @@ async def _run(client: Client, repository: str, run: dict[str, Any], name: str) 
         if job["name"] in names.CARRY_JOBS and job["status"] == "completed":
             notes = await client.get_all(f"/repos/{repository}/check-runs/{job['id']}/annotations")
             vouches += [note["message"].strip() for note in notes if note.get("title") == ANNOTATION]
-    artifacts = []
-    if run["status"] == "completed":
-        path = f"/repos/{repository}/actions/runs/{run['id']}/artifacts"
-        artifacts = await client.get_all(path, key="artifacts")
     return RunFact(
         id=run["id"],
         attempt=run.get("run_attempt", 1),
@@ -176,9 +172,20 @@ async def _run(client: Client, repository: str, run: dict[str, Any], name: str) 
             )
             for job in jobs
         ),
-        artifacts=tuple(artifact["name"] for artifact in artifacts),
+        artifacts=await _artifacts(client, repository, run) if run["status"] == "completed" else (),
         vouches=tuple(vouches),
     )
+
+
+async def _artifacts(client: Client, repository: str, run: dict[str, Any]) -> tuple[Artifact, ...]:
+    """The newest ones. Their names and number are the choice of whoever ran code in a check."""
+    found: list[Artifact] = []
+    path = f"/repos/{repository}/actions/runs/{run['id']}/artifacts"
+    async for one in client.each(path, key="artifacts"):
+        found.append(Artifact(name=one["name"][:200], url=f"{run['html_url']}/artifacts/{one['id']}"))
+        if len(found) >= MOST_ARTIFACTS:
+            break
+    return tuple(found)
 
 
 async def _root(client: Client, repository: str, commit: str) -> list[dict[str, Any]]:

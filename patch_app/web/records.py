@@ -7,7 +7,18 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from patch_app.core.attempt import Approval, Attempt, Check, Link, Run, Stage, Status, combined, status
+from patch_app.core.attempt import (
+    Approval,
+    Artifact,
+    Attempt,
+    Check,
+    Link,
+    Run,
+    Stage,
+    Status,
+    combined,
+    status,
+)
 from patch_app.core.effects import EffectState
 from patch_app.core.gate import Finding
 from patch_app.core.model import Model
@@ -55,7 +66,7 @@ class AttemptSummary(Model):
     pull_request: Link | None
     issue: Link | None
     checks: tuple[Check, ...]
-    artifacts: tuple[str, ...]
+    artifacts: tuple[Artifact, ...]
     # how many patches have each verdict
     verdicts: dict[Verdict, int]
     message: str

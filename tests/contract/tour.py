@@ -243,10 +243,13 @@ def _actions(go: Guide, script: Script, alice: str, token: str) -> None:
         go(token, "POST", f"{at}/dispatches", wanted)
     runs = go(token, "GET", f"{R}/actions/runs", event="workflow_dispatch", created=">=2020-01-01")
     run = runs["workflow_runs"][0]["id"]
-    job = script.finish(run)
+    job = script.finish(run, stores="made")
     go(token, "GET", f"{R}/actions/workflows/carry.yml/runs", status="success")
-    for path in ("", "/jobs", "/artifacts", "/attempts/1/jobs"):
+    for path in ("", "/jobs", "/attempts/1/jobs"):
         go(token, "GET", f"{R}/actions/runs/{run}{path}")
+    stored = go(token, "GET", f"{R}/actions/runs/{run}/artifacts", name="made")["artifacts"][0]["id"]
+    go(token, "GET", f"{R}/actions/artifacts/{stored}")
+    go(token, "GET", f"{R}/actions/artifacts/{stored}/zip")
     go(token, "GET", f"{R}/actions/jobs/{job}")
     go(token, "GET", f"{R}/actions/jobs/{job}/logs")
     go(token, "GET", f"{R}/check-runs/{job}")

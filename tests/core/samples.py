@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from patch_app.core import names
-from patch_app.core.attempt import Attempt, Check, Run, Stage
+from patch_app.core.attempt import Artifact, Attempt, Check, Run, Stage
 from patch_app.core.configuration import Configuration
 from patch_app.core.gate import Finding, What
 from patch_app.core.report import Report
@@ -152,6 +152,9 @@ def carried() -> Attempt:
                 url="https://github.com/alice/tool/runs/7",
             ),
         ),
+        artifacts=(
+            Artifact(name="check-build-1", url="https://github.com/alice/tool/actions/runs/42/artifacts/3"),
+        ),
     )
 
 
@@ -229,7 +232,13 @@ def hostile() -> Attempt:
     }
     the_report = report([bad, patch(2, "not-tried", NASTY)], conflict=conflict)
     return good.model_copy(
-        update={"report": the_report, "message": NASTY, "tag": "v2`$(id)'@bob#1", "stack": "a|b<c>"}
+        update={
+            "report": the_report,
+            "message": NASTY,
+            "tag": "v2`$(id)'@bob#1",
+            "stack": "a|b<c>",
+            "artifacts": tuple(Artifact(name=NASTY[:200], url=url) for url in (NASTY, "https://git.test/7")),
+        }
     )
 
 
@@ -240,7 +249,9 @@ def huge() -> Attempt:
     ]
     for n, one in enumerate(patches):
         one["old"], one["new"] = oid(0x10000 + n), oid(0x20000 + n)
-    return carried().model_copy(update={"report": report(patches, range_diff="+ü\n" * 20_000)})
+    artifacts = tuple(Artifact(name=f"{n}" + "<" * 190, url=f"https://git.test/{n}") for n in range(100))
+    the_report = report(patches, range_diff="+ü\n" * 20_000)
+    return carried().model_copy(update={"report": the_report, "artifacts": artifacts})
 
 
 def huge_conflict() -> Attempt:

@@ -119,7 +119,7 @@ def test_a_commit_is_linked_where_the_fork_s_page_is_known_and_whole_where_it_is
     attempt = samples.carried()
     sha = attempt.candidate or ""
     assert f"](https://github.com/alice/tool/commit/{sha})" in messages.pull_request_body(attempt)
-    without = messages.pull_request_body(attempt.model_copy(update={"runs": ()}))
+    without = messages.pull_request_body(attempt.model_copy(update={"runs": (), "artifacts": ()}))
     assert "](" not in without.replace("](https://github.com/alice/tool/runs/7)", "")
     assert sha in without
 

@@ -25,7 +25,7 @@ class Client:
 
     get_all = get
 
-    async def each(self, path: str) -> AsyncIterator[Any]:
+    async def each(self, path: str, **_: Any) -> AsyncIterator[Any]:
         for one in self.answers[path]:
             self.asked += 1
             yield one
@@ -101,3 +101,22 @@ async def test_check_run_knows_the_workflow_file_of_its_suite() -> None:
         (".github/workflows/ci.yml", 15368),
         (None, 15368),
     ]
+
+
+async def test_a_run_that_stores_artifacts_without_end_is_read_to_a_bound() -> None:
+    run = {
+        "id": 7,
+        "path": "x.yml@main",
+        "event": "e",
+        "head_sha": COMMIT,
+        "status": "completed",
+    }
+    run |= {"html_url": "https://git.test/a/b/actions/runs/7", "display_title": "ours"}
+    path = "/repos/a/b/actions/runs/7"
+    made = [{"id": number, "name": f"{number}" + "n" * 500} for number in range(5000)]
+    client: Any = Client({path: run, f"{path}/jobs": [], f"{path}/artifacts": made})
+    client.find = lambda *_, **__: client.get(path)
+    (found,) = await reading.runs(client, "a/b", "ours", [7])
+    assert len(found.artifacts) == client.asked == 100
+    assert found.artifacts[1].url == "https://git.test/a/b/actions/runs/7/artifacts/1"
+    assert {len(one.name) for one in found.artifacts} == {200}

@@ -18,8 +18,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 import patch_app.runner
 from patch_app.core import names
+from patch_app.forge.actions import upload_step
 from patch_app.forge.actions_api import Annotation, AnnotationLevel, Conclusion, RunSink, WorkflowRun
 
 START = (
@@ -296,11 +299,24 @@ class Robot:
             PATCH_APP_INBOX=job.outputs["inbox"],
             PATCH_APP_CHECK=name,
             PATCH_APP_TOKEN="",
+            GITHUB_OUTPUT=str(job.folder / f"output-{name}"),
         )
         self.logs.append(log)
+        self._upload(job, name, started.upload_url)
         ended = _conclusion(status)
         self.sink.job_completed(job.run.id, job_id=started.id, conclusion=ended, log=log)
         return ended if so_far is Conclusion.SUCCESS else so_far
+
+    def _upload(self, job: CarryJob, check: str, url: str) -> None:
+        """The step behind the check's."""
+        output = job.folder / f"output-{check}"
+        if output.exists():
+            folder = Path(output.read_text().strip().removeprefix("artifacts="))
+            found = upload_step.chosen(folder, hidden=True)
+            with httpx.Client(trust_env=False) as client:
+                name = f"check-{check}-{job.run.run_attempt}"
+                answer = client.post(url, params={"name": name}, content=upload_step.zipped(found, 1))
+            assert answer.status_code == 201, answer.text
 
     def start(
         self, mode: str, run: WorkflowRun, inputs: dict[str, str], folder: Path, **more: str

@@ -91,9 +91,10 @@ def left(world: World) -> Iterator[tuple[str, bytes]]:
     # reports and bundles, and all else that was pushed
     git = world.forge.core.git(repo)
     yield "objects", git.run("cat-file", "--batch", "--batch-all-objects", "--buffer")
-    for file in sorted((world.folder / "github" / "actions").rglob("*")):
-        if file.is_file():
-            yield str(file), file.read_bytes()
+    for folder in ("actions", "artifacts"):
+        for file in sorted((world.folder / "github" / folder).rglob("*")):
+            if file.is_file():
+                yield str(file), file.read_bytes()
 
 
 def needles(world: World, minted: list[str]) -> set[bytes]:
@@ -112,13 +113,15 @@ def test_secrets_are_in_nothing_that_a_story_leaves_and_a_thieving_check_can_wri
     out = tmp_path / "thief.json"
     with world_at(tmp_path, backend=ActionsRunner(tmp_path / "github" / "actions")) as world:
         program = f"{sys.executable} {thief.__file__} {world.forge.api_url} {FORK} {out}"
-        check = f'[[check]]\nname = "look"\nrun = """{program}"""\n'
+        check = f'[[check]]\nname = "look"\nrun = """{program}"""\nartifacts = ["ours.txt", "**/config"]\n'
         world.arrange(configuration=check + RESOLVER)
         world.forge.set_secret(FORK, "patch-app-resolver", "PATCH_APP_RESOLVER_KEY", RESOLVER_KEY)
         world.serve()
         with logged(world, tmp_path / "server.log"):
             before, attempt = world.main(), world.release()
             assert attempt.stage is Stage.REVIEWING
+            # by the workflow file's own step
+            assert [one.name for one in attempt.artifacts] == ["check-look-1"]
             _nothing_stolen(world, out, minted)
             assert world.main() == before
             world.approve(attempt)

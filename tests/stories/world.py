@@ -195,7 +195,9 @@ class World:
 
     def footprint(self, configuration: str = "") -> None:
         """What `patch-app install` brings, pushed by a person."""
-        files: dict[str, str | bytes | None] = {names.WORKFLOW_PATH: workflow_file(False)}
+        files: dict[str, str | bytes | None] = {
+            names.WORKFLOW_PATH: workflow_file(False, uploads="artifacts = " in configuration)
+        }
         if configuration:
             files[names.CONFIGURATION_PATH] = configuration
         self.forge.commit(FORK, "main", files, f"Install patch_app\n\n{names.INSTALLED_TRAILER}")

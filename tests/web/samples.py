@@ -6,7 +6,7 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from patch_app.core.attempt import Approval, Attempt, Check, Link, Run, Stage
+from patch_app.core.attempt import Approval, Artifact, Attempt, Check, Link, Run, Stage
 from patch_app.core.effects import Comment, Dispatch, Effect, OpenIssue, UpdateRefs
 from patch_app.core.gate import Finding
 from patch_app.core.report import Report
@@ -191,6 +191,12 @@ def reviewing(name: str = "a" * 16, **changes: Any) -> Attempt:
                 ),
                 Check(name="ci / test (ubuntu)", app="github-actions", status="in_progress"),
                 Check(name="cla", app="cla-bot", status="completed", conclusion="failure"),
+            ),
+            "artifacts": (
+                Artifact(
+                    name="check-build-1",
+                    url="https://github.com/ada/codex/actions/runs/90210/artifacts/7",
+                ),
             ),
             "approvals": (
                 Approval(

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from patch_app.core.attempt import Approval, Check, Link, Stage
+from patch_app.core.attempt import Approval, Artifact, Check, Link, Stage
 from patch_app.core.gate import Finding
 from patch_app.core.workflow_files import What
 from patch_app.settings import SettingsError
@@ -61,6 +61,7 @@ async def test_hostile_words_of_a_patch_stay_words(world: World) -> None:
         message=HOSTILE,
         error=HOSTILE + "!",
         checks=(Check(name=HOSTILE, app=HOSTILE, status="completed", conclusion=HOSTILE, url=bad),),
+        artifacts=(Artifact(name=HOSTILE, url=bad),),
         approvals=(Approval(person=HOSTILE, commit=oid("x"), permission=HOSTILE),),
         gate=(Finding(path=HOSTILE, what=What.SECRET, detail=HOSTILE),),
         pull_request=Link(number=1, url=bad),

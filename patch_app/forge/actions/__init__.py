@@ -15,14 +15,15 @@ Faithful: `needs`, outputs, dynamic matrices (`fromJSON`), fail-fast, max-parall
 functions over all ancestors, per-job permissions (`{}` gives none; a pull request from elsewhere never
 writes), run id, attempt, number, server and API addresses, event payload, annotations with GitHub's limits,
 step results, masking, an environment's secrets, `run-name`, workflow concurrency, `timeout-minutes` of
-jobs, actions/checkout (our own, over HTTP with the job's token), local actions.
+jobs, actions/checkout (our own, over HTTP with the job's token), actions/upload-artifact (our own, to an
+address that the job alone has), local actions.
 
 Not faithful: jobs share this machine's files, its network and (where the system allows no namespaces) see
 each other's processes; a cancelled run is killed at once and its `always()` steps don't run; job-level
-concurrency, an environment's rules, OIDC, `vars`, caches and artifacts don't exist; the stand-in of a
-cancelled job says `failure` to steps; contexts that act doesn't fill (`github.triggering_actor`,
-`strategy.job-index`) are empty in steps. Refused with a failed job that says why: other actions than
-checkout, reusable workflows, containers, Windows, macOS.
+concurrency, an environment's rules, OIDC, `vars` and caches don't exist; the stand-in of a cancelled job
+says `failure` to steps; contexts that act doesn't fill (`github.triggering_actor`, `strategy.job-index`)
+are empty in steps. Refused with a failed job that says why: other actions than these two, reusable
+workflows, containers, Windows, macOS.
 """
 
 try:

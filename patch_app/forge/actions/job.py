@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from patch_app.forge.actions import act, checkout
+from patch_app.forge.actions import act, checkout, upload
 from patch_app.forge.actions.joblog import JobLog
 from patch_app.forge.actions.legfile import COLLECTOR, Need, leg_text
 from patch_app.forge.actions.workflow import Job, Workflow
@@ -94,10 +94,13 @@ def refusal(job: Job, plan: LegPlan) -> str | None:
         return "runs-on is missing"
     for step in job.steps:
         uses = step.uses
-        if uses is not None and not uses.startswith("./") and not checkout.is_checkout(uses):
+        if uses is None or uses.startswith("./"):
+            continue
+        if not checkout.is_checkout(uses) and not upload.is_upload(uses):
             return (
                 f"Unable to resolve action {uses}: the local GitHub runs offline and knows only "
-                "actions/checkout and actions of the repository itself (./path)"
+                "actions/checkout, actions/upload-artifact (v4 and later) and actions of the repository "
+                "itself (./path)"
             )
     return None
 
@@ -127,6 +130,7 @@ class LegRequest:
     payload: Mapping[str, Any]
     token: str
     secrets: Mapping[str, str]
+    upload_url: str
     act: Path
     # doesn't exist yet; made, used, removed
     directory: Path
@@ -168,8 +172,12 @@ def _prepare(request: LegRequest) -> tuple[act.Invocation, Path]:
     lines = "".join(f"{name}={json.dumps(value)}\n" for name, value in secrets_given.items())
     secret_file.write_text(lines, encoding="utf-8")
     _write_identity(directory / "repository", run)
-    refs = {f"actions/checkout@{ref}" for ref in checkout.KNOWN_REFS}
-    refs |= {step.uses for step in request.job.steps if step.uses and checkout.is_checkout(step.uses)}
+    named = {step.uses for step in request.job.steps if step.uses}
+    checkouts = {f"actions/checkout@{ref}" for ref in checkout.KNOWN_REFS}
+    checkouts |= {uses for uses in named if checkout.is_checkout(uses)}
+    uploads = {uses for uses in named if upload.is_upload(uses)}
+    if uploads:
+        upload.write_action(directory / "upload", request.upload_url)
     invocation = act.Invocation(
         act=request.act,
         event=run.event,
@@ -181,7 +189,10 @@ def _prepare(request: LegRequest) -> tuple[act.Invocation, Path]:
         actor=run.actor,
         # the stand-ins run on ubuntu-latest
         labels=sorted({*request.plan.labels, "ubuntu-latest"}),
-        local_actions=dict.fromkeys(sorted(refs), request.actions),
+        local_actions={
+            **dict.fromkeys(sorted(checkouts), request.actions),
+            **dict.fromkeys(sorted(uploads), directory / "upload"),
+        },
         variables=_variables(run),
     )
     return invocation, outputs_file

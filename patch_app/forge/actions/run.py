@@ -246,6 +246,7 @@ class RunJobs:
                 payload=self._payload,
                 token=started.token,
                 secrets=started.secrets,
+                upload_url=started.upload_url,
                 act=act,
                 directory=directory,
                 tools=self._facilities.tools,
