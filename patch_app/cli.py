@@ -52,6 +52,13 @@ def preview(
     check: Annotated[
         list[str] | None, typer.Option(help="A command to run on the carried tree; may be given again.")
     ] = None,
+    artifact: Annotated[
+        list[str] | None,
+        typer.Option(help="Path or pattern of what the commands make, to be kept; may be given again."),
+    ] = None,
+    artifacts_in: Annotated[
+        Path, typer.Option(help="New or empty directory for what is kept, in one for each command.")
+    ] = Path("patch-app-artifacts"),
     merges: Annotated[
         Literal["flatten", "preserve"],
         typer.Option(help="Merge commits in the stack: all in one row, or made again."),
@@ -71,10 +78,13 @@ def preview(
     """
     from rich.console import Console
 
-    from patch_app.preview import Shape, run_preview
+    from patch_app.preview import Keeping, Shape, run_preview
 
-    shape = Shape(merges, strategy, start)
-    raise typer.Exit(run_preview(fork, branch, onto, upstream, check or [], json, Console(), shape=shape))
+    shape, keeping = Shape(merges, strategy, start), Keeping(tuple(artifact or ()), artifacts_in)
+    status = run_preview(
+        fork, branch, onto, upstream, check or [], json, Console(), shape=shape, keeping=keeping
+    )
+    raise typer.Exit(status)
 
 
 @app.command()

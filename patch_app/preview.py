@@ -20,8 +20,8 @@ from rich.status import Status as Spinner
 
 from patch_app import preview_view as view
 from patch_app.core.report import Status
+from patch_app.runner import artifacts, commit
 from patch_app.runner import checks as check_runner
-from patch_app.runner import commit
 from patch_app.runner import report as reports
 from patch_app.runner import request as rules
 from patch_app.runner.diff import list_tree
@@ -75,6 +75,18 @@ class Shape(NamedTuple):
 
 
 AS_IT_IS = Shape()
+
+
+class Keeping(NamedTuple):
+    """Which of the files that checks made are kept, as `artifacts` of a configuration, and below which
+    directory.
+    """
+
+    patterns: tuple[str, ...] = ()
+    directory: Path = Path("patch-app-artifacts")
+
+
+NOTHING = Keeping()
 
 
 class Resolved(NamedTuple):
@@ -209,6 +221,7 @@ def run_preview(  # noqa: PLR0917 - the first seven are the command's own
     console: Console,
     *,
     shape: Shape = AS_IT_IS,
+    keeping: Keeping = NOTHING,
     progress: Console | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> int:
@@ -223,7 +236,7 @@ def run_preview(  # noqa: PLR0917 - the first seven are the command's own
         with progress.status("Looking at the repositories") as spinner:
             report = _report(
                 fork, branch, onto, upstream,
-                commands=checks, shape=shape, spinner=spinner, environment=given,
+                commands=checks, shape=shape, keeping=keeping, spinner=spinner, environment=given,
             )  # fmt: skip
     except KeyboardInterrupt:
         progress.print("Stopped.")
@@ -247,6 +260,7 @@ def _report(
     *,
     commands: Sequence[str],
     shape: Shape,
+    keeping: Keeping,
     spinner: Spinner,
     environment: Mapping[str, str],
 ) -> reports.Report:
@@ -256,11 +270,7 @@ def _report(
     rules.ref_name(onto, "--onto")
     if shape.start is not None:
         rules.oid(shape.start, "--start")
-    listed = [
-        {"name": f"check {number}", "run": command, "timeout": CHECK_SECONDS}
-        for number, command in enumerate(commands, 1)
-    ]
-    found = rules.checks(listed)
+    found = _wanted(commands, keeping)
     passed_on = {name: environment[name] for name in USERS_ENVIRONMENT if name in environment}
     passed_on.setdefault("GIT_SSH_COMMAND", "ssh -o BatchMode=yes")
     with Workspace(
@@ -290,12 +300,43 @@ def _report(
         runner = Runner(workspace, request, progress=_shown_by(spinner), with_bundle=False)
         report = runner.run().report
         if report["candidate"] and found:
-            report = _checked(runner, found, report["candidate"]["sha"], spinner, environment)
+            report = _checked(
+                runner, found, report["candidate"]["sha"],
+                into=keeping.directory.absolute(), spinner=spinner, environment=environment,
+            )  # fmt: skip
         return report
 
 
+def _wanted(commands: Sequence[str], keeping: Keeping) -> tuple[Check, ...]:
+    """The checks. Raises Problem for what they can't be."""
+    # as a shell completes a directory, and as it names all
+    patterns = ["**" if one == "." else one.removesuffix("/") for one in keeping.patterns]
+    rules.relative_paths(patterns, "--artifact")
+    if patterns and not commands:
+        raise Problem("request", "--artifact: there is no --check that could make something")
+    if patterns and keeping.directory.exists() and not _is_empty(keeping.directory):
+        raise Problem(
+            "request", f"--artifacts-in: {keeping.directory} is there and not empty: name another directory"
+        )
+    listed = [
+        {"name": f"check {number}", "run": command, "timeout": CHECK_SECONDS, "artifacts": patterns}
+        for number, command in enumerate(commands, 1)
+    ]
+    return rules.checks(listed)
+
+
+def _is_empty(directory: Path) -> bool:
+    return directory.is_dir() and next(directory.iterdir(), None) is None
+
+
 def _checked(
-    runner: Runner, found: Sequence[Check], candidate: str, spinner: Spinner, environment: Mapping[str, str]
+    runner: Runner,
+    found: Sequence[Check],
+    candidate: str,
+    *,
+    into: Path,
+    spinner: Spinner,
+    environment: Mapping[str, str],
 ) -> reports.Report:
     """Runs the checks on a tree of the candidate, by the same code as the job of the workflow."""
     repository = runner.repository
@@ -311,10 +352,23 @@ def _checked(
             spinner.update(f"Check {number + 1} of {len(found)}")
             tree = runner.workspace.path(f"tree-{number}")
             check_runner.materialise(repository, candidate, tree)
-            entries.append(check_runner.as_entry(check, check_runner.run(check, tree, environment)))
+            entries.append(_run_one(check, tree, str(into / check.name), spinner, environment))
     except (Problem, GitError, OSError) as error:
         return reports.build(runner.facts, as_problem(error, "checks", runner.workspace.scrub))
     return runner.add_checks(entries)
+
+
+def _run_one(
+    check: Check, tree: str, into: str, spinner: Spinner, environment: Mapping[str, str]
+) -> dict[str, Any]:
+    with artifacts.opened(tree) as held:
+        outcome = check_runner.run(check, tree, environment)
+        if not check.artifacts:
+            return check_runner.as_entry(check, outcome)
+        kept = artifacts.keep(held, check.artifacts, into)
+    for line in kept.lines():
+        spinner.console.print(view.plain(f"{check.name}: {line}"))
+    return check_runner.as_entry(check, outcome, kept.as_entry(into))
 
 
 def _shown_by(spinner: Spinner) -> Any:

@@ -79,6 +79,8 @@ def show(report: Mapping[str, Any], console: Console, *, forward: bool = False) 
         )
         if not passed:
             console.print(block("\n".join(check["log_tail"].split("\n")[-30:])))
+        if check["artifacts"]:
+            _kept(check["artifacts"], console)
     network, seconds = report["network"], sum(report["seconds"].values())
     if report["status"] != "error":
         received = network["received_bytes"] / 1000
@@ -88,6 +90,12 @@ def show(report: Mapping[str, Any], console: Console, *, forward: bool = False) 
     console.print(
         Text(ENDINGS[report["status"]], "bold" if report["status"] in ("clean", "noop") else "bold red")
     )
+
+
+def _kept(kept: Mapping[str, Any], console: Console) -> None:
+    left_out = f", {kept['left_out']} left out" if kept["left_out"] else ""
+    where = f" in {kept['directory']}" if kept["files"] else ""
+    console.print(plain(f"kept {kept['files']} files, {kept['bytes'] / 1000:,.1f} kB{where}{left_out}"))
 
 
 def _table(patches: list[dict[str, Any]]) -> Table:

@@ -215,6 +215,15 @@ class Bundle(Part):
     parts: Annotated[tuple[BundlePart, ...], Field(min_length=1, max_length=1000)]
 
 
+class Kept(Part):
+    """What was kept of what a check made: files, their bytes, and how many were left out."""
+
+    directory: Annotated[str, StringConstraints(max_length=10_000)]
+    files: Count
+    bytes: Count
+    left_out: Count
+
+
 class Check(Part):
     """A check that was run on the candidate; `exit` is negative for a signal, `log_tail` head and tail of
     its log."""
@@ -224,6 +233,7 @@ class Check(Part):
     seconds: Annotated[float, Field(ge=0)]
     timed_out: bool
     log_tail: Annotated[str, StringConstraints(max_length=60_000)]
+    artifacts: Kept | None
 
 
 class Network(Part):

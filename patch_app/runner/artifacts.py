@@ -14,7 +14,19 @@ import stat
 import time
 from contextlib import contextmanager, suppress
 from fnmatch import fnmatchcase
-from typing import Callable, Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    FrozenSet,
+    Iterable,
+    Iterator,
+    List,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe must not hold us up
 CHUNK = 1 << 20
@@ -52,6 +64,11 @@ class Kept(NamedTuple):
     size: int
     left_out: Dict[str, int]
     named: Dict[str, List[str]]
+
+    def as_entry(self, directory: str) -> Dict[str, Any]:
+        """What a check's entry of a report says of it."""
+        left_out = sum(self.left_out.values())
+        return {"directory": directory, "files": self.files, "bytes": self.size, "left_out": left_out}
 
     def lines(self) -> List[str]:
         """What was left out, a line each. Names are foreign: quoted, in printable ASCII alone."""

@@ -161,7 +161,7 @@ def _read(stream: IO[bytes], log: Log, echo: Optional[Callable[[bytes], None]]) 
             echo(chunk)
 
 
-def as_entry(check: Check, outcome: Outcome) -> Dict[str, Any]:
+def as_entry(check: Check, outcome: Outcome, artifacts: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
     """The check's entry of a report. A check that ran out of time never counts as passed."""
     return {
         "name": check.name,
@@ -169,6 +169,7 @@ def as_entry(check: Check, outcome: Outcome) -> Dict[str, Any]:
         "seconds": round(outcome.seconds, 3),
         "timed_out": outcome.timed_out,
         "log_tail": outcome.log,
+        "artifacts": artifacts,
     }
 
 

@@ -244,6 +244,33 @@ def test_a_release_that_is_merged_is_shown_with_checks_on_the_merge(ready: World
     assert "check 1 passed" in done.stdout
 
 
+def test_what_checks_made_is_kept_where_it_is_asked_for(ready: World) -> None:
+    kept = ready.tmp / "kept"
+    made = "mkdir -p out/in; echo 1 > out/one; echo 2 > out/in/two; ln -s /etc/passwd out/link; exit 3"
+    arguments = [
+        *("preview", str(ready.fork.path), "--branch", "main", "--onto", "v2"),
+        *("--upstream", str(ready.upstream.path), "--artifact", "out/", "--artifacts-in", str(kept)),
+    ]
+    done = CliRunner().invoke(app, [*arguments, "--check", made, "--check", "true", "--json"])
+    assert done.exit_code == 1, done.output
+    entries = [one.artifacts for one in Report.model_validate_json(done.stdout).checks]
+    where = str(kept / "check 1")
+    assert [one.model_dump() for one in entries if one] == [
+        {"directory": where, "files": 2, "bytes": 4, "left_out": 1},
+        {"directory": str(kept / "check 2"), "files": 0, "bytes": 0, "left_out": 0},
+    ]
+    assert "check 1: left out, links" in done.stderr
+    assert (kept / "check 1/out/in/two").read_text() == "2\n"
+    assert sorted(path.name for path in kept.rglob("*") if path.is_file()) == ["one", "two"]
+    for more, words in (
+        (["--check", "true"], "not empty: name another directory"),
+        ([], "no --check"),
+        (["--check", "true", "--artifact", "../x"], "--artifact must be a path inside the repository"),
+    ):
+        refused = CliRunner().invoke(app, [*arguments, *more])
+        assert (refused.exit_code, words in refused.stderr) == (2, True), refused.output
+
+
 def test_the_version() -> None:
     done = CliRunner().invoke(app, ["--version"])
     assert (done.exit_code, done.stdout) == (0, f"patch-app {metadata.version('patch-app')}\n")
