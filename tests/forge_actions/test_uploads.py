@@ -14,7 +14,7 @@ from patch_app.forge.actions_api import Conclusion
 from patch_app.forge.state_runs import Artifact, Job
 from tests.forge.scripted import Script
 
-ID = "actions/upload-artifact@ea165f8d65b6e75b540449e92b4886f43607fa02"
+ID = "actions/upload-artifact@043fb46d1a93c77aae656e7c1c64a875d1fc6a0a"
 FLOW = f"""
 on: push
 jobs:
@@ -29,7 +29,7 @@ jobs:
           echo path=$PWD/out >> $GITHUB_OUTPUT
           test -z "$ACTIONS_RUNTIME_TOKEN"
           exit 3
-      - uses: {ID} # v4.6.2
+      - uses: {ID} # v7.0.1
         if: ${{{{ !cancelled() && steps.made.outputs.path != '' }}}}
         with: {{name: "all of it", path: "${{{{ steps.made.outputs.path }}}}", include-hidden-files: true}}
       - uses: actions/upload-artifact@v4
