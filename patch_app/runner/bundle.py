@@ -15,6 +15,8 @@ from .records import Problem
 
 MAX_PART = 90 * 1000 * 1000  # GitHub takes blobs of up to 100 MB
 NAME = "candidate.bundle"
+WINDOW = 3
+"""Objects that each is compared with: Git's ten take half as long again, and pack 200 patches no smaller."""
 
 
 class Part(NamedTuple):
@@ -53,7 +55,8 @@ def create(
         header = b"# v3 git bundle\n@object-format=sha256\n"
     header += ("".join("-%s\n" % one for one in prerequisites) + "%s %s\n\n" % (tip, ref)).encode()
     revisions = ("%s\n--not\n%s\n" % (tip, "\n".join([*prerequisites, *edges]))).encode()
-    pack = repository.run("pack-objects", "-q", "--revs", "--stdout", "--delta-base-offset", stdin=revisions)
+    options = ("-q", "--revs", "--stdout", "--delta-base-offset", "--window=%d" % WINDOW)
+    pack = repository.run("pack-objects", *options, stdin=revisions)
     return Bundle(ref, tip, tuple(prerequisites), split(header + pack, directory, MAX_PART), directory)
 
 

@@ -10,7 +10,7 @@ import os
 import time
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
-from . import commit
+from . import commit, index, loose, treewalk
 from .bundle import Bundle
 from .git import Git, GitError
 from .records import Problem
@@ -34,24 +34,29 @@ def encode(report: Dict[str, Any]) -> bytes:
 
 
 def inbox_commit(
-    repository: Git, report: Dict[str, Any], bundle: Optional[Bundle], date: int, said: str = ""
+    repository: Git,
+    report: Dict[str, Any],
+    bundle: Optional[Bundle],
+    date: int,
+    *,
+    digits: int,
+    said: str = "",
 ) -> str:
     """A root commit with the report, the bundle's parts, recorded resolutions and what the resolver said.
 
-    Raises GitError.
+    Ids have `digits` hex digits. Raises OSError.
     """
     files = [(REPORT, encode(report)), *([(SAID, said.encode("utf-8", "backslashreplace"))] if said else [])]
     entries = [
-        (name, repository.line("hash-object", "-t", "blob", "-w", "--stdin", stdin=content))
-        for name, content in files
+        ("100644", loose.write(repository, "blob", content, digits), name.encode()) for name, content in files
     ]
     for part in bundle.parts if bundle else ():
-        path = os.path.join(bundle.directory if bundle else "", part.path)
-        entries.append((part.path, repository.line("hash-object", "-t", "blob", "-w", "--no-filters", path)))
-    listing = "".join("100644 blob %s\t%s\n" % (oid, name) for name, oid in sorted(entries))
+        with open(os.path.join(bundle.directory if bundle else "", part.path), "rb") as file:
+            content = file.read()
+        entries.append(("100644", loose.write(repository, "blob", content, digits), part.path.encode()))
     if report.get("resolutions"):
-        listing += "040000 tree %s\t%s\n" % (report["resolutions"]["tree"], RESOLUTIONS)
-    tree = repository.line("mktree", stdin=listing.encode())
+        entries.append((treewalk.FOLDER, report["resolutions"]["tree"], RESOLUTIONS.encode()))
+    tree = index.tree_of(repository, entries, digits)
     attempt = report.get("attempt") or "?"
     return commit.write(repository, commit.plain(tree, (), "patch_app inbox: attempt %s" % attempt, date))
 
@@ -116,7 +121,8 @@ def deliver(
         alternates = os.path.join(repository.directory, "objects", "info", "alternates")
         with open(alternates, "w", encoding="utf-8") as file:
             file.write(os.path.join(source.directory, "objects") + "\n")
-    sha = inbox_commit(repository, report, bundle, date, said)
+    digits = 64 if object_format == "sha256" else 40
+    sha = inbox_commit(repository, report, bundle, date, digits=digits, said=said)
     push(repository, sha, ref, pause)
     return sha
 

@@ -7,7 +7,6 @@ batch.
 
 from __future__ import annotations
 
-import os
 from typing import Dict, Iterable, Sequence
 
 from .git import Git, GitError
@@ -19,24 +18,11 @@ NO_BLOBS = "blob:none"
 QUIET = ("--quiet", "--no-tags", "--no-write-fetch-head", "--recurse-submodules=no", "--no-auto-maintenance")
 
 
-def pack_bytes(repository: Git) -> int:
-    """Size of all packs and loose objects of a repository, in bytes."""
-    total = 0
-    for folder, _, names in os.walk(os.path.join(repository.directory, "objects")):
-        total += sum(
-            os.path.getsize(os.path.join(folder, name)) for name in names if not name.endswith(".idx")
-        )
-    return total
-
-
 class Fetcher:
     """Fetches into scratch repositories from the remotes `fork` and `upstream` of a workspace."""
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
-
-    def _url(self, remote: str) -> str:
-        return self.workspace.fork_url if remote == "fork" else self.workspace.upstream_url
 
     def fetch(
         self,
@@ -48,12 +34,8 @@ class Fetcher:
         config: Sequence[str] = (),
     ) -> None:
         """One `git fetch`. Raises GitError."""
-        local = not self._url(remote).startswith(("http:", "https:"))
-        before = pack_bytes(repository) if local else 0
         settings = [word for item in config for word in ("-c", item)]
         repository.run(*settings, "fetch", *QUIET, *options, remote, *refspecs, stdin=stdin)
-        if local:
-            self.workspace.trace.add(max(0, pack_bytes(repository) - before))
 
     def blobs(self, repository: Git, wanted: Dict[str, str], all_from_fork: bool = False) -> None:
         """Fetches the blobs that are not at hand; `wanted` maps each id to the remote that has it.

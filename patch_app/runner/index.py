@@ -8,6 +8,7 @@ from typing import Dict, Iterable, List, Tuple
 
 from . import loose
 from .git import Git
+from .treewalk import FOLDER
 
 Entry = Tuple[str, str, bytes]
 """Mode, id and path; mode 0 takes the path away."""
@@ -34,10 +35,11 @@ def tree_of(repository: Git, entries: Iterable[Entry], digits: int) -> str:
         if slash:
             folders.setdefault(name, []).append((mode, oid, rest))
         else:
-            rows[name] = (mode.lstrip("0"), oid)
+            # Git sorts a folder as if its name ended with a slash
+            kind = mode.lstrip("0")
+            rows[name + b"/" if kind == FOLDER else name] = (kind, oid)
     for name, inside in folders.items():
-        # Git sorts a folder as if its name ended with a slash
-        rows[name + b"/"] = ("40000", tree_of(repository, inside, digits))
+        rows[name + b"/"] = (FOLDER, tree_of(repository, inside, digits))
     raw = b"".join(
         mode.encode() + b" " + name.rstrip(b"/") + b"\0" + bytes.fromhex(oid)
         for name, (mode, oid) in sorted(rows.items())

@@ -74,13 +74,13 @@ class Runner:
         except Exception as error:  # noqa: BLE001 - the report is the outcome, for a mistake of ours too
             problem = as_problem(error, self._stage, self.workspace.scrub)
         self._enter("end")
-        self.facts = self.facts._replace(traffic=self.workspace.trace.traffic(), seconds=dict(self.seconds))
+        self.facts = self.facts._replace(traffic=self.workspace.traffic(), seconds=dict(self.seconds))
         made, said = None if problem else self.facts.bundle, "" if problem else self.resolver.said
         return Job(report.build(self.facts, problem), made, self.repository, said)
 
     def add_checks(self, checks: List[Dict[str, Any]]) -> Dict[str, Any]:
         """The report with the results of checks, as a preview has them."""
-        self.facts = self.facts._replace(checks=checks, traffic=self.workspace.trace.traffic())
+        self.facts = self.facts._replace(checks=checks, traffic=self.workspace.traffic())
         return report.build(self.facts)
 
     def _enter(self, stage: str) -> None:

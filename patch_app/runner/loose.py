@@ -14,13 +14,18 @@ def write(repository: Git, kind: str, raw: bytes, digits: int) -> str:
 
     Raises OSError where the disk refuses.
     """
-    content = b"%s %d\0" % (kind.encode(), len(raw)) + raw
-    name = (hashlib.sha256(content) if digits == 64 else hashlib.sha1(content)).hexdigest()  # noqa: S324 - Git's own
+    head = b"%s %d\0" % (kind.encode(), len(raw))
+    found = hashlib.sha256(head) if digits == 64 else hashlib.sha1(head)  # noqa: S324 - Git's own
+    found.update(raw)
+    name = found.hexdigest()
     folder = os.path.join(repository.directory, "objects", name[:2])
     path = os.path.join(folder, name[2:])
     if not os.path.exists(path):
         os.makedirs(folder, exist_ok=True)
+        packer = zlib.compressobj(1)  # as Git does: it is read once
         with open(path + ".new", "wb") as file:
-            file.write(zlib.compress(content))
+            file.write(packer.compress(head))
+            file.write(packer.compress(raw))
+            file.write(packer.flush())
         os.replace(path + ".new", path)
     return name

@@ -1,7 +1,7 @@
-"""Counts what goes over the network. It reads Git's own curl trace from a pipe and keeps only the sums.
+"""Counts what goes over the network: requests and their headers, and the packs that came.
 
-For a transport without HTTP there is no such trace; there the growth of the pack directory is counted by
-fetch.py.
+The first it reads from Git's own curl trace, out of a pipe, and keeps only the sums. A trace of the bodies
+too would cost more than all merges of a carry: Git writes it in lines of sixty bytes.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import threading
 from types import TracebackType
 from typing import NamedTuple, Optional, Type
 
-SIZED = re.compile(rb"(<= Recv|=> Send) (?:header|data), (\d{1,12}) bytes")
+SIZED = re.compile(rb"(<= Recv|=> Send) header, (\d{1,12}) bytes")
 REQUEST = re.compile(rb"=> Send header: (?:GET|POST|PUT|HEAD) ")
 
 
 class Traffic(NamedTuple):
-    """Bytes of HTTP headers and bodies each way (TLS not counted), and the number of requests."""
+    """Bytes received are HTTP headers and packs, bytes sent HTTP headers: no TLS, no lists of refs."""
 
     received_bytes: int
     sent_bytes: int
@@ -56,13 +56,8 @@ class TraceReader:
         for descriptor in (self._pipe, self._stop_read, self._stop_write):
             os.close(descriptor)
 
-    def add(self, received: int) -> None:
-        """Bytes received in another way than HTTP."""
-        with self._lock:
-            self._received += received
-
-    def traffic(self) -> Traffic:
-        """The sums up to now. What git has written before it ended is included."""
+    def headers(self) -> Traffic:
+        """The sums up to now, without packs. What git has written before it ended is included."""
         self._drain()
         with self._lock:
             return Traffic(self._received, self._sent, self._requests)

@@ -5,6 +5,7 @@ It is made fresh and removed at the end. No source work tree is ever in it.
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
 import tempfile
@@ -13,8 +14,14 @@ from typing import Dict, Mapping, Optional, Sequence, Type
 
 from . import git as git_module
 from .git import Git, Scrubber
-from .network import TraceReader
+from .network import TraceReader, Traffic
 from .records import Problem
+
+SHA1_CONFIG = "[core]\n\trepositoryFormatVersion = 0\n\tbare = true\n"
+SHA256_CONFIG = (
+    "[core]\n\trepositoryFormatVersion = 1\n\tbare = true\n[extensions]\n\tobjectFormat = sha256\n"
+)
+REMOTES = '[remote "fork"]\n\turl = %s\n[remote "upstream"]\n\turl = %s\n'
 
 
 class Workspace:
@@ -50,7 +57,7 @@ class Workspace:
         except BaseException:
             shutil.rmtree(self.root, ignore_errors=True)
             raise
-        self.environment["GIT_TRACE_CURL"] = self.trace.path
+        self.environment.update(GIT_TRACE_CURL=self.trace.path, GIT_TRACE_CURL_NO_DATA="1")
 
     def __enter__(self) -> Workspace:
         self.trace.__enter__()
@@ -106,13 +113,24 @@ class Workspace:
         return os.path.join(self.root, name)
 
     def repository(self, name: str, object_format: str) -> Git:
-        """A new, empty repository with the remotes `fork` and `upstream`."""
+        """A new, empty repository with the remotes `fork` and `upstream`, as `git init` makes one."""
         repository = Git(self.path(name + ".git"), self.environment, self.scrub, self._timeout)
-        repository.run("init", "-q", "--bare", "--template=", "--object-format=" + object_format)
-        config = '[core]\n\tbare = true\n[remote "fork"]\n\turl = %s\n[remote "upstream"]\n\turl = %s\n'
-        with open(os.path.join(repository.directory, "config"), "a", encoding="utf-8") as file:
-            file.write(config % (quoted(self.fork_url), quoted(self.upstream_url)))
+        for folder in ("objects/info", "refs"):
+            os.makedirs(os.path.join(repository.directory, folder))
+        remotes = (quoted(self.fork_url), quoted(self.upstream_url))
+        for file_name, content in (
+            ("config", (SHA256_CONFIG if object_format == "sha256" else SHA1_CONFIG) + REMOTES % remotes),
+            ("HEAD", "ref: refs/heads/main\n"),
+        ):
+            with open(os.path.join(repository.directory, file_name), "w", encoding="utf-8") as file:
+                file.write(content)
         return repository
+
+    def traffic(self) -> Traffic:
+        """What has gone over the network up to now. Packs come from there alone: what we write is loose."""
+        headers = self.trace.headers()
+        packs = glob.glob(os.path.join(glob.escape(self.root), "*.git", "objects", "pack", "*.pack"))
+        return headers._replace(received_bytes=headers.received_bytes + sum(map(os.path.getsize, packs)))
 
     def free(self) -> None:
         """Removes the scratch repositories: after a full disk there must be room for the report."""
