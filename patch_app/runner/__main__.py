@@ -16,7 +16,7 @@ import time
 from types import FrameType
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
-from . import check_job, deliver, report, request, resolve_job, resolver, summary
+from . import deliver, report, request, resolver, summary
 from .git import Scrubber
 from .job import Job, Runner, as_problem
 from .records import Problem, Request
@@ -176,6 +176,7 @@ def hand_over(workspace: Workspace, job: Job, ref: str, date: int, object_format
 
 def resolve(environment: Mapping[str, str]) -> int:
     """The resolver's job: its answers become the job's output."""
+    from . import resolve_job
 
     def work(workspace: Workspace, parsed: Request) -> int:
         line = resolve_job.run(workspace, parsed, environment.get(resolve_job.KEY) or None)
@@ -187,6 +188,7 @@ def resolve(environment: Mapping[str, str]) -> int:
 
 def check(environment: Mapping[str, str]) -> int:
     """The check job: its exit status is the check's result."""
+    from . import check_job
 
     def work(workspace: Workspace, parsed: Request) -> int:
         inbox = request.oid(environment.get("PATCH_APP_INBOX"), "PATCH_APP_INBOX")
@@ -204,8 +206,10 @@ def run_foreign(
     environment: Mapping[str, str], stage: str, sorry: str, work: Callable[[Workspace, Request], int]
 ) -> int:
     """A job that executes foreign code: what goes wrong is a sentence instead of a traceback."""
-    secrets = [one for one in (take_token(environment), environment.get(resolve_job.KEY)) if one]
-    os.environ.pop(resolve_job.KEY, None)
+    from .resolve_job import KEY
+
+    secrets = [one for one in (take_token(environment), environment.get(KEY)) if one]
+    os.environ.pop(KEY, None)
     scrub = Scrubber(secrets)
     try:
         url = fork_url(environment)

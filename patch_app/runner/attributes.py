@@ -7,9 +7,10 @@ driver is a program only by configuration, and no repository's configuration is 
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
-from typing import Dict, List, Tuple
+from typing import Dict, Tuple
 
 from . import diff
 from .fetch import commit_objects
@@ -19,13 +20,14 @@ from .records import GITLINK, SYMLINK, Problem
 NAME = b".gitattributes"
 
 
-def attribute_files(repository: Git, tree: str) -> List[Tuple[str, bytes]]:
-    """Id and path of each attribute file of a tree."""
-    return [
+@functools.lru_cache(maxsize=4)
+def attribute_files(repository: Git, tree: str) -> Tuple[Tuple[str, bytes], ...]:
+    """Id and path of each attribute file of a tree, which is given by its own id."""
+    return tuple(
         (oid, path)
         for mode, oid, path in diff.list_tree(repository, tree)
         if path.rsplit(b"/", 1)[-1] == NAME and mode not in (SYMLINK, GITLINK)
-    ]
+    )
 
 
 def safe(path: bytes) -> bool:

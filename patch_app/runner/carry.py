@@ -59,6 +59,9 @@ FILES = ("100644", "100755")
 MARKER = re.compile(rb"(?m)^(?:<{2,} %s|>{2,} %s)\r?$" % tuple(name.encode() for name in NAMES))
 """A line of a conflict of ours. A file that had one before is taken for one in conflict."""
 
+ToJudge = Tuple[verdict.Case, Optional[str]]
+"""What there is to judge of a patch that left a commit, and a note on that commit."""
+
 Step = Tuple[Outcome, Optional[Conflict], State]
 """What became of one patch, the conflict, if any, and what is carried then."""
 
@@ -87,6 +90,7 @@ class Carrier:
         directory = os.path.join(self.repository.directory, "attributes")
         self.attributes = Attributes(self.repository, directory)
         self._attributes_of = ""
+        self._made: Dict[str, ToJudge] = {}
         self.target_tree = self.merger.tree_of(request.target)
         self._states: Dict[int, State] = {
             TARGET: State(request.target, self.target_tree, frozenset([request.target]), frozenset())
@@ -115,7 +119,7 @@ class Carrier:
             numbers = after.numbers | {number, *patch.onto}
             self._states[number] = state = after._replace(numbers=numbers)
         progress("carry", len(patches), len(patches))
-        outcomes = self.explainer.named(outcomes)
+        outcomes = self.explainer.named(self._judged(outcomes))
         tip = state.tip
         installed: Optional[Installed] = None
         if self.stack.installed:
@@ -239,20 +243,24 @@ class Carrier:
         return Outcome(patch, CONFLICTED, note=note), found, onto
 
     def _write(self, patch: Patch, tree: str, onto: str, parents: Sequence[State]) -> Tuple[Outcome, State]:
-        """The carried commit of a patch, with the verdict on what it does to the tree `onto`."""
+        """The carried commit of a patch; what it does to the tree `onto` is judged when all are carried."""
         tips = [state.tip for state in parents]
         raw, note = commit.carried(patch.raw, tree, tips, self.request.date)
         new = commit.write(self.repository, raw)
         self.merger.know(new, raw)
         changes = diff.raw(self.repository, onto, tree, renames=False)
-        word, why = verdict.judge(self.repository, patch.made, (onto, tree), patch.changes, changes)
-        if patch.settled_by is not None and word != CLEAN:
-            word, why = RESOLVED, joined("as the merge %s settled it" % patch.settled_by[:12], why)
+        self._made[patch.old] = verdict.Case(patch.made, (onto, tree), patch.changes, changes), note
         if onto == self._attributes_of and not any(c.path.rsplit(b"/", 1)[-1] == NAME for c in changes):
             self._attributes_of = tree  # the same attribute files
         below = frozenset([new]).union(*(state.below for state in parents))
         numbers = frozenset().union(*(state.numbers for state in parents))
-        return Outcome(patch, word, new, joined(why, note)), State(new, tree, below, numbers)
+        return Outcome(patch, CLEAN, new), State(new, tree, below, numbers)
+
+    def _judged(self, outcomes: Sequence[Outcome]) -> List[Outcome]:
+        """The outcomes, each that left a commit with the verdict on what it does."""
+        made = [self._made[one.patch.old] for one in outcomes if one.new is not None]
+        judged = zip(verdict.judge(self.repository, [case for case, _ in made]), made)
+        return [one if one.new is None else _told(one, *next(judged)) for one in outcomes]
 
     def _before(self, outcomes: List[Outcome], state: State) -> List[Outcome]:
         """What was carried on a side branch that doesn't lead to the conflict isn't handed over."""
@@ -301,6 +309,15 @@ class Carrier:
         if since is not None:
             commits = (since, *(one for one in commits if one != since))[: explain.MAX_COMMITS]
         return Outcome(patch, CONFLICTED, note=note, upstream_commits=commits), found
+
+
+def _told(outcome: Outcome, judged: verdict.Judged, made: ToJudge) -> Outcome:
+    word, why = judged
+    merge = outcome.patch.settled_by
+    if merge is not None and word != CLEAN:
+        word, why = RESOLVED, joined("as the merge %s settled it" % merge[:12], why)
+    word = word if outcome.verdict == CLEAN else outcome.verdict
+    return outcome._replace(verdict=word, note=joined(outcome.note, why, made[1]))
 
 
 def account(history: History, carried: Carried) -> None:

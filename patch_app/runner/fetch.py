@@ -44,7 +44,7 @@ class Fetcher:
         server packs versions of a file as differences. What is refused here, Git's lazy fetch will ask for
         again.
         """
-        missing = sorted(set(wanted) - set(repository.objects()))
+        missing = sorted(set(wanted) - set(repository.objects())) if wanted else []
         if all_from_fork and missing and self._try(repository, "fork", missing):
             return
         for remote in ("fork", "upstream"):

@@ -216,7 +216,7 @@ class Forward:
     def _fetch_blobs(self, patches: Sequence[Patch], base: Optional[str]) -> None:
         parts = Stack(tuple(patches), (), ())
         wanted = stack.wanted_blobs(self.repository, parts, base, self.request.target)
-        wanted.update(dict.fromkeys(stack.attribute_blobs(self.repository, self.request.stack), "fork"))
+        wanted.update(dict.fromkeys(stack.attribute_blobs(self.repository, self.head_tree), "fork"))
         self.fetcher.blobs(self.repository, wanted)
 
     def _installed(self, kept: bool) -> Optional[Installed]:
@@ -251,7 +251,8 @@ class Forward:
         if without.tree == tree:
             return Outcome(patch, EMPTY, note=GONE), tree
         changes = diff.raw(self.repository, without.tree, tree, renames=False)
-        word, why = verdict.judge(self.repository, patch.made, (without.tree, tree), patch.changes, changes)
+        case = verdict.Case(patch.made, (without.tree, tree), patch.changes, changes)
+        ((word, why),) = verdict.judge(self.repository, [case])
         return Outcome(patch, word, patch.old, why), without.tree
 
     def _upstream_has(self, number: int) -> bool:

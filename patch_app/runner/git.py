@@ -65,9 +65,9 @@ CONFIG = """\
 [advice]
 	detachedHead = false
 """
-# core.fsync: what a power failure would cost is thrown away anyway. fetch.unpackLimit: all that was fetched is in
-# packs, whose sizes are counted. uploadpack.*: a local path is served by our own upload-pack, which knows this
-# file by GIT_CONFIG_GLOBAL.
+# core.fsync: what a power failure would cost is thrown away anyway. fetch.unpackLimit: all that was fetched
+# is in packs, whose sizes are counted. uploadpack.*: a local path is served by our own upload-pack, which
+# knows this file by GIT_CONFIG_GLOBAL.
 
 PASSED_ON = (
     "PATH", "TMPDIR", "http_proxy", "https_proxy", "no_proxy", "all_proxy",

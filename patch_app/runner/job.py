@@ -5,12 +5,11 @@ from __future__ import annotations
 import time
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
-from . import bundle, deepen, near, rangediff, report, stack
+from . import bundle, near, rangediff, report, stack
 from .attribution import Attribution
 from .carry import Carrier, Progress, account
 from .explain import Explainer
 from .fetch import Fetcher, ensure_commits, fetch_trees
-from .forward import Forward
 from .git import Git, GitError
 from .ground import Ground
 from .history import Explorer
@@ -21,6 +20,8 @@ from .records import MERGE, Carried, History, Problem, Request
 from .resolutions import Resolutions
 from .resolver import Settler
 from .workspace import Workspace
+
+# What most carries don't need is imported where they need it: a runner compiles each module that it imports.
 
 Clock = Callable[[], float]
 
@@ -110,11 +111,13 @@ class Runner:
         self.facts = self.facts._replace(patches=commits.of_people, merges=commits.merges)
         if report.is_noop(history):
             return
-        stack.check_installed_paths(repository, request, history.base, request.target)
+        stack.check_installed_paths(merger, request, history.base, request.target)
         attribution = Attribution(self.fetcher, upstream, request.target, merger)
         explainer = Explainer(upstream, attribution)
         ground = self._ground(explorer, merger)
         if request.strategy == MERGE:
+            from .forward import Forward
+
             self._enter("carry")
             forward = Forward(
                 explorer, merger, request, history,
@@ -123,7 +126,7 @@ class Runner:
             carried = self._done(merger, history, forward.merge(self.progress))
         else:
             parts = self._arrange(ground, merger, history, commits)
-            self._fetch_blobs(repository, history, parts)
+            self._fetch_blobs(merger, history, parts)
             self._enter("carry")
             if request.pushed is not None:
                 carried = self._continue(explorer, merger, history, parts, request.pushed)
@@ -188,9 +191,10 @@ class Runner:
         self.fetcher.blobs(repository, stack.blobs_of_merges(repository, merger, history, commits))
         return stack.arrange(merger, ground, history, commits, self.request)
 
-    def _fetch_blobs(self, repository: Git, history: History, parts: stack.Stack) -> None:
+    def _fetch_blobs(self, merger: Merger, history: History, parts: stack.Stack) -> None:
+        repository = merger.repository
         wanted = stack.wanted_blobs(repository, parts, history.base, self.request.target)
-        for oid in stack.attribute_blobs(repository, self.request.target):
+        for oid in stack.attribute_blobs(repository, merger.tree_of(self.request.target)):
             wanted.setdefault(oid, "upstream")
         self.fetcher.blobs(repository, wanted, self.with_bundle and self.request.bundle_from == "target")
 
@@ -201,6 +205,8 @@ class Runner:
         prerequisites = [request.pushed or request.target]
         edges: List[str] = []
         if request.pushed is None and request.bundle_from == "base" and history.base is not None:
+            from . import deepen
+
             prerequisites = [history.base]
             edges = deepen.down_to_base(explorer, self.fetcher, repository, request.target, history.base)
         if carried.tip in prerequisites:

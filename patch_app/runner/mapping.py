@@ -189,8 +189,8 @@ class Mapper:
     def _stands(self, patch: Patch, made: Made) -> Outcome:
         """The verdict on a patch as it was pushed: what carrying it gives, or what a person made of it."""
         merged = self.merger.apply(patch.after, patch.before, made.before)
-        trees = (made.before, made.after)
-        word, why = verdict.judge(self.repository, patch.made, trees, patch.changes, made.changes)
+        case = verdict.Case(patch.made, (made.before, made.after), patch.changes, made.changes)
+        ((word, why),) = verdict.judge(self.repository, [case])
         if not (merged.clean and merged.tree == made.after) and word != CLEAN:
             word, why = RESOLVED, "as it was pushed; %s" % why
             self.settled.append((patch, made))

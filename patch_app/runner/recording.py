@@ -6,21 +6,15 @@ Believes nobody: the resolutions become data of the report, and it is the server
 from __future__ import annotations
 
 import os
-from typing import List, NamedTuple, Optional, Sequence
+from typing import List, Optional, Sequence
 
 from . import resolution_store as stored
 from .attributes import Attributes
 from .mapping import Settled
 from .merge import NAMES, Merger
+from .records import Recorded
 from .resolution_store import Entry, Origin
 from .resolutions import Resolutions, learn
-
-
-class Recorded(NamedTuple):
-    """All resolutions, old and new, as a tree at hand; and how many are new."""
-
-    tree: str
-    learned: int
 
 
 def record(known: Resolutions, merger: Merger, settled: Sequence[Settled], date: int) -> Optional[Recorded]:

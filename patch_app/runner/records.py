@@ -114,6 +114,13 @@ class Outcome(NamedTuple):
     range_diff: Optional[str] = None
 
 
+class Recorded(NamedTuple):
+    """All resolutions, old and new, as a tree at hand; and how many are new."""
+
+    tree: str
+    learned: int
+
+
 class Stage(NamedTuple):
     """One index stage of a conflicting path: 1 the patch's parent, 2 what is carried so far, 3 the patch."""
 

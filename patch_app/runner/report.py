@@ -8,7 +8,6 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 from . import commit
 from .bundle import Bundle
 from .network import Traffic
-from .recording import Recorded
 from .records import (
     ADJUSTED,
     ALREADY_UPSTREAM,
@@ -23,6 +22,7 @@ from .records import (
     Outcome,
     Patch,
     Problem,
+    Recorded,
     Request,
     text,
 )

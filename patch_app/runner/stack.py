@@ -156,24 +156,18 @@ def wanted_blobs(repository: Git, stack: Stack, base: Optional[str], target: str
     return wanted
 
 
-def attribute_blobs(repository: Git, target: str) -> List[str]:
-    """Blobs of the target's attribute files."""
-    return [oid for oid, _ in attribute_files(repository, target)]
+def attribute_blobs(repository: Git, tree: str) -> List[str]:
+    """Blobs of a tree's attribute files."""
+    return [oid for oid, _ in attribute_files(repository, tree)]
 
 
-def check_installed_paths(repository: Git, request: Request, base: Optional[str], target: str) -> None:
+def check_installed_paths(merger: Merger, request: Request, base: Optional[str], target: str) -> None:
     """Refuses a release that has, or changed, the App's own paths. Raises Problem with stage `blocked`."""
     if not request.installed_paths:
         return
-    theirs = {
-        path: (mode, oid) for mode, oid, path in diff.list_tree(repository, target, request.installed_paths)
-    }
-    before = {
-        path: (mode, oid)
-        for mode, oid, path in (diff.list_tree(repository, base, request.installed_paths) if base else ())
-    }
-    if theirs != before:
-        names = sorted(path for path in {*theirs, *before} if theirs.get(path) != before.get(path))
+    changed = diff.raw(merger.repository, base or merger.empty_tree(), target, False, request.installed_paths)
+    if changed:
+        names = sorted(change.path for change in changed)
         raise Problem(
             "blocked",
             "Upstream's release has the App's own paths or changed them: %s. Look at what it wants there, "

@@ -6,7 +6,7 @@ A patch id ignores white space and includes context, so it says nothing here.
 from __future__ import annotations
 
 from collections import Counter
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from . import diff
 from .diff import Lines
@@ -14,6 +14,10 @@ from .git import Git
 from .records import ADJUSTED, CLEAN, Change, text
 
 Judged = Tuple[str, Optional[str]]
+Told = Optional[List[Tuple[Change, Lines]]]
+
+AT_A_TIME = 40
+"""Patches whose lines are in memory together."""
 
 
 def same_entry(one: Change, other: Change) -> bool:
@@ -21,26 +25,39 @@ def same_entry(one: Change, other: Change) -> bool:
     return one[:4] == other[:4] and one.path == other.path
 
 
-def judge(
-    repository: Git,
-    patch: Tuple[str, str],
-    carried: Tuple[str, str],
-    old: Sequence[Change],
-    new: Sequence[Change],
-) -> Judged:
-    """`clean` or `adjusted` with a note. Raises GitError.
-
-    `patch` and `carried` are the trees before and after, `old` and `new` their raw differences without
-    renames.
+class Case(NamedTuple):
+    """A patch and what was carried of it: the trees before and after of each, and their raw differences
+    without renames.
     """
-    if len(old) == len(new):
-        pairs = list(zip(old, new))
-        if all(same_entry(*pair) for pair in pairs):
-            return CLEAN, None
-    old_lines, new_lines = diff.lines(repository, [patch, carried])
-    if old_lines is None or new_lines is None:
+
+    patch: Tuple[str, str]
+    carried: Tuple[str, str]
+    old: Sequence[Change]
+    new: Sequence[Change]
+
+    def same(self) -> bool:
+        """Whether every file goes from the same blob and mode to the same."""
+        return len(self.old) == len(self.new) and all(map(same_entry, self.old, self.new))
+
+
+def judge(repository: Git, cases: Sequence[Case]) -> List[Judged]:
+    """For each case `clean` or `adjusted` with a note. Raises GitError.
+
+    Lines are read for many at a time: a process for each would cost more than the work.
+    """
+    judged: List[Judged] = []
+    for start in range(0, len(cases), AT_A_TIME):
+        part = cases[start : start + AT_A_TIME]
+        pairs = [pair for case in part if not case.same() for pair in (case.patch, case.carried)]
+        lines = iter(diff.lines(repository, pairs))
+        judged += [(CLEAN, None) if case.same() else _judged(next(lines), next(lines)) for case in part]
+    return judged
+
+
+def _judged(old: Told, new: Told) -> Judged:
+    if old is None or new is None:
         return ADJUSTED, "lines: they could not be compared"
-    return compare(old_lines, new_lines)
+    return compare(old, new)
 
 
 def compare(old: List[Tuple[Change, Lines]], new: List[Tuple[Change, Lines]]) -> Judged:
