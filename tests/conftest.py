@@ -1,10 +1,15 @@
-"""How many tests run at a time."""
+"""How many tests run at a time, and that what was compiled is kept."""
 
 from __future__ import annotations
 
 import os
+import sys
 
 import pytest
+
+# some machines ask that nothing be kept: each worker, and each server that a test starts, would compile it all again
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import subprocess
 import sys
 import tempfile
 import time
@@ -279,15 +280,11 @@ def written(page: Page, ways: list[Way], history: History) -> None:
         PLOT.write_text(drawn(ways, history), encoding="utf-8")
 
 
-def prepared(where: str | None, root: Path, older: int) -> History:
+def prepared(root: Path, older: int) -> History:
     """The history, as it was kept or made now."""
-    if where is None:
-        return made.build(root, older)
-    kept = Path(where).resolve()
-    if not (kept / made.NOTES).exists():
-        kept.mkdir(parents=True, exist_ok=True)
-        made.save(made.build(kept, older))
-    return made.load(kept)
+    if not (root / made.NOTES).exists():
+        subprocess.run([sys.executable, made.__file__, str(root), str(older)], check=True)
+    return made.load(root)
 
 
 def main() -> int:
@@ -297,7 +294,8 @@ def main() -> int:
     given = parser.parse_args()
     page = Page()
     with tempfile.TemporaryDirectory() as directory:
-        history = prepared(given.history, Path(directory), 300 if given.quick else 3000)
+        root = Path(given.history or directory).resolve()
+        history = prepared(root, 300 if given.quick else made.OLDER)
         with serving(history.root, LATENCY) as server:
             bench = Bench(history, server)
             page.say(opening(history))

@@ -79,7 +79,7 @@ class Meter:
 
     @contextmanager
     def measuring(self) -> Iterator[list[tuple[int, int, int, float]]]:
-        """While it is open, disk use is looked at ten times a second. Gives the sums at its end."""
+        """While it is open, disk use is looked at now and then. Gives the sums at its end."""
         server, sums = self.server, list[tuple[int, int, int, float]]()
         before, began = (server.sent, server.received, server.requests), time.monotonic()
         thread = threading.Thread(target=self._look)
@@ -94,11 +94,13 @@ class Meter:
             thread.join()
 
     def _look(self) -> None:
-        while True:
-            last = self._done.wait(0.1)
+        last, took = False, 0.0
+        while not last:
+            # ten times a second, but never a twentieth of a core: that would slow down who has many files
+            last = self._done.wait(max(0.1, 20 * took))
+            began = time.monotonic()
             self.disk = max(self.disk, size(self.directory))
-            if last:
-                return
+            took = time.monotonic() - began
 
 
 def size(directory: Path) -> int:
