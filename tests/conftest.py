@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-# some machines ask that nothing be kept: each worker, and each server that a test starts, would compile it all again
+# Some machines ask that nothing compiled be kept: each worker, and each server that a test starts, would
+# compile everything again.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 

@@ -132,6 +132,8 @@ class Attempt(Model):
     target: str | None = None
     base: str | None = None
     stack_head: str | None = None
+    # how many commits the stack has, as GitHub counts them: a hint for the run, never believed
+    ahead: int | None = None
     # blob id of the App's workflow file, which must be the one that the run used
     workflow_blob: str | None = None
     bundle_from: Literal["target", "base"] = "base"

@@ -50,6 +50,8 @@ class Preflight(Model):
     base: str | None = None
     # the maintained branch already has the target; None: GitHub could not tell
     contained: bool | None = None
+    # how many commits it has that the target lacks
+    ahead: int | None = None
     # branches whose names stand in the way of ours
     collisions: tuple[str, ...] = ()
 

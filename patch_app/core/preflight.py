@@ -35,6 +35,7 @@ def step(attempt: Attempt, facts: Facts) -> Decision:
             "target": known.target,
             "base": known.base,
             "stack_head": head,
+            "ahead": known.ahead,
             "resolutions": _vouched(attempt, facts),
             "workflow_blob": known.workflow.expected_blob,
             "message": "",

@@ -41,6 +41,7 @@ def request(attempt: Attempt, upstream_git_url: str) -> str:
             "strategy": stack.strategy,
             "start": stack.start,
             "pushed": attempt.pushed,
+            "ahead": attempt.ahead,
             "installed_paths": list(names.INSTALLED_PATHS),
             "installed_trailer": names.INSTALLED_TRAILER,
             "resolutions": attempt.resolutions,

@@ -176,6 +176,7 @@ class _Reading:
             target=target,
             base=self._promoted_target(head),
             contained=compared["behind_by"] == 0 if compared else None,
+            ahead=compared["ahead_by"] if compared else None,
             collisions=await self._collisions(config or attempt.configuration),
         )
 

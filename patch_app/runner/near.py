@@ -1,4 +1,4 @@
-"""The short way where the base is known: stack, base and target with their trees by one fetch from the fork.
+"""The short way where the base is known: stack, base and target with their trees, from the fork.
 
 Takes it only where nothing has to be found out: the fork has the target pinned, and from the head down to the
 base each commit has one parent, as in a candidate that was promoted. Upstream's commits between base and
@@ -12,12 +12,14 @@ from typing import List, Optional, Set
 from . import commit
 from .fetch import NO_BLOBS, Fetcher, commit_objects
 from .git import Git, GitError
-from .history import Explorer, log, shallow_commits
+from .history import MAX_STACK, Explorer, log, shallow_commits
 from .records import MERGE, History, Problem, Request
 from .start import Known
 
 DEPTH = 8
-"""Generations fetched of both: some upstream commits too many cost less than another request."""
+"""Generations of both that one fetch gets: some upstream commits too many cost less than another request.
+
+Where the stack is said to be longer it is fetched by itself, and of the target nothing but its commit."""
 
 
 def look(fetcher: Fetcher, repository: Git, request: Request) -> Optional[History]:
@@ -26,9 +28,12 @@ def look(fetcher: Fetcher, repository: Git, request: Request) -> Optional[Histor
         return None
     if request.strategy == MERGE:
         return None  # a merge needs to know what the two have in common
-    specs = ["+%s:refs/carry/stack" % request.stack, "+%s:refs/carry/target" % request.target]
+    stack, target = "+%s:refs/carry/stack" % request.stack, "+%s:refs/carry/target" % request.target
+    depth = min(request.ahead, MAX_STACK) + 1  # the base too
+    fetches = [([stack, target], DEPTH)] if depth <= DEPTH else [([stack], depth), ([target], 1)]
     try:
-        fetcher.fetch(repository, "fork", specs, "--depth=%d" % DEPTH, "--filter=" + NO_BLOBS)
+        for specs, generations in fetches:
+            fetcher.fetch(repository, "fork", specs, "--depth=%d" % generations, "--filter=" + NO_BLOBS)
     except GitError as error:
         if error.timed_out:
             raise

@@ -185,7 +185,11 @@ class Resolver(NamedTuple):
 
 
 class Request(NamedTuple):
-    """A validated request; see request.py for the rules."""
+    """A validated request; see request.py for the rules.
+
+    `ahead` says how many commits the stack may have, 0 where nobody knows: it saves requests, and where it is
+    wrong the report is the same.
+    """
 
     attempt: Optional[str]
     branch: str
@@ -205,6 +209,7 @@ class Request(NamedTuple):
     start: Optional[str] = None
     pushed: Optional[str] = None
     resolver: Optional[Resolver] = None
+    ahead: int = 0
 
 
 class History(NamedTuple):

@@ -35,6 +35,7 @@ KEYS = {
     "start": True,
     "pushed": True,
     "resolver": False,
+    "ahead": False,
 }
 RESOLVER_KEYS = {
     "name": True,
@@ -75,6 +76,15 @@ def _string(value: Any, where: str, limit: int = 1000) -> str:
         raise _bad("%s must be a string of 1 to %d characters" % (where, limit))
     if any(ord(char) < 32 or ord(char) == 127 for char in value):
         raise _bad("%s has a control character" % where)
+    return value
+
+
+def _hint(value: Any) -> int:
+    """A number of commits; 0 for null."""
+    if value is None:
+        return 0
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31:
+        raise _bad("ahead must be a number of commits or null")
     return value
 
 
@@ -246,6 +256,7 @@ def parse(raw: str, expected_attempt: Optional[str] = None) -> Request:
         start=None if data["start"] is None else oid(data["start"], "start"),
         pushed=None if data["pushed"] is None else oid(data["pushed"], "pushed"),
         resolver=resolver(data.get("resolver")),
+        ahead=_hint(data.get("ahead")),
     )
     others = (request.base, request.start, request.pushed, request.resolutions)
     lengths = {len(value) for value in (request.stack, request.target, *others) if value}

@@ -210,7 +210,7 @@ class Builder:
                 self._mark("far")
             if number == total - BEHIND:
                 self._mark("base")
-            touched = rng.sample(cold, min(len(cold), 1 + int(rng.expovariate(1 / 8))))
+            touched = rng.sample(cold, min(len(cold), 1 + int(rng.expovariate(1 / 13))))
             if number % 4 == 0:
                 touched.append(rng.choice(self.hot))
             changed = {path: self.stream.edited(self.files[path]) for path in touched}

@@ -190,6 +190,7 @@ class Bench:
                 "strategy": "rebase",
                 "start": None,
                 "pushed": None,
+                "ahead": fork.patches if base else None,
                 "resolutions": None,
             }
             job = {

@@ -22,7 +22,9 @@ def server(tmp_path: Path) -> Iterator[GitServer]:
         yield found
 
 
-def carried(world: World, server: GitServer, base: str | None, *, pinned: bool = True) -> Report:
+def carried(
+    world: World, server: GitServer, base: str | None, *, pinned: bool = True, ahead: int = 0
+) -> Report:
     """The carry over HTTP, from a fork that has the target or not."""
     for repo, name in ((world.upstream, "up.git"), (world.fork, "fork.git")):
         repo.git("clone", "-q", "--bare", "--no-hardlinks", ".", str(server.root / name))
@@ -30,7 +32,7 @@ def carried(world: World, server: GitServer, base: str | None, *, pinned: bool =
         world.upstream.git("push", "-q", str(server.root / "fork.git"), "HEAD:refs/patch-app/targets/t")
     up = f"{server.url}/up.git"
     with Workspace(f"{server.url}/fork.git", up, parent=str(world.tmp)) as workspace:
-        request = world.request(base=base, upstream=up)
+        request = world.request(base=base, upstream=up, ahead=ahead)
         return Report.model_validate(Runner(workspace, request).run().report)
 
 
@@ -70,10 +72,14 @@ def test_patch_conflicts_and_nobody_has_looked_at_upstreams_commits_yet(
     assert report.network.requests <= 4 + 6  # commits, trees and versions
 
 
-def test_stack_is_longer_than_what_the_first_fetch_reaches(world: World, server: GitServer) -> None:
-    report = carried(world, server, arranged(world, patches=12))
+@pytest.mark.parametrize(("ahead", "requests"), [(0, 12), (12, 6), (10, 15), (100, 6)])
+def test_stack_is_longer_than_one_fetch_reaches_whatever_its_length_is_said_to_be(
+    world: World, server: GitServer, ahead: int, requests: int
+) -> None:
+    report = carried(world, server, arranged(world, patches=12), ahead=ahead)
     assert report.status is Status.CLEAN
     assert len(report.patches) == 12
+    assert report.network.requests == requests
     assert report.candidate is not None
     assert report.candidate.tree == world.oracle()
 
