@@ -196,6 +196,7 @@ class Bench:
             job = {
                 "PATH": os.environ["PATH"],
                 "PYTHONPATH": str(ROOT),
+                "PYTHONPYCACHEPREFIX": str(meter.directory / "compiled"),  # a runner has nothing compiled
                 "RUNNER_TEMP": str(meter.directory),
                 "PATCH_APP_ATTEMPT": attempt,
                 "PATCH_APP_REQUEST": json.dumps(request),

@@ -59,7 +59,7 @@ class Killable(World):
         while not so():
             if time.monotonic() > end:
                 pytest.fail(f"{otherwise}\n{self.forge.dump(FORK)}\n{self.process.tail(60)}")
-            time.sleep(0.05)
+            time.sleep(0.2)  # the question costs the server more than what is waited for
 
     def all(self) -> list[dict[str, Any]]:
         """All attempts, oldest first; none while the server is being started anew."""

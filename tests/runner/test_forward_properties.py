@@ -36,7 +36,7 @@ def oracle(stage: Stage) -> str | None:
 
 
 @settings(
-    max_examples=EXAMPLES or 12, deadline=None, derandomize=not EXAMPLES, database=None,
+    max_examples=EXAMPLES or 8, deadline=None, derandomize=not EXAMPLES, database=None,
     print_blob=True, suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 @given(ours=stacks, theirs=upstreams)

@@ -154,7 +154,7 @@ def test_the_disk_is_full(world: World, monkeypatch: pytest.MonkeyPatch) -> None
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("patch_app.runner.attributes.os.makedirs", full)
+    monkeypatch.setattr("patch_app.runner.loose.os.replace", full)
     with world.workspace() as workspace:
         report = Report.model_validate(Runner(workspace, world.request()).run().report)
     assert report.error is not None

@@ -16,7 +16,7 @@ from patch_app.core.report import SETTLED, Report, Status
 
 NAMES = ("a", "b", "dir/c", "new")
 LINES = 6
-EXAMPLES = int(os.environ.get("PATCH_APP_EXAMPLES", "12"))
+EXAMPLES = int(os.environ.get("PATCH_APP_EXAMPLES", "8"))
 
 Files = dict[str, tuple[str, ...]]
 Edit = tuple[str, str, int, str]

@@ -20,7 +20,7 @@ EXAMPLES = int(os.environ.get("PATCH_APP_EXAMPLES", "0"))
 
 
 @settings(
-    max_examples=EXAMPLES or 12, deadline=None, derandomize=not EXAMPLES, database=None,
+    max_examples=EXAMPLES or 8, deadline=None, derandomize=not EXAMPLES, database=None,
     print_blob=True, suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 @given(ours=stacks, theirs=upstreams)

@@ -167,7 +167,7 @@ def work_tree(tmp_path_factory: pytest.TempPathFactory) -> Repo:
 
 
 @settings(
-    max_examples=60, deadline=None, derandomize=True, database=None,
+    max_examples=30, deadline=None, derandomize=True, database=None,
     suppress_health_check=[HealthCheck.filter_too_much],
 )  # fmt: skip
 @given(parts=hunks)

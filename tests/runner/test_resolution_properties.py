@@ -71,7 +71,7 @@ def paths(merged: Merge) -> set[bytes]:
 
 
 @settings(
-    max_examples=40, deadline=None, derandomize=True, database=None,
+    max_examples=20, deadline=None, derandomize=True, database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )  # fmt: skip
 @given(patch=trees, release=trees, answer=answers, more=moved, spoil=st.booleans(), word=texts)
