@@ -41,7 +41,8 @@ def request(attempt: Attempt, upstream_git_url: str) -> str:
             "strategy": stack.strategy,
             "start": stack.start,
             "pushed": attempt.pushed,
-            "ahead": attempt.ahead,
+            # of use where the runner needn't find out the base
+            **({"ahead": attempt.ahead} if attempt.base and attempt.ahead else {}),
             "installed_paths": list(names.INSTALLED_PATHS),
             "installed_trailer": names.INSTALLED_TRAILER,
             "resolutions": attempt.resolutions,

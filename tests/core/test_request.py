@@ -47,5 +47,13 @@ def test_a_resolver_arrives_as_it_was_configured() -> None:
     assert '"resolver"' not in written()
 
 
+@pytest.mark.parametrize(("base", "ahead", "told"), [("b" * 40, 12, 12), ("b" * 40, None, 0), (None, 12, 0)])
+def test_the_length_of_the_stack_is_told_where_its_base_is_known(
+    base: str | None, ahead: int | None, told: int
+) -> None:
+    attempt = samples.carried().model_copy(update={"base": base, "ahead": ahead})
+    assert runner_request.parse(request.request(attempt, "https://example.org/up"), samples.ID).ahead == told
+
+
 def test_a_runner_of_before_takes_a_check_that_uses_nothing_new() -> None:
     assert not {"sparse", "artifacts"} & set(json.loads(written())["checks"][0])

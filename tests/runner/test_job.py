@@ -209,6 +209,7 @@ def test_somebody_wrote_our_inbox_first(fork: Fork) -> None:
         ({"checks": [{"name": "x", "run": "true", "timeout": 1, "sparse": "src"}]}, "must be a list"),
         ({"checks": [{"name": "x", "run": "true", "timeout": 1, "artifacts": ["../x"]}]}, ".artifacts must"),
         ({"strategy": "squash"}, "strategy must be rebase or merge"),
+        ({"ahead": -1}, "ahead must be a number of commits or null"),
         ({"attempt": "attempt02"}, "another attempt"),
     ],
 )
