@@ -17,7 +17,7 @@ from .records import MERGE, History, Problem, Request
 from .start import Known
 
 DEPTH = 8
-"""Generations of both that one fetch gets: some upstream commits too many cost less than another request.
+"""Generations of both that one fetch gets at most: upstream commits too many cost less than another request.
 
 Where the stack is said to be longer it is fetched by itself, and of the target nothing but its commit."""
 
@@ -29,8 +29,8 @@ def look(fetcher: Fetcher, repository: Git, request: Request) -> Optional[Histor
     if request.strategy == MERGE:
         return None  # a merge needs to know what the two have in common
     stack, target = "+%s:refs/carry/stack" % request.stack, "+%s:refs/carry/target" % request.target
-    depth = min(request.ahead, MAX_STACK) + 1  # the base too
-    fetches = [([stack, target], DEPTH)] if depth <= DEPTH else [([stack], depth), ([target], 1)]
+    depth = min(request.ahead, MAX_STACK) + 1 if request.ahead else DEPTH  # the base too
+    fetches = [([stack, target], depth)] if depth <= DEPTH else [([stack], depth), ([target], 1)]
     try:
         for specs, generations in fetches:
             fetcher.fetch(repository, "fork", specs, "--depth=%d" % generations, "--filter=" + NO_BLOBS)

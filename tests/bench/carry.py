@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 from unittest import mock
 
 import history as made
-from history import BEHIND, FAR_BEHIND, FILES, HOT, Fork, History, git, needed
+from history import BEHIND, FAR_BEHIND, FILES, Fork, History, git, needed
 from plot import Panel, svg
 from ways import ROOT, Bench, Way, behind
 
@@ -243,8 +243,8 @@ def opening(history: History) -> str:
 A made-up project of {FILES:,} files and {history.commits:,} commits, served over smart HTTP on loopback with
 {LATENCY * 1000:.0f} ms added to each request and twice that to each connection. It has as many files and
 commits as the fork of Codex on which the bars were set, and a full clone is about as large as the 98.3 MB of
-that one. Text and messages compress as source code does. It is no real history: a single line without merges
-and renames, and all files but {HOT} change alike often, in random places.
+that one. Text and messages compress as source code does, and few of the files change often. It is no real
+history: a single line without merges and renames, its files changed in random places.
 
 All ways run side by side in one run, each once, with {version}, Python {platform.python_version()},
 {os.cpu_count()} cores that the server shares. A full clone is what `actions/checkout` with `fetch-depth: 0`

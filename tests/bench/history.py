@@ -4,8 +4,8 @@
 
 Commits, files and bytes are about as many as those of the fork of Codex on which the bars were set: 6,600
 commits, 4,549 files, 98 MB. Text, messages and sizes are like those of source code, so that packs compress as
-real ones do. It is unlike a real one in that its history is a single line, that all files but 24 change alike
-often, and in random places. Everything is written by `git fast-import`; no work tree takes part.
+real ones do. It is unlike a real one in that its history is a single line, and that its files are changed in
+random places. Everything is written by `git fast-import`; no work tree takes part.
 """
 
 from __future__ import annotations
@@ -172,10 +172,10 @@ class Stream:
         into.write(self.commits.getvalue())
 
     def edited(self, lines: Content) -> Content:
-        """The file with a few lines changed in one place, in its upper two thirds."""
-        at = self.rng.randrange(max(1, len(lines) * 2 // 3))
+        """The file with some lines changed in one place, in its upper part: patches are further down."""
+        at = self.rng.randrange(max(1, len(lines) // 2))
         added, removed = (1 + int(self.rng.expovariate(1 / mean)) for mean in (24, 22))
-        return lines[:at] + self.writer.lines(added) + lines[min(at + removed, len(lines) - 1) :]
+        return lines[:at] + self.writer.lines(added) + lines[min(at + removed, len(lines) * 3 // 5) :]
 
 
 class Builder:
@@ -210,7 +210,9 @@ class Builder:
                 self._mark("far")
             if number == total - BEHIND:
                 self._mark("base")
-            touched = rng.sample(cold, min(len(cold), 1 + int(rng.expovariate(1 / 13))))
+            # as in real ones a few files, near each other, change often
+            places = [len(cold) * rng.random() ** 3 for _ in range(1 + int(rng.expovariate(1 / 13)))]
+            touched = list(dict.fromkeys(cold[int(place)] for place in places))
             if number % 4 == 0:
                 touched.append(rng.choice(self.hot))
             changed = {path: self.stream.edited(self.files[path]) for path in touched}
