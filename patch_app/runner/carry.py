@@ -15,7 +15,6 @@ from . import commit, conflict, diff, explain, outlook, verdict
 from .attributes import NAME, Attributes
 from .attribution import words
 from .fetch import commit_objects
-from .mapping import Made, Settled
 from .merge import NAMES, Merger
 from .records import (
     ALREADY_UPSTREAM,
@@ -29,11 +28,13 @@ from .records import (
     Conflict,
     History,
     Installed,
+    Made,
     Merge,
     Outcome,
     Patch,
     Problem,
     Request,
+    Settled,
     Stage,
 )
 from .resolutions import Replayed, Resolutions

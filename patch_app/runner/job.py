@@ -13,7 +13,6 @@ from .fetch import Fetcher, ensure_commits, fetch_trees
 from .git import Git, GitError
 from .ground import Ground
 from .history import Explorer
-from .mapping import Mapper
 from .merge import Merger
 from .recording import record
 from .records import MERGE, Carried, History, Problem, Request
@@ -168,6 +167,8 @@ class Runner:
     def _continue(
         self, explorer: Explorer, merger: Merger, history: History, parts: stack.Stack, pushed: str
     ) -> Carried:
+        from .mapping import Mapper
+
         mapper = Mapper(explorer, merger, self.request, history, parts)
         made = mapper.read(pushed)
         wanted = [oid for one in made for oid in stack.blobs(one.changes)]

@@ -7,7 +7,7 @@ is listed as dropped. Refuses a branch that doesn't stand on the release, and me
 from __future__ import annotations
 
 from collections import Counter
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 from . import commit, diff, verdict
 from .fetch import COMMITS_ONLY, NO_BLOBS, commit_objects, unreachable
@@ -25,10 +25,12 @@ from .records import (
     Change,
     History,
     Installed,
+    Made,
     Outcome,
     Patch,
     Problem,
     Request,
+    Settled,
     UpstreamCommit,
 )
 from .stack import Stack, install, is_installed
@@ -38,20 +40,6 @@ MORE = 200
 CLOSE = 0.5
 """Of the lines of both, what two commits must share to be taken for one: Git's own range-diff pairs them by
 rules that differ from version to version."""
-
-
-class Made(NamedTuple):
-    """A pushed commit: its own bytes, the trees before and after it, and their differences."""
-
-    sha: str
-    raw: bytes
-    before: str
-    after: str
-    changes: Tuple[Change, ...]
-
-
-Settled = Tuple[Patch, Made]
-"""A patch and the pushed commit that stands for it, changed by a person."""
 
 
 Told = Tuple[Change, diff.Lines]

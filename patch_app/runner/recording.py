@@ -10,9 +10,8 @@ from typing import List, Optional, Sequence
 
 from . import resolution_store as stored
 from .attributes import Attributes
-from .mapping import Settled
 from .merge import NAMES, Merger
-from .records import Recorded
+from .records import Recorded, Settled
 from .resolution_store import Entry, Origin
 from .resolutions import Resolutions, learn
 

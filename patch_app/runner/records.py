@@ -237,6 +237,20 @@ class History(NamedTuple):
     notes: Tuple[str, ...]
 
 
+class Made(NamedTuple):
+    """A commit made of a patch by somebody: its bytes, the trees before and after it, their differences."""
+
+    sha: str
+    raw: bytes
+    before: str
+    after: str
+    changes: Tuple[Change, ...]
+
+
+Settled = Tuple[Patch, Made]
+"""A patch and the commit that stands for it, in which somebody has settled a conflict."""
+
+
 class Installed(NamedTuple):
     """The App's own commits in the stack (old ids) and the one that stands for them on the candidate."""
 
