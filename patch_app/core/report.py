@@ -123,6 +123,12 @@ class Patch(Part):
     resolution: Annotated[tuple[Resolution, ...], Field(max_length=200)] = ()
     range_diff: Annotated[str, StringConstraints(max_length=20_000)] | None = None
     """The patch against its new commit, where it was adjusted or resolved; a runner of before has none."""
+    branch: Short | None = None
+    """The patch branch that it comes from; none for what the maintained branch has by itself."""
+    source: Oid | None = None
+    """Its commit there: `old`, or what `old` stands for on the maintained branch."""
+    built: Oid | None = None
+    """The maintained branch's commit that stands for it, if there is one."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -132,7 +138,32 @@ class Patch(Part):
             raise ValueError("a range-diff of its own belongs to a patch that was adjusted or resolved")
         if self.resolution and self.verdict is not Verdict.RESOLVED:
             raise ValueError("a resolution belongs to the verdict resolved")
+        if (self.branch is None) != (self.source is None) or (self.built is not None and self.source is None):
+            raise ValueError("a patch of a patch branch has its commit there")
+        if self.source is not None and self.old not in {self.source, self.built}:
+            raise ValueError("a patch that is neither its branch's nor the maintained branch's commit")
         return self
+
+
+class Branch(Part):
+    """A patch branch: its head, and the upstream commit that it stands on."""
+
+    branch: Short
+    sha: Oid
+    base: Oid
+
+
+class Drift(Part):
+    """Where patch branches and maintained branch differ.
+
+    `only_in_branches`: commits of patch branches that the maintained branch lacks; `only_in_maintained`: its
+    commits that no patch branch has, which are carried last; `changed`: commits of patch branches that it has
+    with other lines.
+    """
+
+    only_in_branches: Annotated[tuple[Oid, ...], Field(max_length=2000)]
+    only_in_maintained: Annotated[tuple[Oid, ...], Field(max_length=2000)]
+    changed: Annotated[tuple[Oid, ...], Field(max_length=2000)]
 
 
 class Candidate(Part):
@@ -274,6 +305,9 @@ class Report(Part):
     """
     target: Target | None
     patches: Annotated[tuple[Patch, ...], Field(max_length=2000)]
+    branches: Annotated[tuple[Branch, ...], Field(max_length=100)] = ()
+    """The patch branches that the stack is built from, in order."""
+    drift: Drift | None = None
     candidate: Candidate | None
     partial: Partial | None
     conflict: Conflict | None
@@ -312,6 +346,12 @@ class Report(Part):
             raise ValueError("only an error may lack stack and target")
         if len({patch.old for patch in self.patches}) != len(self.patches):
             raise ValueError("a patch with two verdicts")
+        if self.drift is not None:
+            apart = tuple(one.source for one in self.patches if one.source and not one.built)
+            there = tuple(one for one in self.patches if one.verdict is not Verdict.DROPPED)
+            alone = tuple(one.old for one in there if not one.source)
+            if (self.drift.only_in_branches, self.drift.only_in_maintained) != (apart, alone):
+                raise ValueError("a drift that is not that of the patches")
         return self
 
     @property

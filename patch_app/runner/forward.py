@@ -40,7 +40,7 @@ from .records import (
 )
 from .resolutions import Replayed, Resolutions
 from .resolver import Settler
-from .stack import Commits, Stack
+from .stack import Commits
 
 Paths = Tuple[bytes, ...]
 
@@ -214,8 +214,7 @@ class Forward:
         return Patch(self.request.stack, raw, self.request.branch, "", trees, changes, *trees)
 
     def _fetch_blobs(self, patches: Sequence[Patch], base: Optional[str]) -> None:
-        parts = Stack(tuple(patches), (), ())
-        wanted = stack.wanted_blobs(self.repository, parts, base, self.request.target)
+        wanted = stack.wanted_blobs(self.repository, patches, base, self.request.target)
         wanted.update(dict.fromkeys(stack.attribute_blobs(self.repository, self.head_tree), "fork"))
         self.fetcher.blobs(self.repository, wanted)
 

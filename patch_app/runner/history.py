@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from typing import Dict, List, Optional, Sequence, Set, Tuple
 
+from . import branches as patch_branches
 from . import start as starts
 from .fetch import COMMITS_ONLY, Fetcher, unreachable
 from .git import Git, GitError
@@ -48,10 +49,19 @@ def shallow_commits(repository: Git) -> Set[str]:
 
 
 class Explorer:
-    """Explores one stack; `head` and `target` are full commit ids."""
+    """Explores one stack; `head` and `target` are full commit ids, `branches` names and heads of the patch
+    branches that it is built from.
+    """
 
     def __init__(
-        self, workspace: Workspace, head: str, target: str, base: Optional[str], start: Optional[str] = None
+        self,
+        workspace: Workspace,
+        head: str,
+        target: str,
+        base: Optional[str],
+        *,
+        start: Optional[str] = None,
+        branches: Sequence[Tuple[str, str]] = (),
     ) -> None:
         self.workspace = workspace
         self.fetcher = Fetcher(workspace)
@@ -59,6 +69,8 @@ class Explorer:
         self.target = target
         self.hint = base
         self.start = start
+        self.branches = branches
+        self.tips = [sha for _, sha in branches]
         self.format = "sha256" if len(head) == 64 else "sha1"
         self.repository = workspace.repository("commits", self.format)
         self._theirs: Dict[int, Set[str]] = {}
@@ -72,14 +84,18 @@ class Explorer:
         for depth in DEPTHS:
             self._fetch_stack(depth)
             whole = log(self.repository, self.head)
-            self._fetch_target(None if depth is None else min(commit.date for commit in whole) - SLACK)
+            both = log(self.repository, self.head, *self.tips) if self.tips else whole
+            self._fetch_target(None if depth is None else min(commit.date for commit in both) - SLACK)
             everything = self._own(self._hinted(whole))
             start = self._start(everything, whole)
             own = self._own([*self._hinted(whole), start.commit.sha]) if start else everything
+            theirs = self._of_branches(self._hinted(whole))
             cut = shallow_commits(self.repository)
-            if not any(commit.sha in cut for commit in own):
+            if not any(commit.sha in cut for commit in (*own, *theirs)):
                 break
         own = self._without_other_upstream(own, whole)
+        found = self._other_upstream(theirs)
+        theirs = self._of_branches([*self._hinted(whole), *found]) if found else theirs
         if len(own) > MAX_STACK:
             raise Problem(
                 "base",
@@ -88,7 +104,8 @@ class Explorer:
                 "is not a patch of yours." % len(own),
             )
         known = not any(commit.sha in cut for commit in everything)
-        return self._history(own, whole, start, len(everything) - len(own) if start and known else None)
+        history = self._history(own, whole, start, len(everything) - len(own) if start and known else None)
+        return history._replace(branches=patch_branches.listed(self.branches, theirs))
 
     def _start(self, own: Sequence[Known], whole: Sequence[Known]) -> Optional[Start]:
         ours, all_of_it = starts.by_sha(own), starts.by_sha(whole)
@@ -124,13 +141,18 @@ class Explorer:
     def _own(self, excluded: Sequence[str]) -> List[Known]:
         return log(self.repository, self.head, "--not", self.target, *excluded)
 
+    def _of_branches(self, excluded: Sequence[str]) -> List[Known]:
+        """What all patch branches together have; a start of the maintained branch is none of theirs."""
+        return log(self.repository, *self.tips, "--not", self.target, *excluded) if self.tips else []
+
     def _fetch_stack(self, depth: Optional[int]) -> None:
         limit = ["--depth=%d" % depth] if depth else []
         if depth is None and shallow_commits(self.repository):
             limit = ["--unshallow"]
-        spec = ["+%s:refs/stack" % self.head]
+        specs = ["+%s:refs/stack" % self.head]
+        specs += ["+%s:refs/branches/%d" % (sha, number) for number, sha in enumerate(self.tips)]
         try:
-            self.fetcher.fetch(self.repository, "fork", spec, "--filter=" + COMMITS_ONLY, *limit)
+            self.fetcher.fetch(self.repository, "fork", specs, "--filter=" + COMMITS_ONLY, *limit)
         except GitError as error:
             raise unreachable(error, "the stack", self.workspace.fork_url) from error
 
@@ -151,20 +173,21 @@ class Explorer:
 
     def _without_other_upstream(self, own: List[Known], whole: Sequence[Known]) -> List[Known]:
         """Leaves out what another branch or tag of upstream has: the base may be on upstream's main alone."""
-        if self.workspace.same_repository or not own or self._hinted(whole):
-            return own
-        if not self._may_have(own):
-            return own
-        theirs = self._upstream_tips(min(commit.date for commit in own) - SLACK)
-        found = [commit.sha for commit in own if commit.sha in theirs]
+        found = [] if self._hinted(whole) else self._other_upstream(own)
         return self._own(found) if found else own
+
+    def _other_upstream(self, own: Sequence[Known]) -> List[str]:
+        """Those of the commits that another branch or tag of upstream has."""
+        if self.workspace.same_repository or not own or not self._may_have(own):
+            return []
+        theirs = self._upstream_tips(min(commit.date for commit in own) - SLACK)
+        return [commit.sha for commit in own if commit.sha in theirs]
 
     def _may_have(self, own: Sequence[Known]) -> bool:
         """Whether upstream's server has objects of the stack. No is proof; yes must be looked at by refs."""
         try:
-            out = self.repository.run(
-                "fetch", "--quiet", "--negotiate-only", "--negotiation-tip=" + self.head, "upstream"
-            )
+            tips = ["--negotiation-tip=" + sha for sha in dict.fromkeys([self.head, *self.tips])]
+            out = self.repository.run("fetch", "--quiet", "--negotiate-only", *tips, "upstream")
         except GitError as error:
             if error.timed_out:
                 raise unreachable(error, "upstream", self.workspace.upstream_url) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
-from . import bundle, near, rangediff, report, stack
+from . import branches, bundle, near, rangediff, report, stack
 from .attribution import Attribution
 from .carry import Carrier, Progress, account
 from .explain import Explainer
@@ -15,7 +15,7 @@ from .ground import Ground
 from .history import Explorer
 from .merge import Merger
 from .recording import record
-from .records import MERGE, Carried, History, Problem, Request
+from .records import MERGE, Carried, History, Patch, Problem, Request
 from .resolutions import Resolutions
 from .resolver import Settler
 from .workspace import Workspace
@@ -94,16 +94,24 @@ class Runner:
         request = self.request
         self.facts = self.facts._replace(git_version=self.workspace.git_version())
         self._enter("history")
-        explorer = Explorer(self.workspace, request.stack, request.target, request.base, request.start)
+        explorer = Explorer(
+            self.workspace,
+            request.stack,
+            request.target,
+            request.base,
+            start=request.start,
+            branches=request.patches,
+        )
         repository = self.repository = self.workspace.repository("carry", explorer.format)
         near_by = near.look(self.fetcher, repository, request)
         history = near_by or explorer.explore()
         self.facts = self.facts._replace(history=history)
-        if not history.stack:
+        if report.is_empty(history):
             return
         self._enter("fetch")
         if near_by is None:
             fetch_trees(self.fetcher, repository, request, history)
+        ensure_commits(self.fetcher, repository, branches.commits(history))
         upstream = near.Upstream(explorer, history, repository)
         merger = Merger(repository)
         commits = stack.read(repository, merger, history, request)
@@ -124,17 +132,9 @@ class Runner:
             )  # fmt: skip
             carried = self._done(merger, history, forward.merge(self.progress))
         else:
-            parts = self._arrange(ground, merger, history, commits)
-            self._fetch_blobs(merger, history, parts)
-            self._enter("carry")
-            if request.pushed is not None:
-                carried = self._continue(explorer, merger, history, parts, request.pushed)
-                carried = carried._replace(outcomes=tuple(explainer.named(carried.outcomes)))
-            else:
-                carried = self._carry(merger, parts, explainer)
-                self.facts = self.facts._replace(history=upstream.known)
-            carried = self._done(merger, history, carried)
-            self._compare(repository, history, parts, carried)
+            carried = self._written_anew(
+                explorer, merger, upstream, explainer, ground=ground, commits=commits
+            )
         if self.with_bundle:
             self._enter("bundle")
             self.facts = self.facts._replace(bundle=self._bundle(explorer, repository, history, carried))
@@ -148,7 +148,42 @@ class Runner:
         self.facts = self.facts._replace(recorded=recorded)
         return carried
 
+    def _written_anew(
+        self,
+        explorer: Explorer,
+        merger: Merger,
+        upstream: near.Upstream,
+        explainer: Explainer,
+        *,
+        ground: Ground,
+        commits: stack.Commits,
+    ) -> Carried:
+        """Every patch onto the one before: those of the stack, or of the branches that it is built from."""
+        request, repository, history = self.request, merger.repository, upstream.known
+        parts = self._arrange(ground, merger, history, commits)
+        theirs = branches.read(repository, merger, history, request)
+        self._fetch_blobs(merger, history, parts, theirs)
+        self._enter("carry")
+        due = history
+        if request.patches:
+            sources = branches.arrange(repository, history, parts, theirs, request)
+            due = branches.to_account_for(history, parts, sources)
+            parts = sources.stack
+            upstream.reach_back(branches.bases(history, sources))
+            self.facts = self.facts._replace(sources=sources)
+        if request.pushed is not None:
+            carried = self._continue(explorer, merger, due, parts, request.pushed)
+            carried = carried._replace(outcomes=tuple(explainer.named(carried.outcomes)))
+        else:
+            carried = self._carry(merger, parts, explainer)
+            self.facts = self.facts._replace(history=upstream.known)
+        carried = self._done(merger, due, carried)
+        self._compare(repository, history, parts, carried)
+        return carried
+
     def _done(self, merger: Merger, history: History, carried: Carried) -> Carried:
+        if self.facts.sources is not None:
+            carried = branches.told(carried, self.facts.sources, self.request)
         account(history, carried)
         tree = merger.tree_of(carried.tip)
         self.facts = self.facts._replace(
@@ -192,9 +227,14 @@ class Runner:
         self.fetcher.blobs(repository, stack.blobs_of_merges(repository, merger, history, commits))
         return stack.arrange(merger, ground, history, commits, self.request)
 
-    def _fetch_blobs(self, merger: Merger, history: History, parts: stack.Stack) -> None:
+    def _fetch_blobs(
+        self, merger: Merger, history: History, parts: stack.Stack, theirs: Dict[str, Patch]
+    ) -> None:
         repository = merger.repository
-        wanted = stack.wanted_blobs(repository, parts, history.base, self.request.target)
+        wanted = stack.wanted_blobs(repository, parts.patches, history.base, self.request.target)
+        for branch in history.branches:
+            own = [theirs[sha] for sha in branch.commits if sha in theirs]
+            wanted.update(stack.wanted_blobs(repository, own, branch.base, self.request.target))
         for oid in stack.attribute_blobs(repository, merger.tree_of(self.request.target)):
             wanted.setdefault(oid, "upstream")
         self.fetcher.blobs(repository, wanted, self.with_bundle and self.request.bundle_from == "target")

@@ -7,13 +7,13 @@ target aren't needed for that; they are fetched when something asks what upstrea
 
 from __future__ import annotations
 
-from typing import List, Optional, Set
+from typing import List, Optional, Sequence, Set
 
 from . import commit
 from .fetch import NO_BLOBS, Fetcher, commit_objects
 from .git import Git, GitError
 from .history import MAX_STACK, Explorer, log, shallow_commits
-from .records import MERGE, History, Problem, Request
+from .records import REBASE, History, Problem, Request, UpstreamCommit
 from .start import Known
 
 DEPTH = 8
@@ -26,8 +26,8 @@ def look(fetcher: Fetcher, repository: Git, request: Request) -> Optional[Histor
     """Fetches commits and trees and gives the stack; None where it takes the long way. Raises GitError."""
     if request.base is None or request.bundle_from != "target" or request.start or request.pushed:
         return None
-    if request.strategy == MERGE:
-        return None  # a merge needs to know what the two have in common
+    if request.strategy != REBASE:
+        return None  # what a merge has in common, and what patch branches stand on, has to be found out
     stack, target = "+%s:refs/carry/stack" % request.stack, "+%s:refs/carry/target" % request.target
     depth = min(request.ahead, MAX_STACK) + 1 if request.ahead else DEPTH  # the base too
     fetches = [([stack, target], depth)] if depth <= DEPTH else [([stack], depth), ([target], 1)]
@@ -93,6 +93,16 @@ class Upstream:
                 upstream=found.upstream, behind=found.behind, oldest=found.oldest
             )
         return self.known
+
+    def reach_back(self, bases: Sequence[str]) -> None:
+        """Takes upstream's commits since what these bases have in common, too. Raises GitError."""
+        if set(bases) <= {self.known.base}:
+            return
+        every = (*bases, *([self.known.base] if self.known.base else ()))
+        common = self.commits.result("merge-base", "--octopus", *every, ok=(0, 1)).stdout.decode().split()
+        found = log(self.commits, self.explorer.target, "--not", *common) if common else ()
+        since = tuple(UpstreamCommit(one.sha, one.subject) for one in found)
+        self.known = self.known._replace(upstream=since or self.known.upstream)
 
     def if_reachable(self) -> History:
         """The same, or what is known without it: a verdict stands without its explanation."""

@@ -31,9 +31,10 @@ def range_diff(
     """
     if carried.tip == request.target:
         return None
-    old = _old_range(
-        repository, request, history, stack, carried.conflict.patch if carried.conflict else None
-    )
+    stop = carried.conflict.patch if carried.conflict else None
+    if stop is not None and stop not in history.parents:
+        return None  # a patch branch's own commit: there is no place in the old stack to stop at
+    old = _old_range(repository, request, history, stack, stop)
     if old is None:
         return None
     new = "%s..%s" % (request.target, carried.tip)

@@ -22,7 +22,9 @@ PRESERVE = "preserve"
 
 REBASE = "rebase"
 MERGE = "merge"
-"""How a release gets into the maintained branch: the patches written anew onto it, or it merged into them."""
+PATCHES = "patches"
+"""How a release gets into the maintained branch: the patches written anew onto it, or it merged into them; or
+patches of branches of their own."""
 
 GITLINK = "160000"
 SYMLINK = "120000"
@@ -189,6 +191,8 @@ class Request(NamedTuple):
 
     `ahead` says how many commits the stack may have, 0 where nobody knows: it saves requests, and where it is
     wrong the report is the same.
+    `patches` are the patch branches in order, each with its head. `built` are commits of the maintained
+    branch that the App made, each with the commit of a patch branch that it was made of.
     """
 
     attempt: Optional[str]
@@ -210,6 +214,19 @@ class Request(NamedTuple):
     pushed: Optional[str] = None
     resolver: Optional[Resolver] = None
     ahead: int = 0
+    patches: Tuple[Tuple[str, str], ...] = ()
+    built: Tuple[Tuple[str, str], ...] = ()
+
+
+class Branch(NamedTuple):
+    """A patch branch: its head, the upstream commit that it stands on, and what it has beyond upstream,
+    oldest first.
+    """
+
+    name: str
+    sha: str
+    base: str
+    commits: Tuple[str, ...]
 
 
 class History(NamedTuple):
@@ -220,7 +237,8 @@ class History(NamedTuple):
     `others` those that the base doesn't have.
     `depth` is how many generations below the head must be fetched. `upstream` are the commits between base
     and target, newest first, with their subjects; `behind` counts them, None where that isn't known. `start`
-    is the fork's own commit below which nothing is carried, if there is one; `notes` are for a person.
+    is the fork's own commit below which nothing is carried, if there is one; `notes` are for a person;
+    `branches` are the patch branches, in order, where the stack is built from such.
     """
 
     stack: Tuple[str, ...]
@@ -235,6 +253,7 @@ class History(NamedTuple):
     oldest: int
     start: Optional[str]
     notes: Tuple[str, ...]
+    branches: Tuple[Branch, ...] = ()
 
 
 class Made(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
-from . import commit
+from . import branches, commit
 from .bundle import Bundle
 from .network import Traffic
 from .records import (
@@ -46,6 +46,7 @@ class Facts(NamedTuple):
     patches: Optional[List[Patch]] = None
     merges: Optional[Tuple[str, ...]] = None
     carried: Optional[Carried] = None
+    sources: Optional[branches.Sources] = None
     candidate_tree: Optional[str] = None
     recorded: Optional[Recorded] = None
     resolver: Optional[Dict[str, Any]] = None
@@ -92,6 +93,11 @@ def build(facts: Facts, problem: Optional[Problem] = None) -> Report:
         "start": history.start if history else None,
         "target": None if request is None else {"name": request.target_name, "sha": request.target},
         "patches": _patches(facts, status),
+        "branches": [
+            {"branch": one.name, "sha": one.sha, "base": one.base}
+            for one in (history.branches if history else ())
+        ],
+        "drift": branches.drift(facts.sources) if facts.sources else None,
         "candidate": candidate,
         "partial": partial,
         "conflict": _conflict(carried) if status == "conflict" else None,
@@ -130,12 +136,18 @@ def status_of(facts: Facts, problem: Optional[Problem]) -> str:
 
 def is_noop(history: History) -> bool:
     """Nothing to carry: no commit of its own, or the release is in the branch already."""
-    return history.contained or not history.stack
+    return history.contained or is_empty(history)
+
+
+def is_empty(history: History) -> bool:
+    """Whether neither the branch nor a patch branch has a commit of its own."""
+    return not history.stack and not any(branch.commits for branch in history.branches)
 
 
 def _patches(facts: Facts, status: str) -> List[Dict[str, Any]]:
     if facts.carried is not None:
-        return [_patch(outcome) for outcome in facts.carried.outcomes]
+        origins = facts.sources.origins if facts.sources else {}
+        return [_patch(outcome, origins.get(outcome.patch.old)) for outcome in facts.carried.outcomes]
     patches = facts.patches or []
     if status == "noop":
         note = "it already sits on this release"
@@ -143,8 +155,9 @@ def _patches(facts: Facts, status: str) -> List[Dict[str, Any]]:
     return [_patch(Outcome(patch, NOT_TRIED)) for patch in patches]
 
 
-def _patch(outcome: Outcome) -> Dict[str, Any]:
+def _patch(outcome: Outcome, origin: Optional[branches.Origin] = None) -> Dict[str, Any]:
     patch = outcome.patch
+    origin = origin or branches.Origin(None, None, None)
     paths = [text(change.path) for change in patch.changes]
     note = outcome.note
     if len(paths) > MAX_PATHS:
@@ -162,6 +175,9 @@ def _patch(outcome: Outcome) -> Dict[str, Any]:
         "merge": len(commit.parse(patch.raw).all(b"parent")) > 1,
         "resolution": [{**used._asdict(), "path": text(used.path)} for used in outcome.resolution],
         "range_diff": outcome.range_diff,
+        "branch": origin.branch,
+        "source": origin.source,
+        "built": origin.built,
     }
 
 

@@ -7,7 +7,7 @@ import re
 from typing import Any, Dict, List, Optional, Tuple
 from urllib.parse import urlsplit
 
-from .records import FLATTEN, MERGE, PRESERVE, REBASE, Check, Problem, Request, Resolver
+from .records import FLATTEN, MERGE, PATCHES, PRESERVE, REBASE, Check, Problem, Request, Resolver
 
 ATTEMPT = re.compile(r"[0-9a-z]{8,40}\Z")
 OID = re.compile(r"(?:[0-9a-f]{40}|[0-9a-f]{64})\Z")
@@ -15,6 +15,7 @@ CHECK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+-]{0,79}\Z")
 TRAILER = re.compile(r"[A-Za-z0-9-]+: [ -~]+\Z")
 
 MAX_REQUEST = 65_535  # characters of all inputs of a dispatch, by GitHub's documentation
+MAX_BRANCHES = 100
 MAX_CHECK_SECONDS = 6 * 3600  # a job on a hosted runner ends after six hours
 
 KEYS = {
@@ -36,6 +37,8 @@ KEYS = {
     "pushed": True,
     "resolver": False,
     "ahead": False,
+    "patches": False,
+    "built": False,
 }
 RESOLVER_KEYS = {
     "name": True,
@@ -131,6 +134,30 @@ def relative_path(value: Any, where: str) -> str:
     if path != "." and any(part in ("", ".", "..") or part.lower() == ".git" for part in parts):
         raise _bad("%s must be a path inside the repository" % where)
     return path
+
+
+def _patches(value: Any, strategy: str, merges: str) -> Tuple[Tuple[str, str], ...]:
+    """The patch branches, which the strategy of that name has and no other."""
+    if not isinstance(value, list) or len(value) > MAX_BRANCHES:
+        raise _bad("patches must be a list of at most %d branches" % MAX_BRANCHES)
+    found = []
+    for number, one in enumerate(value):
+        where = "patches[%d]" % number
+        entry = _object(one, where, {"branch": True, "sha": True})
+        found.append((ref_name(entry["branch"], where + ".branch"), oid(entry["sha"], where + ".sha")))
+    if bool(found) != (strategy == PATCHES):
+        raise _bad("the strategy %s needs patch branches, and no other has any" % PATCHES)
+    if len({name for name, _ in found}) != len(found):
+        raise _bad("a patch branch is named twice")
+    if found and merges == PRESERVE:
+        raise _bad("merges must be %s with patch branches" % FLATTEN)
+    return tuple(found)
+
+
+def _built(value: Any) -> Tuple[Tuple[str, str], ...]:
+    if not isinstance(value, dict):
+        raise _bad("built must be an object")
+    return tuple((oid(new, "built"), oid(source, "built")) for new, source in value.items())
 
 
 def relative_paths(value: Any, where: str) -> Tuple[str, ...]:
@@ -232,8 +259,9 @@ def parse(raw: str, expected_attempt: Optional[str] = None) -> Request:
         raise _bad("installed_paths must be a list of at most 20 paths")
     if data["merges"] not in (FLATTEN, PRESERVE):
         raise _bad("merges must be %s or %s" % (FLATTEN, PRESERVE))
-    if data["strategy"] not in (REBASE, MERGE):
-        raise _bad("strategy must be %s or %s" % (REBASE, MERGE))
+    if data["strategy"] not in (REBASE, MERGE, PATCHES):
+        raise _bad("strategy must be %s, %s or %s" % (REBASE, MERGE, PATCHES))
+    patches = _patches(data.get("patches", []), data["strategy"], data["merges"])
     trailer = _string(data["installed_trailer"], "installed_trailer", 200)
     if not TRAILER.match(trailer):
         raise _bad("installed_trailer must look like `Key: value`")
@@ -257,8 +285,11 @@ def parse(raw: str, expected_attempt: Optional[str] = None) -> Request:
         pushed=None if data["pushed"] is None else oid(data["pushed"], "pushed"),
         resolver=resolver(data.get("resolver")),
         ahead=_hint(data.get("ahead")),
+        patches=patches,
+        built=_built(data.get("built", {})),
     )
-    others = (request.base, request.start, request.pushed, request.resolutions)
+    others = [request.base, request.start, request.pushed, request.resolutions]
+    others += [name for pair in request.built for name in pair] + [sha for _, sha in patches]
     lengths = {len(value) for value in (request.stack, request.target, *others) if value}
     if len(lengths) != 1:
         raise _bad("commit ids of different lengths: a SHA-1 and a SHA-256 repository can't be mixed")

@@ -131,7 +131,9 @@ def is_installed(raw: bytes, changes: Tuple[Change, ...], request: Request) -> b
     )
 
 
-def wanted_blobs(repository: Git, stack: Stack, base: Optional[str], target: str) -> Dict[str, str]:
+def wanted_blobs(
+    repository: Git, patches: Sequence[Patch], base: Optional[str], target: str
+) -> Dict[str, str]:
     """Blobs that the carry will read, and which remote has each.
 
     The patches' own blobs; the target's at the same paths; where the target deleted such a path, the new
@@ -139,7 +141,7 @@ def wanted_blobs(repository: Git, stack: Stack, base: Optional[str], target: str
     """
     wanted: Dict[str, str] = {}
     touched = set()
-    for patch in stack.patches:
+    for patch in patches:
         for change in patch.changes:
             touched.add(change.path)
         wanted.update(dict.fromkeys(blobs(patch.changes), "fork"))
