@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from patch_app.core import names
+from patch_app.core import branches, names
 from patch_app.core.attempt import Approval, Attempt, Check
 from patch_app.core.configuration import Approve, RequiredCheck
 from patch_app.core.facts import Facts, Job, PullRequest
@@ -118,6 +118,8 @@ def _moved(attempt: Attempt, facts: Facts, pull_request: PullRequest | None) -> 
     prefix = attempt.configuration.branches.prefix
     if facts.ref(names.head(attempt.stack)) != attempt.stack_head:
         yield f"{attempt.stack} moved since the stack was read"
+    if patches := branches.moved(attempt, facts):
+        yield patches
     if facts.target != attempt.target:
         yield f"the tag {attempt.tag} no longer points at {(attempt.target or '')[:12]} in {attempt.upstream}"
     if facts.ref(names.candidate_ref(attempt.id)) != attempt.candidate:

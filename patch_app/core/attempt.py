@@ -96,6 +96,13 @@ class Approval(Model):
     at: datetime | None = None
 
 
+class PatchBranch(Model):
+    """A patch branch of the stack and its head; zeros: there is no such branch."""
+
+    branch: str
+    sha: str
+
+
 class Link(Model):
     """A pull request or issue of the attempt."""
 
@@ -134,6 +141,10 @@ class Attempt(Model):
     stack_head: str | None = None
     # how many commits the stack has, as GitHub counts them: a hint for the run, never believed
     ahead: int | None = None
+    # the patch branches that the stack is built from, in order
+    patches: tuple[PatchBranch, ...] = ()
+    # what an attempt before made of commits of patch branches: commit of the maintained branch, commit there
+    built: dict[str, str] = Field(default_factory=dict)
     # blob id of the App's workflow file, which must be the one that the run used
     workflow_blob: str | None = None
     bundle_from: Literal["target", "base"] = "base"

@@ -48,6 +48,7 @@ MAX_MINIMUM_AGE: Final = 90 * DAY
 MAX_CHECKS_JSON: Final = 32_000
 MAX_STACKS: Final = 20
 MAX_CHECKS: Final = 20
+MAX_PATCH_BRANCHES: Final = 100
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}")
 _PREFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}(?:/[A-Za-z0-9][A-Za-z0-9_-]{0,39})?")
@@ -80,6 +81,7 @@ class Strategy(StrEnum):
 
     REBASE = "rebase"
     MERGE = "merge"
+    PATCHES = "patches"
 
 
 class Upstream(Model):
@@ -127,7 +129,14 @@ class Stack(Model):
     strategy: Strategy = Field(
         Strategy.REBASE,
         description="How a release gets into the branch: `rebase` writes the patches anew onto it; `merge` "
-        "merges it into them, with one merge commit and without a force-push.",
+        "merges it into them, with one merge commit and without a force-push; `patches` builds the branch "
+        "from patch branches.",
+    )
+    patches: str | tuple[str, ...] | None = Field(
+        None,
+        description="With the strategy `patches`, the patch branches: a pattern with `*`, `?` and `[...]`, "
+        "taken in the natural order of the names (`patch/2` before `patch/10`), or a list of names in order. "
+        'Default: `"patch/*"`.',
     )
     merges: Merges = Field(
         Merges.FLATTEN,
@@ -155,12 +164,44 @@ class Stack(Model):
             raise ValueError("a start is a full commit id of 40 lower case hex digits")
         return value
 
-    @field_validator("strategy", mode="before")
+    @field_validator("patches", mode="before")
     @classmethod
-    def _strategy(cls, value: Any) -> Any:
-        if value == "patches":
-            raise ValueError('the strategy "patches" isn\'t there yet; what there is: rebase, merge')
-        return value
+    def _patches(cls, value: Any) -> Any:
+        if value is None:
+            return None
+        if isinstance(value, str):
+            if not 0 < len(value) <= 200 or CONTROL.search(value):
+                raise ValueError("a pattern has 1 to 200 characters and no control characters")
+            return value
+        if not isinstance(value, list | tuple) or not value or not all(isinstance(one, str) for one in value):
+            raise ValueError("must be a pattern in quotes, or a list of names of branches")
+        if len(value) > MAX_PATCH_BRANCHES:
+            raise ValueError(f"has more than {MAX_PATCH_BRANCHES} entries")
+        for name in value:
+            if why := refnames.problem(name):
+                raise ValueError(f"no branch can have the name {quoted(name)}: it {why}")
+        for name in _repeated(value):
+            raise ValueError(f"the branch {quoted(str(name))} is named twice")
+        return tuple(value)
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        if self.strategy is not Strategy.PATCHES:
+            if self.patches is not None:
+                raise ValueError('patch branches need strategy = "patches"')
+            return self
+        if self.merges is Merges.PRESERVE:
+            raise ValueError('the strategy "patches" makes one row of commits: take merges = "preserve" out')
+        if isinstance(self.patches, tuple) and self.branch in self.patches:
+            raise ValueError(f"{quoted(str(self.branch))} can't be a patch branch of itself")
+        return self
+
+    @property
+    def patch_branches(self) -> str | tuple[str, ...]:
+        """The pattern or the names of the patch branches; nothing where the strategy has none."""
+        if self.strategy is not Strategy.PATCHES:
+            return ()
+        return "patch/*" if self.patches is None else self.patches
 
 
 class RequiredCheck(Model):
@@ -291,6 +332,9 @@ class Configuration(Model):
                     f"the branch {quoted(one.branch)} lies under {self.branches.prefix}/, "
                     "where the App makes its own branches"
                 )
+            for name in one.patches if isinstance(one.patches, tuple) else ():
+                if f"{name}/".startswith(f"{self.branches.prefix}/"):
+                    raise ValueError(f"the patch branch {quoted(name)} is one of the App's own")
         return self
 
 

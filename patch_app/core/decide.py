@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from patch_app.core import approval, messages, names, plan, preflight, telling, verify
+from patch_app.core import approval, guard, messages, names, plan, preflight, telling, verify
 from patch_app.core.attempt import Attempt, Run, Stage
 from patch_app.core.configuration import Workflows
 from patch_app.core.effects import EffectState, Performed, RefChange
@@ -33,7 +33,7 @@ def decide(attempt: Attempt, facts: Facts) -> Decision:
     standing = attempt.model_copy(update={"stage": stage})
     if facts.gone is not None:
         return plan.blocked(standing, facts.gone) if attempt.open else Decision(attempt=attempt)
-    decision = _guarded(standing, facts) or _step(standing, facts)
+    decision = guard.step(standing, facts) or _step(standing, facts)
     if (stage, decision.attempt.stage) in _SAME_FACTS:
         decision = _step(decision.attempt, facts)
     # a blocked attempt that is still blocked must not look changed
@@ -74,78 +74,6 @@ def _step(attempt: Attempt, facts: Facts) -> Decision:
             return Decision(attempt=attempt)
         case _:
             assert_never(attempt.stage)
-
-
-# What can happen at any moment -----------------------------------------------------------------
-
-
-def _guarded(attempt: Attempt, facts: Facts) -> Decision | None:
-    """What stops an attempt at whatever stage it is: a newer one, a moved branch, a moved tag."""
-    if not attempt.open or attempt.stage is Stage.PREFLIGHT:
-        return None
-    stack = facts.ref(names.head(attempt.stack))
-    if attempt.stage in (Stage.APPROVED, Stage.PROMOTING) and (
-        stack == attempt.candidate or facts.has_candidate
-    ):
-        return _promoted(attempt)  # our own echo, perhaps with somebody's commits on top already
-    if attempt.stage not in (Stage.APPROVED, Stage.PROMOTING) and _superseded(attempt, facts):
-        return plan.to(attempt, Stage.SUPERSEDED, message="a newer attempt has taken over")
-    if facts.target is not None and facts.target != attempt.target:
-        return plan.held(
-            attempt,
-            f"the tag {attempt.tag} was moved in {attempt.upstream}: it was {_short(attempt.target)} when "
-            f"this attempt began, {_short(facts.target)} now; nothing is promoted until a person has looked",
-        )
-    if stack != attempt.stack_head:
-        return _stack_moved(attempt, facts, stack)
-    return _pushed(attempt, facts)
-
-
-def _pushed(attempt: Attempt, facts: Facts) -> Decision | None:
-    """A person's commits on the maintenance branch are the candidate to go on with."""
-    pushed = plan.persons_push(attempt, facts)
-    merged = facts.pull_request is not None and facts.pull_request.merged
-    if pushed is None or merged or attempt.stage in (Stage.APPROVED, Stage.PROMOTING):
-        return None
-    return plan.replaced(
-        attempt,
-        f"somebody pushed {_short(pushed)} to the maintenance branch, which is the candidate now",
-        pushed,
-    )
-
-
-def _superseded(attempt: Attempt, facts: Facts) -> bool:
-    merged = facts.pull_request is not None and facts.pull_request.merged
-    if merged or (attempt.candidate is not None and approval.approvals(attempt, facts)):
-        return False
-    before = (Stage.PREFLIGHT, Stage.BLOCKED, Stage.FAILED, Stage.ABANDONED, Stage.SUPERSEDED)
-    return any(
-        one.newer and (one.stage not in before or one.event == attempt.event) for one in facts.siblings
-    )
-
-
-def _stack_moved(attempt: Attempt, facts: Facts, stack: str) -> Decision:
-    if stack == names.ZERO:
-        return plan.blocked(attempt, f"the maintained branch {attempt.stack} is gone")
-    if facts.contained:
-        return plan.to(
-            attempt,
-            Stage.CONTAINED,
-            message=f"{attempt.stack} contains {attempt.tag} now, without this attempt",
-        )
-    promoted = any(one.stage is Stage.PROMOTED and one.candidate == stack for one in facts.siblings)
-    if facts.descends or promoted:
-        return plan.replaced(
-            attempt, f"{attempt.stack} has new commits: they are carried on top, approvals start again"
-        )
-    if facts.descends is None:
-        return Decision(attempt=attempt)
-    return plan.held(
-        attempt,
-        f"{attempt.stack} was rewritten while this attempt was open "
-        f"({_short(attempt.stack_head)} is no longer in it): "
-        "a person decides; replay the attempt to carry the branch as it is now",
-    )
 
 
 # From dispatch to a verified report ------------------------------------------------------------
@@ -214,6 +142,7 @@ def _report(attempt: Attempt, facts: Facts, run: RunFact, inbox: Inbox) -> Decis
             return Decision(attempt=attempt)  # GitHub's word on it is read in the next pass
         return plan.to(attempt, Stage.CONTAINED, message=f"{attempt.stack} already has all of {attempt.tag}")
     unread = attempt.pushed is not None and facts.pushed_commits is None
+    unread = unread or (bool(attempt.patches) and facts.patch_commits is None)
     if facts.stack_commits is None or facts.base_is_upstream is None or unread:
         return Decision(attempt=attempt)  # the evidence for this report is read in the next pass
     attempt = attempt.model_copy(update={"base": report.base, "candidate": verify.tip(report)})
@@ -273,7 +202,7 @@ def _gated(attempt: Attempt, facts: Facts) -> Decision:
         return plan.blocked(
             attempt,
             f"every patch is in {attempt.tag} already, so there is nothing to review: "
-            f"move {attempt.stack} to {_short(attempt.target)} yourself, "
+            f"move {attempt.stack} to {names.short(attempt.target)} yourself, "
             f"with --force-with-lease={attempt.stack}:{attempt.stack_head}",
         )
     if attempt.pull_request is None:
@@ -363,15 +292,6 @@ def _promoting(attempt: Attempt, facts: Facts) -> Decision:
     return _moving(attempt, facts, "promote", plan.promotion(attempt, facts))
 
 
-def _promoted(attempt: Attempt) -> Decision:
-    tag = names.candidate_tag(attempt.stack, attempt.tag, attempt.configuration.branches.prefix)
-    return plan.to(
-        attempt.model_copy(update={"candidate_tag": tag}),
-        Stage.PROMOTED,
-        message=f"{attempt.stack} is {_short(attempt.candidate)} now",
-    )
-
-
 def _failed(attempt: Attempt, facts: Facts) -> Decision:
     again = _run_again(attempt, facts)
     return again or Decision(attempt=attempt, effects=telling.check_run(attempt, facts))
@@ -389,10 +309,6 @@ def _runs(facts: Facts) -> tuple[Run, ...]:
         Run(id=run.id, attempt=run.attempt, status=run.status, conclusion=run.conclusion, url=run.url)
         for run in facts.runs
     )
-
-
-def _short(commit: str | None) -> str:
-    return (commit or "nothing")[:12]
 
 
 def _refs(changes: tuple[RefChange, ...]) -> str:

@@ -11,7 +11,7 @@ from datetime import datetime
 from pydantic import Field
 
 from patch_app.core import names
-from patch_app.core.attempt import Artifact, Check, Link, Stage
+from patch_app.core.attempt import Artifact, Check, Link, PatchBranch, Stage
 from patch_app.core.configuration import Configuration
 from patch_app.core.effects import Performed
 from patch_app.core.gate import Finding
@@ -52,6 +52,8 @@ class Preflight(Model):
     contained: bool | None = None
     # how many commits it has that the target lacks
     ahead: int | None = None
+    # what the last promoted attempt made of commits of patch branches: new commit, commit of the branch
+    built: dict[str, str] = Field(default_factory=dict)
     # branches whose names stand in the way of ours
     collisions: tuple[str, ...] = ()
 
@@ -182,6 +184,8 @@ class Facts(Model):
     has_issues: bool = True
     # where the runner fetches the target from
     upstream_git_url: str = ""
+    # the patch branches as they are now, in order
+    patches: tuple[PatchBranch, ...] | None = None
     # every ref read this time by full name; zeros: it doesn't exist
     refs: dict[str, str] = Field(default_factory=dict)
     # peeled commit of the tag now
@@ -199,6 +203,11 @@ class Facts(Model):
     start_holds: bool | None = None
     # merges among them
     stack_merges: tuple[str, ...] = ()
+    # by patch branch: its commits above what the report says that it stands on
+    patch_commits: dict[str, tuple[str, ...]] | None = None
+    # of the maintained branch's commits that the report takes for one of a patch branch, those that GitHub
+    # doesn't show alike
+    unlike: tuple[str, ...] = ()
     # commits of what a person pushed that the target doesn't have, merges included; they stand on it
     pushed_commits: tuple[str, ...] | None = None
     pushed_stands: bool | None = None

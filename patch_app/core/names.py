@@ -132,3 +132,8 @@ def attempt_id(event: str, repository_id: int, stack: str, number: int) -> str:
 
 def _digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def short(commit: str | None) -> str:
+    """A commit's id as sentences have it."""
+    return (commit or "nothing")[:12]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from patch_app.core import names, plan, request
+from patch_app.core import branches, names, plan, request
 from patch_app.core.attempt import Attempt, Stage
-from patch_app.core.configuration import stacks
+from patch_app.core.configuration import stack_of, stacks
 from patch_app.core.effects import Dispatch, EffectState, PinTarget
 from patch_app.core.facts import Facts, Preflight
 from patch_app.core.plan import Decision
@@ -36,6 +36,8 @@ def step(attempt: Attempt, facts: Facts) -> Decision:
             "base": known.base,
             "stack_head": head,
             "ahead": known.ahead,
+            "patches": facts.patches or (),
+            "built": known.built,
             "resolutions": _vouched(attempt, facts),
             "workflow_blob": known.workflow.expected_blob,
             "message": "",
@@ -87,6 +89,9 @@ def problems(attempt: Attempt, known: Preflight, facts: Facts) -> Iterable[str]:
             f"the maintained branch {attempt.stack} does not exist: create it, "
             f"or name another in {names.CONFIGURATION_PATH}"
         )
+    if known.configuration is not None and facts.patches is not None:
+        stack = stack_of(known.configuration, attempt.stack)
+        yield from branches.problems(stack, attempt.stack, facts.patches)
     yield from _workflow(known, uploads=bool(known.configuration and known.configuration.keeps_artifacts))
     if known.target is None:
         yield f"{attempt.upstream} has no tag {attempt.tag}: it was deleted, or never pushed"

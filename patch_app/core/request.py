@@ -25,9 +25,21 @@ def request(attempt: Attempt, upstream_git_url: str) -> str:
     """
     if attempt.target is None or attempt.stack_head is None:
         raise ValueError("a request needs the target and the stack's head")
+    # without what was built the runner looks at lines and messages: not as sure, but never too long
+    text = _text(attempt, upstream_git_url, built=True)
+    if len(text) > INPUTS_LIMIT - len(attempt.id):
+        text = _text(attempt, upstream_git_url, built=False)
+    if len(text) > INPUTS_LIMIT - len(attempt.id):
+        raise RequestTooLargeError(
+            f"the run's request has {len(text)} characters; shorten the commands of checks and resolver"
+        )
+    return text
+
+
+def _text(attempt: Attempt, upstream_git_url: str, *, built: bool) -> str:
     stack = configuration.stack_of(attempt.configuration, attempt.stack)
     resolver = attempt.configuration.resolver
-    text = json.dumps(
+    return json.dumps(
         {
             "schema": 1,
             "attempt": attempt.id,
@@ -46,6 +58,7 @@ def request(attempt: Attempt, upstream_git_url: str) -> str:
             "installed_paths": list(names.INSTALLED_PATHS),
             "installed_trailer": names.INSTALLED_TRAILER,
             "resolutions": attempt.resolutions,
+            **_patches(attempt, built=built),
             "checks": [
                 {
                     "name": check.name,
@@ -62,8 +75,13 @@ def request(attempt: Attempt, upstream_git_url: str) -> str:
         },
         separators=(",", ":"),
     )
-    if len(text) > INPUTS_LIMIT - len(attempt.id):
-        raise RequestTooLargeError(
-            f"the run's request has {len(text)} characters; shorten the commands of checks and resolver"
-        )
-    return text
+
+
+def _patches(attempt: Attempt, *, built: bool) -> dict[str, object]:
+    """The patch branches, where the stack is built from such."""
+    if not attempt.patches:
+        return {}
+    return {
+        "patches": [one.model_dump() for one in attempt.patches],
+        **({"built": attempt.built} if built and attempt.built else {}),
+    }

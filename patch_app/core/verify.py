@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from patch_app.core import configuration, names
+from patch_app.core import branches, configuration, names
 from patch_app.core.attempt import Attempt
 from patch_app.core.configuration import Strategy
 from patch_app.core.facts import Facts, Inbox, RunFact
@@ -52,7 +52,8 @@ def report_problem(attempt: Attempt, run: RunFact, inbox: Inbox, facts: Facts) -
         carried = facts.nothing_to_carry is False
         return "the report says that there is nothing to carry, but there is" if carried else None
     return (
-        _patches_problem(report, facts)
+        branches.report_problem(attempt, report, facts)
+        or _patches_problem(report, facts)
         or _pushed_problem(attempt, report, facts)
         or _strategy_problem(attempt, report)
         or _resolver_problem(attempt, report)
@@ -64,10 +65,12 @@ def _patches_problem(report: Report, facts: Facts) -> str | None:
     old = [patch.old for patch in report.patches]
     installed = set(report.installed.commits) if report.installed else set()
     if facts.stack_commits is not None:
-        missing = set(facts.stack_commits) - set(old) - installed
+        built = {patch.built for patch in report.patches if patch.built}
+        missing = set(facts.stack_commits) - set(old) - installed - built
         if missing:
             return f"the report has no verdict for {len(missing)} patch(es), the first is {min(missing)[:12]}"
-        foreign = (set(old) | installed) - set(facts.stack_commits) - set(facts.stack_merges)
+        sources = {patch.source for patch in report.patches if patch.source}
+        foreign = (set(old) | installed) - set(facts.stack_commits) - set(facts.stack_merges) - sources
         if foreign:
             first = min(foreign)[:12]
             return f"the report has {len(foreign)} commit(s) that are not in the stack, the first is {first}"
@@ -90,7 +93,8 @@ def _patches_problem(report: Report, facts: Facts) -> str | None:
 def _pushed_problem(attempt: Attempt, report: Report, facts: Facts) -> str | None:
     """What a person pushed is the candidate, commit for commit; nobody else may drop or add any."""
     if attempt.pushed is None:
-        if report.added or any(patch.verdict is Verdict.DROPPED for patch in report.patches):
+        dropped = [patch.old for patch in report.patches if patch.verdict is Verdict.DROPPED]
+        if report.added or set(dropped) - set(branches.left(attempt, facts)):
             return "the report drops or adds commits, and nobody has pushed any"
         return None
     if facts.pushed_commits is None:

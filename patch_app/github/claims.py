@@ -13,7 +13,7 @@ from patch_app.core import configuration, names, verify
 from patch_app.core.attempt import Attempt
 from patch_app.core.facts import Inbox
 from patch_app.core.report import Report, Status
-from patch_app.github import reading
+from patch_app.github import patch_branches, reading
 from patch_app.github.client import InstallationClient
 from patch_app.github.errors import NotFound, Refused
 from patch_app.github.transport import segment
@@ -42,17 +42,19 @@ async def evidence(client: InstallationClient, attempt: Attempt, report: Report 
     if attempt.target is None or attempt.stack_head is None or report.stack.sha != attempt.stack_head:
         return {}
     if report.status is Status.NOOP:
-        return {
-            "nothing_to_carry": await _nothing_to_carry(client, attempt, attempt.target, attempt.stack_head)
-        }
+        return {"nothing_to_carry": await _nothing_to_carry(client, attempt, attempt.target)}
     if report.status not in (Status.CLEAN, Status.CONFLICT):
         return {}
     fork = attempt.repository
-    bases = tuple(one for one in (report.base, *report.other_bases) if one is not None)
+    bases = {one: None for one in (report.base, *report.other_bases) if one is not None}
+    bases |= dict.fromkeys(one.base for one in report.branches)
     try:
         commits, merges = await _stack(client, fork, report, attempt.stack_head)
+        of_branches = await patch_branches.evidence(client, attempt, report)
     except NotFound:
-        return {"stack_commits": (), "base_is_upstream": False, "pushed_commits": ()}
+        return {
+            "stack_commits": (), "base_is_upstream": False, "pushed_commits": (), "patch_commits": {},
+        }  # fmt: skip
     claimed = report.installed.commits if report.installed else ()
     own = [one for one in claimed if one in commits and await is_our_own(client, fork, one)]
     known = [await _upstreams(client, attempt.upstream, base, attempt.target) for base in bases]
@@ -67,7 +69,7 @@ async def evidence(client: InstallationClient, attempt: Attempt, report: Report 
             pushed["pushed_stands"] = pushed["pushed_stands"] and stands
             old = {one for kind in before for one in kind}
             pushed["pushed_commits"] = tuple(one for one in pushed["pushed_commits"] if one not in old)
-    return pushed | {
+    return (of_branches | pushed) | {
         "stack_commits": commits,
         "stack_merges": merges,
         "base_is_upstream": all(known) and (bool(bases) or report.start is not None),
@@ -120,8 +122,10 @@ async def _upstreams(client: InstallationClient, upstream: str, commit: str, tar
     return await reading.is_tagged(client, upstream, commit)
 
 
-async def _nothing_to_carry(client: InstallationClient, attempt: Attempt, target: str, head: str) -> bool:
+async def _nothing_to_carry(client: InstallationClient, attempt: Attempt, target: str) -> bool:
+    head = attempt.stack_head or ""
     compared = await reading.compare(client, attempt.repository, target, head)
     if compared is not None and compared["behind_by"] == 0:
         return True
-    return await _upstreams(client, attempt.upstream, head, target)
+    tips = (head, *(one.sha for one in attempt.patches))
+    return all([await _upstreams(client, attempt.upstream, one, target) for one in tips])

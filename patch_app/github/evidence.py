@@ -12,10 +12,10 @@ from datetime import datetime
 from typing import Any, Final
 
 from patch_app.core import commands, configuration, names, releases
-from patch_app.core.attempt import Attempt, Stage
+from patch_app.core.attempt import Attempt, PatchBranch, Stage
 from patch_app.core.effects import Dispatch, EffectState, OpenIssue, Performed
 from patch_app.core.facts import Facts, Inbox, Preflight, RunFact, Sibling, Trust, Workflow
-from patch_app.github import claims, reading, workflows
+from patch_app.github import claims, patch_branches, reading, workflows
 from patch_app.github.client import GitHubApp, InstallationClient
 from patch_app.github.errors import Refused
 from patch_app.github.footprint import runner_commit, workflow_blob_id, workflow_file
@@ -119,9 +119,12 @@ class _Reading:
             out |= await self._runs(stage)
         if stage is Stage.PREFLIGHT:
             refs = await self._refs(stage)
-            return out | {"refs": refs, "preflight": await self._preflight(refs)}
-        refs, *others = await asyncio.gather(
+            known = await self._preflight(refs)
+            patches = await self._patches(known.configuration or attempt.configuration)
+            return out | {"refs": refs, "preflight": known, "patches": patches}
+        refs, patches, *others = await asyncio.gather(
             self._refs(stage),
+            self._patches(attempt.configuration),
             self._target() if stage in _WATCHES_BRANCHES else _nothing(),
             self._gate() if stage in (Stage.CARRIED, Stage.CONFLICT) and attempt.candidate else _nothing(),
             self._review() if stage in _IN_REVIEW else _nothing(),
@@ -131,7 +134,12 @@ class _Reading:
         head = refs.get(names.head(attempt.stack), names.ZERO)
         if attempt.open and head not in (attempt.stack_head, names.ZERO) and attempt.stack_head:
             out |= await self._stack_moved(head)
-        return out | {"refs": refs}
+        return out | {"refs": refs, "patches": patches}
+
+    async def _patches(self, config: configuration.Configuration) -> tuple[PatchBranch, ...] | None:
+        if not self.attempt.open:
+            return None
+        return await patch_branches.read(self.client, self.name, self.attempt.stack, config)
 
     async def _target(self) -> dict[str, Any]:
         target = await reading.peeled_tag(self.client, self.attempt.upstream, self.attempt.tag)
@@ -175,6 +183,7 @@ class _Reading:
             configuration_problems=problems,
             target=target,
             base=self._promoted_target(head),
+            built=self._built(),
             contained=compared["behind_by"] == 0 if compared else None,
             ahead=compared["ahead_by"] if compared else None,
             collisions=await self._collisions(config or attempt.configuration),
@@ -187,6 +196,13 @@ class _Reading:
             if one.stage is Stage.PROMOTED and (one.candidate, one.upstream) == (head, upstream):
                 return one.target
         return None
+
+    def _built(self) -> dict[str, str]:
+        """What the last promoted attempt made of commits of patch branches, by the new commits."""
+        promoted = [one for one in self.siblings if one.stage is Stage.PROMOTED and one.report is not None]
+        last = max(promoted, key=lambda one: one.completed or one.updated, default=None)
+        patches = last.report.patches if last and last.report else ()
+        return {one.new: one.source for one in patches if one.new and one.source}
 
     async def _workflow(self, branch: str, *, uploads: bool) -> Workflow:
         private = bool(self.repository["private"])

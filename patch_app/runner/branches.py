@@ -1,7 +1,7 @@
 """The patch branches of `strategy = "patches"`: what each has beyond upstream, and the stack made of them.
 
 Each commit is carried once, in the order of the branches. Where the maintained branch has it, made of that
-very commit or with the same lines, it is carried as it stands there, since it was settled there; else from its
+very commit or with the same lines, it is carried as it stands there, where it was settled; else from its
 branch. What only the maintained branch has comes last. Moves no branch, lets no commit go without a word.
 """
 

@@ -99,11 +99,28 @@ def test_every_key_is_read() -> None:
         ("[[check]]\nname='a'\nrun='x'\nartifacts=['.Git/**']", "is no path or pattern within"),
         ('[[check]]\nname="a"\nrun="x"\nartifacts=["a\\tb"]', "is no path or pattern within"),
         ("[[check]]\nname='a'\nrun='x'\n[[check]]\nname='b'", "line 4: check.run: is missing"),
+        ("[[stack]]\nstrategy='squash'", "line 2: stack.strategy: must be one of: rebase, merge, patches"),
+        ("[[stack]]\npatches='patch/*'", 'line 1: stack: patch branches need strategy = "patches"'),
         (
-            "[[stack]]\n[[stack]]\nstrategy='patches'",
-            'line 3: stack.strategy: the strategy "patches" isn\'t there yet; what there is: rebase, merge',
+            "[[stack]]\nstrategy='patches'\nmerges='preserve'",
+            'the strategy "patches" makes one row of commits: take merges = "preserve" out',
         ),
-        ("[[stack]]\nstrategy='squash'", "line 2: stack.strategy: must be one of: rebase, merge"),
+        (
+            "[[stack]]\nstrategy='patches'\npatches=['a b']",
+            'line 3: stack.patches: no branch can have the name "a b": it holds a space',
+        ),
+        ("[[stack]]\nstrategy='patches'\npatches=['a', 'a']", 'the branch "a" is named twice'),
+        ("[[stack]]\nstrategy='patches'\npatches=[]", "must be a pattern in quotes, or a list of names"),
+        ("[[stack]]\nstrategy='patches'\npatches=3", "must be a pattern in quotes, or a list of names"),
+        ("[[stack]]\nstrategy='patches'\npatches=''", "a pattern has 1 to 200 characters"),
+        (
+            "[[stack]]\nbranch='x'\nstrategy='patches'\npatches=['x']",
+            '"x" can\'t be a patch branch of itself',
+        ),
+        (
+            "[[stack]]\nstrategy='patches'\npatches=['patch-app/base/x']",
+            '"patch-app/base/x" is one of the App\'s own',
+        ),
         ("[promotion]\napprove='auto'", 'line 2: promotion.approve: approval by "auto" isn\'t there yet'),
         ("[promotion]\napprove='command'", "isn't there yet; what there is: review, merge"),
         ("[promotion]\napprove='me'", "line 2: promotion.approve: must be one of: review, merge"),
@@ -213,6 +230,7 @@ def test_the_example_is_the_defaults_with_and_without_its_comments() -> None:
     assert parse(text) == Configuration()
     # what is commented out is valid, and there is no key that it leaves out
     shown = tomllib.loads(re.sub(r"^# (?=\[|[a-z_]+ = )", "", text, flags=re.MULTILINE))
+    shown["stack"][0]["strategy"] = "patches"  # which alone knows the key of that name
     Configuration.model_validate({**shown, "upstream": {**shown["upstream"], "repository": "o/n"}})
     for name in Configuration.model_fields:
         table = shown[name][0] if isinstance(shown[name], list) else shown[name]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from patch_app.core import names
-from patch_app.core.attempt import Approval, Attempt, Check, Stage
+from patch_app.core.attempt import Approval, Attempt, Check, PatchBranch, Stage
 from patch_app.core.configuration import Configuration
 from patch_app.core.decide import decide
 from patch_app.core.effects import (
@@ -175,6 +175,11 @@ class World:
     stack_merges: tuple[str, ...] = ()
     start_holds: bool = True
     siblings: tuple[Sibling, ...] = ()
+    # the patch branches, what GitHub shows of them, and what was built of their commits before
+    patches: tuple[PatchBranch, ...] | None = None
+    patch_commits: dict[str, tuple[str, ...]] | None = None
+    unlike: tuple[str, ...] = ()
+    built: dict[str, str] = field(default_factory=dict)
 
     # What people and runners do -------------------------------------------------------------------
 
@@ -244,7 +249,11 @@ class World:
                 ),
                 configuration=self.configuration,
                 target=self.tag,
+                built=self.built,
             ),
+            patches=self.patches,
+            patch_commits=self.patch_commits,
+            unlike=self.unlike,
             refs=dict(self.refs),
             target=self.tag,
             descends=head == oid("later") and self.promoted_under is None,
