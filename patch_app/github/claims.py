@@ -52,9 +52,8 @@ async def evidence(client: InstallationClient, attempt: Attempt, report: Report 
         commits, merges = await _stack(client, fork, report, attempt.stack_head)
         of_branches = await patch_branches.evidence(client, attempt, report)
     except NotFound:
-        return {
-            "stack_commits": (), "base_is_upstream": False, "pushed_commits": (), "patch_commits": {},
-        }  # fmt: skip
+        none: dict[str, Any] = {"stack_commits": (), "base_is_upstream": False, "pushed_commits": ()}
+        return none | ({"patch_commits": {}} if attempt.patches else {})
     claimed = report.installed.commits if report.installed else ()
     own = [one for one in claimed if one in commits and await is_our_own(client, fork, one)]
     known = [await _upstreams(client, attempt.upstream, base, attempt.target) for base in bases]

@@ -432,9 +432,11 @@ def _verdicts_whole(world: World, attempt: Attempt) -> None:
     git = world.forge.core.git(world.forge.repository(FORK))
     without = [f"^{one}" for one in (report.base, report.start, *report.other_bases) if one]
     stack = git.text("rev-list", str(attempt.stack_head), *without).split()
-    told = [*(patch.old for patch in report.patches), *report.merges]
-    told += report.installed.commits if report.installed else []
-    assert sorted(stack) == sorted(told), attempt.id
+    for one in report.branches:
+        stack += git.text("rev-list", one.sha, f"^{one.base}").split()
+    told = [found for patch in report.patches for found in {patch.old, patch.source, patch.built} if found]
+    told += [*report.merges, *(report.installed.commits if report.installed else [])]
+    assert sorted(set(stack)) == sorted(told), attempt.id
 
 
 def _evidence(world: World, attempt: Attempt) -> None:
