@@ -64,9 +64,18 @@ def preview(
         typer.Option(help="Merge commits in the stack: all in one row, or made again."),
     ] = "flatten",
     strategy: Annotated[
-        Literal["rebase", "merge"],
-        typer.Option(help="The patches written anew onto the release, or the release merged into them."),
+        Literal["rebase", "merge", "patches"],
+        typer.Option(
+            help="The patches written anew onto the release, the release merged into them, or the branch "
+            "built from patch branches."
+        ),
     ] = "rebase",
+    patches: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Patch branches: a pattern (default: patch/*), or given again for each name in order."
+        ),
+    ] = None,
     start: Annotated[
         str | None, typer.Option(help="Full id of the commit after which the stack begins.")
     ] = None,
@@ -80,7 +89,8 @@ def preview(
 
     from patch_app.preview import Keeping, Shape, run_preview
 
-    shape, keeping = Shape(merges, strategy, start), Keeping(tuple(artifact or ()), artifacts_in)
+    shape = Shape(merges, strategy, start, tuple(patches or ()))
+    keeping = Keeping(tuple(artifact or ()), artifacts_in)
     status = run_preview(
         fork, branch, onto, upstream, check or [], json, Console(), shape=shape, keeping=keeping
     )

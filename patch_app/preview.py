@@ -15,10 +15,14 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any, NamedTuple, assert_never
 
+from pydantic import ValidationError
 from rich.console import Console
 from rich.status import Status as Spinner
 
 from patch_app import preview_view as view
+from patch_app.core import branches
+from patch_app.core.configuration import Stack
+from patch_app.core.names import DEFAULT_PREFIX
 from patch_app.core.report import Status
 from patch_app.runner import artifacts, commit
 from patch_app.runner import checks as check_runner
@@ -28,7 +32,7 @@ from patch_app.runner.diff import list_tree
 from patch_app.runner.fetch import COMMITS_ONLY, Fetcher, commit_objects
 from patch_app.runner.git import Git, GitError
 from patch_app.runner.job import Runner, as_problem
-from patch_app.runner.records import FLATTEN, MERGE, REBASE, Check, Problem, Request
+from patch_app.runner.records import FLATTEN, MERGE, PATCHES, REBASE, Check, Problem, Request
 from patch_app.runner.workspace import Workspace
 
 INSTALLED_PATHS = (b".github/workflows/patch-maintenance.yml", b".github/patch-app.toml")
@@ -65,13 +69,14 @@ class Exit(IntEnum):
 
 
 class Shape(NamedTuple):
-    """How the stack is carried: what becomes of its merges, the strategy, and where it starts if not at
-    upstream's commits.
+    """How the stack is carried: what becomes of its merges, the strategy, where it starts if not at
+    upstream's commits, and which patch branches it is built from (a pattern, or names in order).
     """
 
     merges: str = FLATTEN
     strategy: str = REBASE
     start: str | None = None
+    patches: tuple[str, ...] = ()
 
 
 AS_IT_IS = Shape()
@@ -95,6 +100,7 @@ class Resolved(NamedTuple):
     stack: str
     target: str
     date: int
+    patches: tuple[tuple[str, str], ...] = ()
 
 
 def repository_url(value: str, where: str) -> str:
@@ -147,7 +153,37 @@ def setting(key: str, value: str) -> str:
     return f'{head}\n\t{name} = "{quoted[1]}"\n'
 
 
-def resolve(workspace: Workspace, branch: str, onto: str, upstream_given: bool) -> Resolved:
+def patch_branches(names: Git, branch: str, shape: Shape) -> tuple[tuple[str, str], ...]:
+    """The patch branches in order with their heads, as the fork has them.
+
+    Raises:
+        Problem: with stage `request` where they can't be carried, `fetch` where the fork can't be read.
+    """
+    if shape.strategy != PATCHES:
+        if shape.patches:
+            raise Problem("request", "--patches needs --strategy patches")
+        return ()
+    pattern = len(shape.patches) == 1 and shape.patches[0]
+    given = {"branch": branch, "strategy": shape.strategy, "merges": shape.merges}
+    try:
+        stack = Stack.model_validate({**given, "patches": pattern or shape.patches or None})
+        listed = names.run("ls-remote", "--heads", "fork").decode("utf-8", "replace").splitlines()
+    except ValidationError as error:
+        raise Problem("request", str(error.errors()[0]["ctx"]["error"])) from None
+    except GitError as error:
+        raise Problem("fetch", f"the patch branches could not be read: {error.stderr or error}") from error
+    heads = {
+        ref.removeprefix("refs/heads/"): sha for sha, _, ref in (line.partition("\t") for line in listed)
+    }
+    found = branches.selected(stack, branch, DEFAULT_PREFIX, heads)
+    for problem in branches.problems(stack, branch, found):
+        raise Problem("request", problem)
+    return tuple((one.branch, one.sha) for one in found)
+
+
+def resolve(
+    workspace: Workspace, branch: str, onto: str, upstream_given: bool, shape: Shape = AS_IT_IS
+) -> Resolved:
     """The commits that the names stand for. A tag of upstream is looked up in upstream alone.
 
     Raises:
@@ -176,7 +212,7 @@ def resolve(workspace: Workspace, branch: str, onto: str, upstream_given: bool) 
             if object_format == "sha1" and "mismatched algorithms" in problem.message:
                 continue
             raise
-        return Resolved(stack, target, _date(names, target))
+        return Resolved(stack, target, _date(names, target), patch_branches(names, branch, shape))
     raise Problem("fetch", "the repositories' object format is unknown")
 
 
@@ -278,7 +314,7 @@ def _report(
         protocols=PROTOCOLS, extra_config=users_configuration(environment), passed_on=passed_on,
     ) as workspace:  # fmt: skip
         workspace.git_version()
-        resolved = resolve(workspace, branch.removeprefix("refs/heads/"), onto, bool(upstream))
+        resolved = resolve(workspace, branch.removeprefix("refs/heads/"), onto, bool(upstream), shape)
         request = Request(
             attempt=None,
             branch=branch,
@@ -296,6 +332,7 @@ def _report(
             merges=shape.merges,
             strategy=shape.strategy,
             start=shape.start,
+            patches=resolved.patches,
         )
         runner = Runner(workspace, request, progress=_shown_by(spinner), with_bundle=False)
         report = runner.run().report

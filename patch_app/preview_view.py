@@ -106,7 +106,8 @@ def _table(patches: list[dict[str, Any]]) -> Table:
         # the note may name one of them already
         others = [one for one in patch["upstream_commits"] if one["sha"][:10] not in (patch["note"] or "")]
         commits = ", ".join(f"{found['sha'][:9]} {found['subject']}" for found in others[:3])
-        note = "; ".join(part for part in (patch["note"], commits and f"upstream: {commits}") if part)
+        said = (patch["branch"], patch["note"], commits and f"upstream: {commits}")
+        note = "; ".join(part for part in said if part)
         table.add_row(
             Text(patch["old"][:9]),
             Text(patch["verdict"], STYLES.get(patch["verdict"], "")),

@@ -5,15 +5,16 @@ Reads no branch and moves none. What a patch branch has is what GitHub says, nev
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 
-from patch_app.core import names
+from patch_app.core import names, refnames
 from patch_app.core.attempt import Attempt, PatchBranch
 from patch_app.core.configuration import MAX_PATCH_BRANCHES, Stack
 from patch_app.core.facts import Facts
-from patch_app.core.report import Report, Verdict
+from patch_app.core.report import Report
 
 # which names of branches are listed in a sentence
 _SHOWN = 3
@@ -59,6 +60,8 @@ def problems(stack: Stack, branch: str, found: tuple[PatchBranch, ...]) -> Itera
     for one in found:
         if one.branch == branch:
             yield f"{branch} can't be a patch branch of itself: take it out of `patches`"
+        elif why := refnames.problem(one.branch):
+            yield f"the patch branch {json.dumps(one.branch)} needs another name: it {why}"
         elif one.sha == names.ZERO:
             yield f"the patch branch {one.branch} does not exist: push it, or take it out of `patches`"
 
@@ -96,9 +99,10 @@ def report_problem(attempt: Attempt, report: Report, facts: Facts) -> str | None
     pinned = [(one.branch, one.sha) for one in attempt.patches]
     if [(one.branch, one.sha) for one in report.branches] != pinned:
         return "the report is about other patch branches than those that were asked for"
-    sources = [patch for patch in report.patches if patch.source is not None]
+    sources = [patch for patch in report.patches if patch.branch is not None]
+    gone = {patch.old for patch in report.patches if patch.source is not None and patch.branch is None}
     if not pinned:
-        return "the report has commits of patch branches, and the stack has none" if sources else None
+        return "the report has commits of patch branches, and the stack has none" if sources or gone else None
     if facts.patch_commits is None or facts.stack_commits is None:
         return None  # it is read in the next pass
     first: dict[str, str] = {}
@@ -117,6 +121,8 @@ def report_problem(attempt: Attempt, report: Report, facts: Facts) -> str | None
     for patch in sources:
         if first.get(str(patch.source)) != patch.branch:
             return f"the report says that {str(patch.source)[:12]} is on {patch.branch}, and it isn't"
+    if gone - set(left(attempt, facts)):
+        return f"the report drops {min(gone)[:12]}, and it is not one of a patch branch that is gone"
     told = [one for patch in sources for one in {patch.source, patch.built} if one]
     if len(set(told)) != len(told):
         return "the report has a commit of a patch branch twice"
@@ -139,7 +145,4 @@ def _alike_problem(report: Report, facts: Facts, built: list[str]) -> str | None
         return (
             f"the report takes {facts.unlike[0][:12]} for a commit of a patch branch, and they are not alike"
         )
-    dropped = {one.old for one in report.patches if one.verdict is Verdict.DROPPED}
-    alone = {one.old for one in report.patches if one.source is None} - dropped
-    claimed = {*report.drift.only_in_maintained} if report.drift else None
-    return None if claimed == alone else "the report doesn't say where branches and stack differ"
+    return None if report.drift else "the report doesn't say where patch branches and stack differ"

@@ -28,7 +28,7 @@ def fitted(attempt: Attempt, first: str, rest: str, limit: int, *, diff: bool = 
     rows = patch_table.rows(report, _repository_url(attempt)) if report else []
 
     def render(kept: int, folded: str) -> str:
-        table = markdown.table(patch_table.HEADERS, rows[:kept]) if rows else ""
+        table = markdown.table(patch_table.headers(report), rows[:kept]) if report and rows else ""
         if kept < len(rows):
             table += f"\n… and {patch_table.counted(len(rows) - kept, 'patch')} more{_elsewhere(attempt)}\n"
         return "\n".join(part for part in (f"{first}\n" if first else "", table, folded, rest) if part)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 from typing import Final, Literal, TypeAlias, assert_never
 
-from patch_app.core import gate, markdown, message_parts, names, patch_table, verify
+from patch_app.core import configuration, gate, markdown, message_parts, names, patch_table, verify
 from patch_app.core.attempt import Attempt, Stage
-from patch_app.core.configuration import Approve
+from patch_app.core.configuration import Approve, Strategy
 from patch_app.core.markdown import code, inline
 from patch_app.core.message_parts import commit
 from patch_app.core.report import Patch, Report, Resolver, Verdict
@@ -93,6 +93,7 @@ def _notes(attempt: Attempt, report: Report) -> str:
     more = f" and {len(report.added) - 10} more" if len(report.added) > 10 else ""
     said = [f"About the stack: {inline(note, 2000)}." for note in report.notes]
     said += [f"Added by a person: {inline(added, 1000)}{more}."] if added else []
+    said += patch_table.drift(report)
     if report.resolver:
         said.append(_resolver(attempt, report.resolver))
     if report.resolutions:
@@ -316,8 +317,11 @@ def _reproduce(attempt: Attempt) -> str:
     root = message_parts.web(attempt)
     upstream = f"{root}/{attempt.upstream}" if root and "://" not in attempt.upstream else attempt.upstream
     fork = f"{root}/{attempt.repository}" if root else attempt.repository
-    merge = verify.merges_forward(attempt)
-    return patch_table.reproduce(fork, attempt.stack, attempt.tag, upstream, merge=merge)
+    stack = configuration.stack_of(attempt.configuration, attempt.stack)
+    options = [] if stack.strategy is Strategy.REBASE else ["--strategy", stack.strategy.value]
+    for one in attempt.patches:
+        options += ["--patches", one.branch]
+    return patch_table.reproduce(fork, attempt.stack, attempt.tag, upstream, *options)
 
 
 def _go_on(attempt: Attempt, report: Report) -> str:

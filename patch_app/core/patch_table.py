@@ -16,6 +16,7 @@ from patch_app.core.report import CARRIED, Patch, Report, Verdict
 # a longer list of ids is given as a range instead
 MAX_LISTED: Final = 30
 _MAX_PATHS: Final = 4
+_MAX_SUBJECTS: Final = 10
 
 
 def word(verdict: Verdict) -> str:
@@ -59,11 +60,18 @@ def commit(sha: str, repository_url: str) -> str:
     return f"[`{sha[:10]}`]({repository_url}/commit/{sha})" if repository_url else sha
 
 
+def headers(report: Report) -> tuple[str, ...]:
+    """The table's columns; the patch branch is one where the stack is built from such."""
+    branch = ("branch",) if report.branches else ()
+    return ("#", *branch, "patch", "verdict", "commit", "files", "note")
+
+
 def rows(report: Report, repository_url: str) -> list[tuple[str, ...]]:
-    """One row a patch, in the stack's order: number, patch, verdict, commits, files, note."""
+    """One row a patch, in the stack's order, as `headers` names its cells."""
     return [
         (
             str(number),
+            *((markdown.code(patch.branch or "", 120) if patch.branch else "",) if report.branches else ()),
             markdown.inline(patch.subject, 200),
             f"**{word(patch.verdict)}**" if patch.verdict in _LOOK_AT else word(patch.verdict),
             commit(patch.old, repository_url)
@@ -75,7 +83,6 @@ def rows(report: Report, repository_url: str) -> list[tuple[str, ...]]:
     ]
 
 
-HEADERS: Final = ("#", "patch", "verdict", "commit", "files", "note")
 # changed on the way, or no longer there
 _LOOK_AT: Final = frozenset(Verdict) - {Verdict.CLEAN, Verdict.NOT_TRIED}
 
@@ -93,10 +100,34 @@ def _note(patch: Patch) -> str:
     return note
 
 
-def reproduce(fork: str, branch: str, tag: str, upstream: str, *, merge: bool = False) -> str:
+def drift(report: Report) -> list[str]:
+    """Where the patch branches and the maintained branch differ, one sentence each."""
+    if report.drift is None or report.stack is None:
+        return []
+    stack = markdown.code(report.stack.branch)
+    subjects = {key: one.subject for one in report.patches for key in (one.old, one.source) if key}
+    told = (
+        (report.drift.only_in_branches, f"New from patch branches, not yet on {stack}"),
+        (report.drift.changed, f"On {stack} with other lines; the patch branch counts"),
+        (report.drift.only_in_maintained, f"On no patch branch, only on {stack}; carried after the branches"),
+        (
+            tuple(one.old for one in report.patches if one.source and not one.branch),
+            "Dropped, since no patch branch has it any more",
+        ),
+    )
+    return [f"{words}: {_subjects([(one, subjects[one]) for one in some])}." for some, words in told if some]
+
+
+def _subjects(found: Sequence[tuple[str, str]]) -> str:
+    shown = ", ".join(f"{sha[:10]} {subject}" for sha, subject in found[:_MAX_SUBJECTS])
+    more = f" and {len(found) - _MAX_SUBJECTS} more" if len(found) > _MAX_SUBJECTS else ""
+    return markdown.inline(shown, 1000) + more
+
+
+def reproduce(fork: str, branch: str, tag: str, upstream: str, *options: str) -> str:
     """The command that carries the stack again on a person's own machine."""
     words = ["patch-app", "preview", fork, "--branch", branch, "--onto", tag, "--upstream", upstream]
-    return shlex.join([*words, *(["--strategy", "merge"] if merge else [])]) + "\n"
+    return shlex.join([*words, *options]) + "\n"
 
 
 def merge_by_hand(report: Report, *, clone_url: str, maintenance: str, archive: str) -> str:
@@ -130,7 +161,7 @@ def go_on(report: Report, *, clone_url: str, maintenance: str, archive: str) -> 
                 f"git cherry-pick {first.old}",
                 "# edit the files, `git add` them, then: git cherry-pick --continue",
             ]
-        if len(rest) > MAX_LISTED:
+        if len(rest) > MAX_LISTED and not report.branches:
             lines.append(f"git cherry-pick $(git rev-list --reverse --no-merges {first.old}..{head})")
         elif rest:
             lines.append(f"git cherry-pick {' '.join(rest)}")

@@ -124,9 +124,10 @@ class Patch(Part):
     range_diff: Annotated[str, StringConstraints(max_length=20_000)] | None = None
     """The patch against its new commit, where it was adjusted or resolved; a runner of before has none."""
     branch: Short | None = None
-    """The patch branch that it comes from; none for what the maintained branch has by itself."""
+    """The patch branch that it comes from; none where only the maintained branch has it."""
     source: Oid | None = None
-    """Its commit there: `old`, or what `old` stands for on the maintained branch."""
+    """Its commit there: `old`, or what `old` stands for on the maintained branch. Without a branch: no branch
+    has it any more."""
     built: Oid | None = None
     """The maintained branch's commit that stands for it, if there is one."""
 
@@ -138,8 +139,10 @@ class Patch(Part):
             raise ValueError("a range-diff of its own belongs to a patch that was adjusted or resolved")
         if self.resolution and self.verdict is not Verdict.RESOLVED:
             raise ValueError("a resolution belongs to the verdict resolved")
-        if (self.branch is None) != (self.source is None) or (self.built is not None and self.source is None):
+        if self.source is None and (self.branch is not None or self.built is not None):
             raise ValueError("a patch of a patch branch has its commit there")
+        if self.source is not None and self.branch is None and self.verdict is not Verdict.DROPPED:
+            raise ValueError("a patch that no patch branch has any more is dropped")
         if self.source is not None and self.old not in {self.source, self.built}:
             raise ValueError("a patch that is neither its branch's nor the maintained branch's commit")
         return self
@@ -348,8 +351,7 @@ class Report(Part):
             raise ValueError("a patch with two verdicts")
         if self.drift is not None:
             apart = tuple(one.source for one in self.patches if one.source and not one.built)
-            there = tuple(one for one in self.patches if one.verdict is not Verdict.DROPPED)
-            alone = tuple(one.old for one in there if not one.source)
+            alone = tuple(one.old for one in self.patches if not one.source)
             if (self.drift.only_in_branches, self.drift.only_in_maintained) != (apart, alone):
                 raise ValueError("a drift that is not that of the patches")
         return self

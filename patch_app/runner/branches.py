@@ -20,8 +20,11 @@ MAX_PATHS = 300
 
 
 class Origin(NamedTuple):
-    """Where a carried patch comes from: a patch branch and its commit, none for what only the maintained
-    branch has; and the commit that stood for it there, if one did.
+    """Where a patch comes from: a patch branch, its commit there, and the maintained branch's commit that
+    stands for it, if one does.
+
+    What was made of a commit that no patch branch has any more has no branch; what only the maintained branch
+    has, nothing of it.
     """
 
     branch: Optional[str]
@@ -129,6 +132,7 @@ def arrange(
         if patch not in gone:
             carried.append(patch)
             origins[patch.old] = Origin(None, None, None)
+    origins.update({patch.old: Origin(None, made[patch.old], patch.old) for patch in gone})
     changed = frozenset(sha for sha in pairs if sha not in same)
     return Sources(parts._replace(patches=stack.in_row(carried)), origins, changed, gone)
 
@@ -189,7 +193,7 @@ def to_account_for(history: History, parts: stack.Stack, sources: Sources) -> Hi
 
 def told(carried: Carried, sources: Sources, request: Request) -> Carried:
     """The outcomes with what is to be said about where patches come from, and those of dropped patches."""
-    made, outcomes = dict(request.built), []
+    outcomes = []
     for outcome in carried.outcomes:
         origin = sources.origins[outcome.patch.old]
         note = None
@@ -199,7 +203,8 @@ def told(carried: Carried, sources: Sources, request: Request) -> Carried:
             note = "%s has it with other lines, as %s" % (request.branch, origin.built[:12])
         outcomes.append(outcome._replace(note="; ".join(one for one in (note, outcome.note) if one) or None))
     for patch in sources.dropped:
-        note = "made of %s, which no patch branch has any more" % made[patch.old][:12]
+        source = sources.origins[patch.old].source or ""
+        note = "made of %s, which no patch branch has any more" % source[:12]
         outcomes.append(Outcome(patch, DROPPED, note=note))
     return carried._replace(outcomes=tuple(outcomes))
 

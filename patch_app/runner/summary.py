@@ -94,7 +94,7 @@ def _table(patches: List[Dict[str, Any]]) -> List[str]:
             patch["old"][:12],
             escape(patch["verdict"]),
             escape(patch["subject"]),
-            escape(patch["note"], 300),
+            escape("; ".join(part for part in (patch.get("branch"), patch["note"]) if part), 300),
         )
         rows.append("| %s |" % " | ".join(cells))
     if len(patches) > MAX_ROWS:

@@ -31,9 +31,7 @@ def claimed(*changes: dict[str, Any], **whole: Any) -> Report:
     data["branches"] = [{**one.model_dump(), "base": BASE} for one in PINNED]
     data["drift"] = {
         "only_in_branches": [one["source"] for one in data["patches"] if one["source"] and not one["built"]],
-        "only_in_maintained": [
-            one["old"] for one in data["patches"] if not one["source"] and one["verdict"] != "dropped"
-        ],
+        "only_in_maintained": [one["old"] for one in data["patches"] if not one["source"]],
         "changed": [],
     }
     return Report.model_validate({**data, **whole})
@@ -72,8 +70,12 @@ def test_branches_come_in_the_natural_order_of_their_names_and_the_apps_own_are_
         ),
         ((PatchBranch(branch="x", sha=names.ZERO),), "the patch branch x does not exist: push it"),
         ((PatchBranch(branch="main", sha=FIRST),), "main can't be a patch branch of itself"),
+        (
+            (PatchBranch(branch="patch/\u202ex", sha=FIRST),),
+            'the patch branch "patch/\\u202ex" needs another name: it holds an invisible',
+        ),
     ],
-    ids=["none", "too many", "missing", "itself"],
+    ids=["none", "too many", "missing", "itself", "deceiving"],
 )
 def test_branches_that_cannot_be_carried_start_no_run(found: tuple[PatchBranch, ...], why: str) -> None:
     world = World(configuration=BUILT, patches=found)
@@ -152,14 +154,15 @@ def test_branches_in_another_order_than_asked_for_are_refused() -> None:
 
 
 def test_patch_is_dropped_only_where_its_branch_is_gone_and_the_app_had_made_it_of_that() -> None:
-    dropped = claimed({}, {**ALONE, "verdict": "dropped", "new": None})
+    dropped = claimed({}, {"branch": None, "verdict": "dropped", "new": None})
     whole = dropped.model_dump(mode="json", by_alias=True)
     whole["candidate"]["sha"] = whole["bundle"]["tip"] = whole["patches"][0]["new"]
     dropped = Report.model_validate(whole)
     gone = {"patch/1": (FIRST,), "patch/2": ()}
     assert ended(dropped, patch_commits=gone).attempt.stage is Stage.REVIEWING
     by_a_person = ended(dropped, patch_commits=gone, built={STACK[0]: FIRST})
-    assert "drops or adds commits, and nobody has pushed any" in by_a_person.attempt.message
+    assert f"drops {STACK[1][:12]}, and it is not one of a patch branch" in by_a_person.attempt.message
+    assert f"the first is {SECOND[:12]} of patch/2" in ended(dropped).attempt.message
 
 
 def test_evidence_that_is_not_there_yet_is_waited_for() -> None:

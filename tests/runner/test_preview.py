@@ -271,6 +271,28 @@ def test_what_checks_made_is_kept_where_it_is_asked_for(ready: World) -> None:
         assert (refused.exit_code, words in refused.stderr) == (2, True), refused.output
 
 
+def test_a_branch_that_is_built_from_patch_branches_is_shown_with_their_names(ready: World) -> None:
+    git = ready.fork.git
+    for name in ("patch/10-b", "patch/2-a"):
+        git("switch", "-q", "-c", name, "main~1")
+        ready.fork.commit(f"on {name}", {f"new-{name[-1]}.txt": "x\n"})
+    git("switch", "-q", "main")
+    words = ["preview", str(ready.fork.path), "--branch", "main", "--onto", "v2"]
+    words += ["--upstream", str(ready.upstream.path)]
+    done = CliRunner().invoke(app, [*words, "--strategy", "patches", "--json"])
+    assert done.exit_code == 0, done.output
+    found = [(one["branch"], one["subject"]) for one in json.loads(done.stdout)["patches"]]
+    assert found == [("patch/2-a", "on patch/2-a"), ("patch/10-b", "on patch/10-b"), (None, "ours")]
+    for options, why in (
+        (["--patches", "patch/*"], "--patches needs --strategy patches"),
+        (["--strategy", "patches", "--patches", "x/*"], "no branch of the fork matches x/*"),
+        (["--strategy", "patches", "--patches", "patch/2-a", "--patches", "gone"], "gone does not exist"),
+        (["--strategy", "patches", "--merges", "preserve"], "makes one row of commits"),
+    ):
+        done = CliRunner().invoke(app, [*words, *options])
+        assert (done.exit_code, why in done.output.replace("\n", " ")) == (2, True), done.output
+
+
 def test_the_version() -> None:
     done = CliRunner().invoke(app, ["--version"])
     assert (done.exit_code, done.stdout) == (0, f"patch-app {metadata.version('patch-app')}\n")

@@ -38,8 +38,8 @@ def test_patches_on_branches_of_their_own_come_and_go_with_their_branches(world:
     ]
     assert attempt.pull_request is not None
     body = world.issue(attempt.pull_request.number)["body"]
-    assert "| `patch/10-more` |" in body
-    assert "on no patch branch" in body
+    assert "| 2 | `patch/10-more` | Add another file |" in body
+    assert "On no patch branch, only on `main`; carried after the branches: " in body
     world.approve(attempt)
     world.settle()
     assert world.attempt().stage is Stage.PROMOTED, world.attempt().message

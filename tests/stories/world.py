@@ -434,7 +434,12 @@ def _verdicts_whole(world: World, attempt: Attempt) -> None:
     stack = git.text("rev-list", str(attempt.stack_head), *without).split()
     for one in report.branches:
         stack += git.text("rev-list", one.sha, f"^{one.base}").split()
-    told = [found for patch in report.patches for found in {patch.old, patch.source, patch.built} if found]
+    told = [
+        found
+        for patch in report.patches
+        for found in {patch.old, patch.source if patch.branch else None, patch.built}
+        if found
+    ]
     told += [*report.merges, *(report.installed.commits if report.installed else [])]
     assert sorted(set(stack)) == sorted(told), attempt.id
 
