@@ -73,15 +73,18 @@ async def _alike(client: InstallationClient, repository: str, patch: Patch) -> b
 
 
 def _lines(commit: dict[str, Any]) -> dict[tuple[str, str, str], object]:
-    """What a commit does to each file; of one whose lines GitHub doesn't show, how many they are."""
+    """What a commit does to each file."""
     return {
-        (file["filename"], file["status"], file.get("previous_filename") or ""): Counter(
-            line for line in file["patch"].splitlines() if line[:1] in ("+", "-")
-        )
-        if file.get("patch")
-        else (file.get("additions"), file.get("deletions"))
+        (file["filename"], file["status"], file.get("previous_filename") or ""): _done(file)
         for file in commit["files"]
     }
+
+
+def _done(file: dict[str, Any]) -> object:
+    if file.get("patch"):
+        return Counter(line for line in file["patch"].splitlines() if line[:1] in ("+", "-"))
+    # too many lines to be shown, or none at all: then what became of it
+    return (file.get("additions"), file.get("deletions")) if file.get("changes") else file.get("sha")
 
 
 def _written(commit: dict[str, Any]) -> tuple[object, str]:
