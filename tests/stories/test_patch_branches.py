@@ -89,6 +89,41 @@ def test_patch_branch_that_moves_after_the_approval_is_carried_anew_and_approved
 
 
 @pytest.mark.fork(configuration=BUILT)
+def test_conflict_of_a_patch_branch_is_settled_on_the_branch_or_in_the_candidate(world: World) -> None:
+    branch(world, "patch/1", {"ours.txt": "ours\n"}, "Add a file of ours")
+    branch(world, "patch/2", {"pot.txt": numbered(l3="ours")}, "Change the third line")
+    world.approve(world.release())
+    world.settle()
+    assert world.attempt().stage is Stage.PROMOTED
+    attempt = world.release("v1.2.0", {"pot.txt": numbered(l3="theirs")})
+    assert attempt.stage is Stage.CONFLICT, attempt.message
+    assert attempt.issue is not None
+    body = world.issue(attempt.issue.number)["body"]
+    assert "Or rebase `patch/2` onto `v1.2.0` and push it" in body
+    assert "--strategy patches --patches patch/1 --patches patch/2" in body
+    # one person rebases the branch
+    world.set_ref("refs/heads/rebased", world.ref("refs/tags/v1.2.0", UPSTREAM))
+    rebased = branch(world, "rebased", {"pot.txt": numbered(l3="both")}, "Change the third line")
+    world.set_ref("refs/heads/patch/2", rebased)
+    world.settle()
+    again = world.attempt("v1.2.0")
+    assert (again.number, again.stage) == (2, Stage.REVIEWING), again.message
+    # another settles it otherwise, on what was carried
+    world.forge.commit(
+        FORK, world.maintenance("v1.2.0").removeprefix("refs/heads/"), {"more.txt": "x\n"}, "More", by="bob"
+    )
+    world.settle()
+    pushed = world.attempt("v1.2.0")
+    assert (pushed.number, pushed.stage) == (3, Stage.REVIEWING), pushed.message
+    assert pushed.report is not None
+    assert [one.subject for one in pushed.report.added] == ["More"]
+    world.approve(pushed, by=world.mia)
+    world.settle()
+    assert (world.attempt("v1.2.0").stage, world.main()) == (Stage.PROMOTED, pushed.candidate)
+    world.ends()
+
+
+@pytest.mark.fork(configuration=BUILT)
 def test_stack_without_any_patch_branch_waits_for_one(world: World) -> None:
     attempt = world.release()
     assert attempt.stage is Stage.BLOCKED
