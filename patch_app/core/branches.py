@@ -102,7 +102,8 @@ def report_problem(attempt: Attempt, report: Report, facts: Facts) -> str | None
     sources = [patch for patch in report.patches if patch.branch is not None]
     gone = {patch.old for patch in report.patches if patch.source is not None and patch.branch is None}
     if not pinned:
-        return "the report has commits of patch branches, and the stack has none" if sources or gone else None
+        told_of = sources or gone or report.drift
+        return "the report has commits of patch branches, and the stack has none" if told_of else None
     if facts.patch_commits is None or facts.stack_commits is None:
         return None  # it is read in the next pass
     first: dict[str, str] = {}

@@ -349,12 +349,17 @@ class Report(Part):
             raise ValueError("only an error may lack stack and target")
         if len({patch.old for patch in self.patches}) != len(self.patches):
             raise ValueError("a patch with two verdicts")
-        if self.drift is not None:
-            apart = tuple(one.source for one in self.patches if one.source and not one.built)
-            alone = tuple(one.old for one in self.patches if not one.source)
-            if (self.drift.only_in_branches, self.drift.only_in_maintained) != (apart, alone):
-                raise ValueError("a drift that is not that of the patches")
+        if self.drift not in (None, self._drift()):
+            raise ValueError("a drift that is not that of the patches")
         return self
+
+    def _drift(self) -> Drift:
+        theirs = [one for one in self.patches if one.source is not None]
+        return Drift(
+            only_in_branches=tuple(str(one.source) for one in theirs if one.built is None),
+            only_in_maintained=tuple(one.old for one in self.patches if one.source is None),
+            changed=tuple(one.old for one in theirs if one.built is not None and one.old != one.built),
+        )
 
     @property
     def tip(self) -> str | None:

@@ -19,6 +19,10 @@ MAX_PATHS = 300
 """Of a patch with more, GitHub doesn't list all, so the server couldn't hold the same lines against it."""
 
 
+MAX_PATCHES = 2000
+"""As many as a report may have."""
+
+
 class Origin(NamedTuple):
     """Where a patch comes from: a patch branch, its commit there, and the maintained branch's commit that
     stands for it, if one does.
@@ -108,7 +112,9 @@ def arrange(
 ) -> Sources:
     """The order of carrying. `parts` is the maintained branch's own stack, `theirs` as `read` gives them.
 
-    Raises GitError.
+    Raises:
+        Problem: where they are too many.
+        GitError: where git fails.
     """
     ours = {patch.old: patch for patch in parts.patches}
     pairs, same = _pairs(repository, ours, theirs, history, request)
@@ -132,6 +138,12 @@ def arrange(
         if patch not in gone:
             carried.append(patch)
             origins[patch.old] = Origin(None, None, None)
+    if len(carried) + len(gone) > MAX_PATCHES:
+        raise Problem(
+            "stack",
+            "The patch branches and %s have %d patches together, and %d are the most that can be carried."
+            % (request.branch, len(carried) + len(gone), MAX_PATCHES),
+        )
     origins.update({patch.old: Origin(None, made[patch.old], patch.old) for patch in gone})
     changed = frozenset(sha for sha in pairs if sha not in same)
     return Sources(parts._replace(patches=stack.in_row(carried)), origins, changed, gone)

@@ -96,12 +96,12 @@ class Explorer:
         own = self._without_other_upstream(own, whole)
         found = self._other_upstream(theirs)
         theirs = self._of_branches([*self._hinted(whole), *found]) if found else theirs
-        if len(own) > MAX_STACK:
+        if max(len(own), len(theirs)) > MAX_STACK:
             raise Problem(
                 "base",
                 "%d commits of the branch are not in upstream's history; is this the right upstream? Where "
                 "the branch keeps its earlier versions, set `start` of this stack to the last commit that "
-                "is not a patch of yours." % len(own),
+                "is not a patch of yours." % max(len(own), len(theirs)),
             )
         known = not any(commit.sha in cut for commit in everything)
         history = self._history(own, whole, start, len(everything) - len(own) if start and known else None)

@@ -32,7 +32,7 @@ def claimed(*changes: dict[str, Any], **whole: Any) -> Report:
     data["drift"] = {
         "only_in_branches": [one["source"] for one in data["patches"] if one["source"] and not one["built"]],
         "only_in_maintained": [one["old"] for one in data["patches"] if not one["source"]],
-        "changed": [],
+        "changed": [one["old"] for one in data["patches"] if one["built"] not in (None, one["old"])],
     }
     return Report.model_validate({**data, **whole})
 
@@ -145,6 +145,14 @@ def test_report_that_hides_or_makes_up_a_commit_fails_with_the_reason(
     assert world.attempt.stage is Stage.FAILED
     assert why in world.attempt.message
     assert not world.moves
+
+
+@pytest.mark.parametrize("part", ["only_in_branches", "only_in_maintained", "changed"])
+def test_drift_that_is_not_that_of_the_patches_is_no_report(part: str) -> None:
+    whole = claimed().model_dump(mode="json", by_alias=True)
+    whole["drift"][part] = [oid("made up")]
+    with pytest.raises(ValueError, match="a drift that is not that of the patches"):
+        Report.model_validate(whole)
 
 
 def test_branches_in_another_order_than_asked_for_are_refused() -> None:

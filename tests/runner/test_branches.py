@@ -159,6 +159,10 @@ def test_patch_of_a_deleted_branch_is_dropped_and_a_persons_own_commit_is_not(bu
     assert report.drift is not None
     assert report.drift.only_in_maintained == (own,)
     assert built.show("b.txt") + "\n" == numbered()
+    # a person gives up their own commit, too
+    pushed = built.carry(built=known, pushed=built.fork.rev("refs/carried~1"))
+    assert [one[2] for one in told(pushed)] == ["clean", "dropped", "dropped"]
+    assert pushed.patches[1].source is None
     # without what the server knows nobody can tell: then it is carried
     assert told(built.carry())[1:] == [(None, "second", "clean"), (None, "by a person", "clean")]
 
