@@ -154,7 +154,8 @@ class Explorer:
         try:
             self.fetcher.fetch(self.repository, "fork", specs, "--filter=" + COMMITS_ONLY, *limit)
         except GitError as error:
-            raise unreachable(error, "the stack", self.workspace.fork_url) from error
+            what = "the stack and its patch branches" if self.tips else "the stack"
+            raise unreachable(error, what, self.workspace.fork_url) from error
 
     def _fetch_target(self, since: Optional[int]) -> None:
         """History of the target down to a date; a target that is older than that comes alone."""

@@ -111,7 +111,8 @@ class Runner:
         self._enter("fetch")
         if near_by is None:
             fetch_trees(self.fetcher, repository, request, history)
-        ensure_commits(self.fetcher, repository, branches.commits(history))
+        if history.branches:
+            ensure_commits(self.fetcher, repository, branches.commits(history))
         upstream = near.Upstream(explorer, history, repository)
         merger = Merger(repository)
         commits = stack.read(repository, merger, history, request)
@@ -161,7 +162,7 @@ class Runner:
         """Every patch onto the one before: those of the stack, or of the branches that it is built from."""
         request, repository, history = self.request, merger.repository, upstream.known
         parts = self._arrange(ground, merger, history, commits)
-        theirs = branches.read(repository, merger, history, request)
+        theirs = branches.read(repository, merger, history, request) if request.patches else {}
         self._fetch_blobs(merger, history, parts, theirs)
         self._enter("carry")
         due = history
