@@ -106,8 +106,13 @@ def drift(report: Report) -> list[str]:
         return []
     stack = markdown.code(report.stack.branch)
     subjects = {key: one.subject for one in report.patches for key in (one.old, one.source) if key}
+    # what upstream took is on its branch as long as its author leaves it there
+    taken = {one.source for one in report.patches if one.verdict in (Verdict.ALREADY_UPSTREAM, Verdict.EMPTY)}
     told = (
-        (report.drift.only_in_branches, f"New from patch branches, not yet on {stack}"),
+        (
+            tuple(one for one in report.drift.only_in_branches if one not in taken),
+            f"New from patch branches, not yet on {stack}",
+        ),
         (report.drift.changed, f"On {stack} with other lines; the patch branch counts"),
         (report.drift.only_in_maintained, f"On no patch branch, only on {stack}; carried after the branches"),
         (

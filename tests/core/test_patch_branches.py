@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from patch_app.core import approval, branches, names
+from patch_app.core import approval, branches, markdown, names, patch_table
 from patch_app.core.attempt import PatchBranch, Stage
 from patch_app.core.configuration import Configuration, Stack
 from patch_app.core.report import Report
@@ -113,6 +113,27 @@ def test_branch_that_moves_after_the_approval_promotes_nothing_and_is_carried_an
     assert why in world.attempt.message
     assert (world.replays, world.maintained_moves) == (1, [])
     assert any(why in one for one in approval.missing(world.attempt, world.facts()))
+
+
+def test_drift_is_told_and_no_name_of_a_branch_comes_out_of_its_cell() -> None:
+    odd = "patch/`x`|@bob<b>"
+    whole = claimed({"built": None, "old": FIRST, "branch": odd}, ALONE).model_dump(
+        mode="json", by_alias=True
+    )
+    whole["branches"] = [{"branch": odd, "sha": FIRST, "base": BASE}]
+    claim = Report.model_validate(whole)
+    told = patch_table.drift(claim)
+    assert [one.partition(":")[0] for one in told] == [
+        "New from patch branches, not yet on `main`",
+        "On no patch branch, only on `main`; carried after the branches",
+    ]
+    assert FIRST[:10] in told[0]
+    assert STACK[1][:10] in told[1]
+    row = patch_table.rows(claim, "")[0]
+    assert (row[1], len(row)) == (markdown.code(odd), len(patch_table.headers(claim)))
+    assert not set("|@`") & set(row[1])
+    whole["patches"][0] |= {"verdict": "already-upstream", "new": None}
+    assert len(patch_table.drift(Report.model_validate(whole))) == 1
 
 
 def test_branches_that_stayed_are_promoted() -> None:
