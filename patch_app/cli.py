@@ -87,7 +87,8 @@ def preview(
     """
     from rich.console import Console
 
-    from patch_app.preview import Keeping, Shape, run_preview
+    from patch_app.preview import Keeping, run_preview
+    from patch_app.preview_shape import Shape
 
     shape = Shape(merges, strategy, start, tuple(patches or ()))
     keeping = Keeping(tuple(artifact or ()), artifacts_in)

@@ -15,15 +15,12 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any, NamedTuple, assert_never
 
-from pydantic import ValidationError
 from rich.console import Console
 from rich.status import Status as Spinner
 
 from patch_app import preview_view as view
-from patch_app.core import branches
-from patch_app.core.configuration import Stack
-from patch_app.core.names import DEFAULT_PREFIX
 from patch_app.core.report import Status
+from patch_app.preview_shape import AS_IT_IS, Shape, patch_branches
 from patch_app.runner import artifacts, commit
 from patch_app.runner import checks as check_runner
 from patch_app.runner import report as reports
@@ -32,7 +29,7 @@ from patch_app.runner.diff import list_tree
 from patch_app.runner.fetch import COMMITS_ONLY, Fetcher, commit_objects
 from patch_app.runner.git import Git, GitError
 from patch_app.runner.job import Runner, as_problem
-from patch_app.runner.records import FLATTEN, MERGE, PATCHES, REBASE, Check, Problem, Request
+from patch_app.runner.records import MERGE, Check, Problem, Request
 from patch_app.runner.workspace import Workspace
 
 INSTALLED_PATHS = (b".github/workflows/patch-maintenance.yml", b".github/patch-app.toml")
@@ -66,20 +63,6 @@ class Exit(IntEnum):
     BAD_INPUT = 2
     NOT_POSSIBLE = 3
     INTERRUPTED = 130
-
-
-class Shape(NamedTuple):
-    """How the stack is carried: what becomes of its merges, the strategy, where it starts if not at
-    upstream's commits, and which patch branches it is built from (a pattern, or names in order).
-    """
-
-    merges: str = FLATTEN
-    strategy: str = REBASE
-    start: str | None = None
-    patches: tuple[str, ...] = ()
-
-
-AS_IT_IS = Shape()
 
 
 class Keeping(NamedTuple):
@@ -151,34 +134,6 @@ def setting(key: str, value: str) -> str:
     ]
     head = f'[{section} "{quoted[0]}"]' if subsection else f"[{section}]"
     return f'{head}\n\t{name} = "{quoted[1]}"\n'
-
-
-def patch_branches(names: Git, branch: str, shape: Shape) -> tuple[tuple[str, str], ...]:
-    """The patch branches in order with their heads, as the fork has them.
-
-    Raises:
-        Problem: with stage `request` where they can't be carried, `fetch` where the fork can't be read.
-    """
-    if shape.strategy != PATCHES:
-        if shape.patches:
-            raise Problem("request", "--patches needs --strategy patches")
-        return ()
-    pattern = len(shape.patches) == 1 and shape.patches[0]
-    given = {"branch": branch, "strategy": shape.strategy, "merges": shape.merges}
-    try:
-        stack = Stack.model_validate({**given, "patches": pattern or shape.patches or None})
-        listed = names.run("ls-remote", "--heads", "fork").decode("utf-8", "replace").splitlines()
-    except ValidationError as error:
-        raise Problem("request", str(error.errors()[0]["ctx"]["error"])) from None
-    except GitError as error:
-        raise Problem("fetch", f"the patch branches could not be read: {error.stderr or error}") from error
-    heads = {
-        ref.removeprefix("refs/heads/"): sha for sha, _, ref in (line.partition("\t") for line in listed)
-    }
-    found = branches.selected(stack, branch, DEFAULT_PREFIX, heads)
-    for problem in branches.problems(stack, branch, found):
-        raise Problem("request", problem)
-    return tuple((one.branch, one.sha) for one in found)
 
 
 def resolve(

@@ -28,12 +28,13 @@ ALLOWED: dict[str, set[str]] = {
     "engine": INNER | ADAPTERS | LEAVES,
     "web": INNER | ADAPTERS | LEAVES,
     "preview_view": INNER,
-    "preview": INNER | {"runner", "preview_view"},
+    "preview_shape": INNER | {"runner"},
+    "preview": INNER | {"runner", "preview_shape", "preview_view"},
     "forge": set(),
     # what the commands do: the server's parts put together, an operator's commands
     "serve": OUTER,
     "operator": OUTER | {"serve"},
-    "cli": OUTER | {"serve", "operator", "preview", "demo"},
+    "cli": OUTER | {"serve", "operator", "preview", "preview_shape", "demo"},
     "__main__": {"cli"},
     "demo": OUTER | {"serve", "operator", "forge"},
 }

@@ -341,17 +341,7 @@ def _go_on(attempt: Attempt, report: Report) -> str:
         "What you push to the maintenance branch is the new candidate, commit for commit: the App says which "
         "patch is which, runs the checks and opens a pull request for it. Nothing is promoted before a "
         f"review of exactly that. The old stack stays at {code(names.archive_ref(attempt.id))}.\n"
-        f"{_on_its_branch(attempt, report)}"
-    )
-
-
-def _on_its_branch(attempt: Attempt, report: Report) -> str:
-    stopped = conflicted(report)
-    if stopped is None or stopped[1].branch is None:
-        return ""
-    return (
-        f"\nOr rebase {code(stopped[1].branch)} onto {code(attempt.tag)} and push it: where a patch branch "
-        "has moved, all are carried anew.\n"
+        f"{patch_table.on_its_branch(report)}"
     )
 
 

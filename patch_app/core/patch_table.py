@@ -123,6 +123,17 @@ def drift(report: Report) -> list[str]:
     return [f"{words}: {_subjects([(one, subjects[one]) for one in some])}." for some, words in told if some]
 
 
+def on_its_branch(report: Report) -> str:
+    """That a conflict can be settled on the patch branch, too; nothing for a patch that has none."""
+    stopped = next((one for one in report.patches if one.verdict is Verdict.CONFLICTED), None)
+    if stopped is None or stopped.branch is None or report.target is None:
+        return ""
+    return (
+        f"\nOr rebase {markdown.code(stopped.branch)} onto {markdown.code(report.target.name)} and push it: "
+        "where a patch branch has moved, all are carried anew.\n"
+    )
+
+
 def _subjects(found: Sequence[tuple[str, str]]) -> str:
     shown = ", ".join(f"{sha[:10]} {subject}" for sha, subject in found[:_MAX_SUBJECTS])
     more = f" and {len(found) - _MAX_SUBJECTS} more" if len(found) > _MAX_SUBJECTS else ""
