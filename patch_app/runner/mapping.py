@@ -153,7 +153,9 @@ class Mapper:
                 and (other := lines[one.sha]) is not None
                 and verdict.compare(mine, other)[0] == CLEAN
             ]
-            self._pair(pairs, patch, sorted(same, key=lambda one: -alike(patch, one)))
+            self._pair(
+                pairs, patch, sorted(same, key=lambda one: (_elsewhere(patch, one), -alike(patch, one)))
+            )
         for least in (2, 1):
             for patch in patches:
                 self._pair(pairs, patch, [one for one in made if alike(patch, one) >= least])
@@ -196,6 +198,11 @@ class Mapper:
             if merged.clean and merged.tree == onto:
                 return Outcome(patch, word, note=note)
         return Outcome(patch, DROPPED, note="no pushed commit stands for it")
+
+
+def _elsewhere(patch: Patch, made: Made) -> bool:
+    """Whether a commit changes other files: the same lines may stand in several."""
+    return {change.path for change in patch.changes} != {change.path for change in made.changes}
 
 
 def alike(patch: Patch, made: Made) -> int:

@@ -168,3 +168,20 @@ def test_nothing_was_left_of_the_stack(world: World) -> None:
     assert {verdict for _, verdict in said(report)} == {"dropped"}
     assert report.candidate is not None
     assert report.candidate.sha == world.fork.rev("release")
+
+
+def test_the_same_lines_in_two_files_are_two_patches_though_both_were_reworded(world: World) -> None:
+    world.upstream.commit("first", {"a.txt": numbered()})
+    fork = world.fork_now()
+    fork.commit("one", {"one.txt": "the same\n"})
+    fork.commit("two", {"two.txt": "the same\n"})
+    world.upstream.commit("theirs", {"a.txt": numbered(l3="theirs")})
+    fork.git("fetch", "-q", str(world.upstream.path), "main")
+    fork.git("checkout", "-q", "-b", "carry", "FETCH_HEAD")
+    two = fork.commit("reworded", {"two.txt": "the same\n"})
+    one = fork.commit("reworded as well", {"one.txt": "the same\n"})
+    report = go_on(world)
+    assert [(patch.subject, patch.new, patch.note) for patch in report.patches] == [
+        ("one", one, None),
+        ("two", two, None),
+    ]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -124,8 +125,12 @@ class Workflow:
         return frozenset(found)
 
 
+@lru_cache(maxsize=256)
 def load(text: str) -> Workflow:
-    """Read a workflow file. Errors: WorkflowError."""
+    """Read a workflow file. Errors: WorkflowError.
+
+    Kept, since each push and each run asks anew and PyYAML takes its time; nobody changes what comes out.
+    """
     root = nodes.parse(text)
     data = nodes.value(root)
     on = _events(data.get("on"))
