@@ -56,7 +56,7 @@ def svg(title: str, note: str, panels: Sequence[Panel]) -> str:
 
 def _panel(panel: Panel, top: int) -> tuple[list[str], int]:
     values = [value for _, value, _ in panel.bars]
-    first, last = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
+    first, last = math.floor(math.log10(min(values))), math.log10(max(values))
     if first == math.log10(min(values)):
         first -= 1
 
@@ -65,7 +65,7 @@ def _panel(panel: Panel, top: int) -> tuple[list[str], int]:
 
     bottom = top + HEAD - 24 + len(panel.bars) * (BAR + GAP)
     parts = [f'<text class="t" x="24" y="{top + 14}">{escape(panel.title)}</text>']
-    for power in range(first, last + 1):
+    for power in range(first, math.floor(last) + 1):
         x = at(10.0**power)
         parts.append(f'<line class="grid" x1="{x:.1f}" y1="{top + 26}" x2="{x:.1f}" y2="{bottom}"/>')
         label = escape(panel.word(10.0**power))
