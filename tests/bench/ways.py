@@ -45,6 +45,18 @@ class Way(NamedTuple):
     report: dict[str, Any]
 
 
+MEASURED = """
+import os, sys
+pid = os.posix_spawnp(sys.argv[2], sys.argv[2:], os.environ)
+_, status, usage = os.wait4(pid, 0)
+with open(sys.argv[1], "w") as file:
+    file.write(str(usage.ru_maxrss))
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+"""Starts a command and notes the memory of its largest process: one that the bench itself started would
+count the bench's own memory, which it has until it becomes the command (getrusage(2))."""
+
+
 class Meter:
     """Runs commands below a directory of their own and measures them together."""
 
@@ -62,16 +74,16 @@ class Meter:
     ) -> float:  # fmt: skip
         """Seconds that a command took. Raises RuntimeError where its status isn't in `ok`."""
         began = time.monotonic()
+        figures = self.directory.parent / "figures"
         with (self.directory.parent / "output").open("wb") as out:
-            process = subprocess.Popen(
-                command, cwd=cwd or self.directory, env=env or environment(), stdin=subprocess.DEVNULL,
-                stdout=out,
+            done = subprocess.run(
+                [sys.executable, "-I", "-S", "-c", MEASURED, str(figures), *command],
+                cwd=cwd or self.directory, env=env or environment(), stdin=subprocess.DEVNULL, stdout=out,
+                check=False,
             )  # fmt: skip
-            _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode not in ok:
-            raise RuntimeError(f"{command} ended with {process.returncode}: {self._said()}")
-        self.memory = max(self.memory, usage.ru_maxrss * 1024)
+        if done.returncode not in ok:
+            raise RuntimeError(f"{command} ended with {done.returncode}: {self._said()}")
+        self.memory = max(self.memory, int(figures.read_text()) * 1024)
         return time.monotonic() - began
 
     def _said(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import subprocess
 import threading
@@ -22,6 +23,7 @@ from patch_app.forge.actions import (
     skips_ci,
     triggers,
 )
+from patch_app.forge.actions.joblog import JobLog
 from patch_app.forge.actions.matrix import expand, suffix
 from patch_app.forge.actions.triggers import matches
 from patch_app.forge.actions_api import Conclusion
@@ -364,3 +366,11 @@ jobs:
     assert (
         f"{git_server[0]}/someone/else" in bench.sink.job("a").log or "127.0.0.1" in bench.sink.job("a").log
     )
+
+
+def test_what_a_step_says_comes_before_its_end_even_where_act_tells_it_later() -> None:
+    log = JobLog(job_key="a", token="")
+    step = {"jobID": "a", "stepID": ["0"], "stage": "Main", "step": "x", "level": "error"}
+    log.feed(json.dumps({**step, "msg": "exit status 1"}))
+    log.feed(json.dumps({**step, "command": "error", "arg": "why", "level": "info"}))
+    assert [one.message for one in log.annotations()] == ["why", "Process completed with exit code 1."]

@@ -117,7 +117,8 @@ class JobLog:
         self._has_summary = False
         # step id -> (name as act evaluated it, result or None while it runs)
         self._steps: dict[str, tuple[str, Conclusion | None]] = {}
-        self._annotations: list[Annotation] = []
+        # of which step, whether it tells of the step's end, and what it is
+        self._annotations: list[tuple[str, bool, Annotation]] = []
         self._counts: dict[tuple[str, AnnotationLevel], int] = {}
         self._stray = BoundedText(20_000, 20_000)
         # success, failure, ... as act says it; None when it never got that far
@@ -145,9 +146,8 @@ class JobLog:
 
     def annotate(self, level: AnnotationLevel, message: str, *, title: str = "") -> None:
         """An annotation of ours."""
-        self._annotations.append(
-            Annotation(level=level, message=self.masks.clean(message), title=self.masks.clean(title))
-        )
+        made = Annotation(level=level, message=self.masks.clean(message), title=self.masks.clean(title))
+        self._annotations.append(("", True, made))
 
     def _write(self, text: str) -> None:
         # masked here too, not only at the end: the bound may cut a secret in two
@@ -181,7 +181,7 @@ class JobLog:
             exited = _EXIT.fullmatch(message.strip())
             text = f"Process completed with exit code {exited.group(1)}." if exited else message
             self._write(f"##[error]{text}\n")
-            self._keep(step_id, Annotation(level=AnnotationLevel.FAILURE, message=text))
+            self._keep(step_id, Annotation(level=AnnotationLevel.FAILURE, message=text), is_end=True)
 
     def _command(self, event: Mapping[str, Any], step_id: str) -> None:
         command, argument = event["command"], str(event.get("arg", ""))
@@ -205,15 +205,20 @@ class JobLog:
             case _ if raw:
                 self._write(f"{raw}\n")
 
-    def _keep(self, step_id: str, annotation: Annotation) -> None:
+    def _keep(self, step_id: str, annotation: Annotation, *, is_end: bool = False) -> None:
         slot = (step_id, annotation.level)
         self._counts[slot] = self._counts.get(slot, 0) + 1
         if self._counts[slot] <= _PER_STEP and len(self._annotations) < _PER_JOB:
-            self._annotations.append(annotation)
+            self._annotations.append((step_id, is_end, annotation))
 
     def annotations(self) -> list[Annotation]:
-        """Masked, in the order they were made."""
+        """Masked, in the order they were made.
+
+        A step's end comes after what it said: act may hand on a last line after the exit status.
+        """
         clean = self.masks.clean
+        steps = list(dict.fromkeys(step for step, _, _ in self._annotations))
+        ordered = sorted(self._annotations, key=lambda one: (steps.index(one[0]), one[1]))
         return [
             Annotation(
                 level=item.level,
@@ -223,7 +228,7 @@ class JobLog:
                 start_line=item.start_line,
                 end_line=item.end_line,
             )
-            for item in self._annotations
+            for _, _, item in ordered
         ]
 
     def steps(self, declared: Sequence[Step], tolerated: Sequence[bool]) -> list[StepResult]:
