@@ -7,7 +7,7 @@ from typing import Final
 
 from pydantic import Field, field_validator
 
-from patch_app.core.configuration_values import CONTROL, bounded, is_directory, is_within, quoted
+from patch_app.core.configuration_values import CONTROL, bounded, is_below, is_within, quoted
 from patch_app.core.durations import Duration
 from patch_app.core.model import Model
 
@@ -66,7 +66,7 @@ class Check(Model):
     @classmethod
     def _sparse(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for one in value:
-            if not is_directory(one):
+            if not is_below(one):
                 raise ValueError(
                     f"{quoted(one[:100])} is no directory within the repository, written like codex-rs/core"
                 )
@@ -76,8 +76,7 @@ class Check(Model):
     @classmethod
     def _artifacts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for one in value:
-            parts = set(one.split("/"))
-            if not is_within(one) or {"", "."} & parts or one.startswith("!") or len(one) > 400:
+            if not is_below(one) or one.startswith("!"):
                 raise ValueError(
                     f"{quoted(one[:100])} is no path or pattern within the repository, "
                     "written like target/report/** or dist/*.whl"

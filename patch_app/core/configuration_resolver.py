@@ -7,7 +7,7 @@ from typing import Final
 from pydantic import Field, field_validator
 
 from patch_app.core.configuration_check import NAME
-from patch_app.core.configuration_values import CONTROL, bounded, is_directory, quoted
+from patch_app.core.configuration_values import CONTROL, bounded, is_below, quoted
 from patch_app.core.durations import Duration
 from patch_app.core.model import Model
 
@@ -33,7 +33,7 @@ HIDDEN: Final = (
     ".github/copilot-instructions.md",
     ".github/instructions",
 )
-"""Files and directories that coding agents take instructions from, by their own documentation."""
+"""Names that coding agents are known to take instructions from; there are always newer ones."""
 
 
 class Resolver(Model):
@@ -89,6 +89,6 @@ class Resolver(Model):
     @classmethod
     def _paths(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for one in value:
-            if not is_directory(one):
+            if not is_below(one):
                 raise ValueError(f"{quoted(one[:100])} is no path within the repository, like src/Cargo.lock")
         return value

@@ -24,7 +24,7 @@ def is_within(path: str) -> bool:
     return not (bad or set("\\\t\n") & set(path) or CONTROL.search(path))
 
 
-def is_directory(path: str) -> bool:
+def is_below(path: str) -> bool:
     """Whether a path names something below the root, written like `codex-rs/core`."""
     return is_within(path) and not {"", "."} & set(path.split("/")) and len(path) <= 400
 

@@ -208,16 +208,16 @@ def run_foreign(
     """A job that executes foreign code: what goes wrong is a sentence instead of a traceback."""
     from .resolve_job import KEY
 
-    secrets = [one for one in (take_token(environment), environment.get(KEY)) if one]
+    token, key = take_token(environment), environment.get(KEY)
     os.environ.pop(KEY, None)
-    scrub = Scrubber(secrets)
+    scrub = Scrubber([token or "", key or ""])
     try:
         url = fork_url(environment)
         parsed = request.parse(environment.get("PATCH_APP_REQUEST", ""), environment.get("PATCH_APP_ATTEMPT"))
-        parent, token = environment.get("RUNNER_TEMP") or None, environment.get("PATCH_APP_TOKEN") or None
+        parent = environment.get("RUNNER_TEMP") or None
         with Workspace(url, parsed.upstream, token=token, parent=parent) as workspace:
             return work(workspace, parsed)
-    except Exception as error:  # noqa: BLE001 - see above
+    except Exception as error:  # noqa: BLE001 - a sentence instead of a traceback
         found = as_problem(error, stage, scrub)
         say("::error title=patch_app::%s: %s" % (sorry, plain(found.message)))
         return 1

@@ -57,6 +57,9 @@ class Limits(NamedTuple):
     seconds: float = 120.0
 
 
+DEFAULT_LIMITS = Limits()
+
+
 class Kept(NamedTuple):
     """How many files and bytes were copied, and what was left out: for each reason how often, and names."""
 
@@ -98,7 +101,7 @@ def keep(
     tree: int,
     patterns: Sequence[str],
     into: str,
-    limits: Limits = Limits(),  # noqa: B008 - it can't change
+    limits: Limits = DEFAULT_LIMITS,
     clock: Callable[[], float] = time.monotonic,
 ) -> Kept:
     """Copies what matches from the open directory `tree` into `into`, which is made where there is something.

@@ -86,7 +86,9 @@ class Asking(Settler):
     def _ask(self, repository: Git, patch: Patch, merged: Merge, tip: str) -> Answer:
         answer = Answer(patch.old, merged.tree)
         if len(self.answers) >= MAX_CONFLICTS or self._clock() + self._resolver.timeout > self._until:
-            return answer._replace(problem="it was asked about %d others before" % len(self.answers))
+            return answer._replace(
+                problem="it was asked about %d before, and a run has room for no more" % len(self.answers)
+            )
         conflicts, problem = resolver.parts(repository, merged, self._request, self._resolver)
         if conflicts is None:
             return answer._replace(problem=problem)

@@ -9,7 +9,7 @@ import pytest
 
 from patch_app.core import approval, branches, markdown, names, patch_table
 from patch_app.core.attempt import PatchBranch, Stage
-from patch_app.core.configuration import Configuration, Stack
+from patch_app.core.configuration import Configuration, Stack, Strategy
 from patch_app.core.report import Report
 from patch_app.core.request import request
 from tests.core.world import BASE, STACK, World, oid, report
@@ -51,10 +51,10 @@ def test_branches_come_in_the_natural_order_of_their_names_and_the_apps_own_are_
     heads = dict.fromkeys(
         ("patch/10-y", "patch/2-x", "patch/2", "main", "patch-app/base/x", "patch/a", "other"), FIRST
     )
-    stack = Stack(strategy="patches", patches="*")  # type: ignore[arg-type]
+    stack = Stack(strategy=Strategy.PATCHES, patches="*")
     found = branches.selected(stack, "main", "patch-app", heads)
     assert [one.branch for one in found] == ["other", "patch/2", "patch/2-x", "patch/10-y", "patch/a"]
-    listed = Stack(strategy="patches", patches=("patch/a", "gone"))  # type: ignore[arg-type]
+    listed = Stack(strategy=Strategy.PATCHES, patches=("patch/a", "gone"))
     found = branches.selected(listed, "main", "patch-app", heads)
     assert found == (PatchBranch(branch="patch/a", sha=FIRST), PatchBranch(branch="gone", sha=names.ZERO))
     assert branches.prefix("patch/[0-9]*") == "patch/"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -91,8 +92,8 @@ def test_a_file_that_becomes_a_link_after_it_was_seen_is_not_followed(
     write(tree.parent, "secret/b.txt", text="secret")
     seen = os.stat
 
-    def exchanged(path: str, **how: object) -> os.stat_result:
-        found = seen(path, **how)  # type: ignore[arg-type]
+    def exchanged(path: str, **how: Any) -> os.stat_result:
+        found = seen(path, **how)
         if how.get("dir_fd") is not None:
             (tree / path).rename(tree.parent / f"old-{path}")
             (tree / path).symlink_to(tree.parent / ("secret" if path == "dir" else "secret/b.txt"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 from runner_world import TRAILER, WORKFLOW, Repo, World, numbered
@@ -17,9 +18,8 @@ from patch_app.runner.records import Request, Resolver
 TAKE_BOTH = "sed -i -e '/^<<<<<<< /d' -e '/^=======$/d' -e '/^>>>>>>> /d' a.txt"
 
 
-def asking(run: str, **changes: object) -> Resolver:
-    whole: dict[str, object] = {"name": "robot", "run": run, "timeout": 30, **changes}
-    return Resolver(**whole)  # type: ignore[arg-type]
+def asking(run: str, **changes: Any) -> Resolver:
+    return Resolver("robot", run, 30)._replace(**changes)
 
 
 def conflict(world: World, **files: str) -> str:
@@ -82,6 +82,18 @@ def test_the_stack_goes_on_to_the_next_conflict(world: World) -> None:
     world.upstream.commit("third", {"a.txt": numbered(l3="theirs", l20="theirs")})
     report = both(world, asking(TAKE_BOTH))
     assert [str(one.verdict) for one in report.patches] == ["clean", "resolved", "clean", "resolved"]
+
+
+def test_no_more_conflicts_are_asked_about_than_a_run_has_room_for(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conflict(world)
+    world.fork.commit("louder still", {"a.txt": numbered(l3="ours", l20="ours")})
+    world.upstream.commit("third", {"a.txt": numbered(l3="theirs", l20="theirs")})
+    monkeypatch.setattr(resolve_job, "MAX_CONFLICTS", 1)
+    report = both(world, asking(TAKE_BOTH))
+    assert [str(one.verdict) for one in report.patches] == ["clean", "resolved", "clean", "conflicted"]
+    assert "it was asked about 1 before" in note(report)
 
 
 @pytest.mark.parametrize(

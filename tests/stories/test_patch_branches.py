@@ -74,7 +74,8 @@ def test_patch_branch_that_moves_after_the_approval_is_carried_anew_and_approved
     old, new = world.attempts()
     assert (old.stage, new.stage, world.main()) == (Stage.SUPERSEDED, Stage.REVIEWING, before), new.message
     assert "of the patch branches patch/2 moved since the stack was read" in old.message
-    assert [one.subject for one in new.report.patches] == [  # type: ignore[union-attr]
+    assert new.report is not None
+    assert [one.subject for one in new.report.patches] == [
         "Add a file of ours", "Change the third line", "And the fourth"
     ]  # fmt: skip
     assert new.candidate is not None

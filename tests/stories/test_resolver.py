@@ -39,7 +39,7 @@ def test_what_a_resolver_made_is_reviewed_and_used_again(
     body = world.alice.api("GET", f"/repos/{FORK}/pulls/{attempt.pull_request.number}")["body"]
     assert "The resolver robot settled 1 conflict: look at each line of that" in body
     assert "by the resolver robot: pot.txt" in body
-    assert "-&lt;&lt;&lt;&lt;&lt;&lt;&lt; carried" in body or "-<<<<<<< carried" in body
+    assert "-<<<<<<< carried" in body
     git = world.forge.core.git(world.forge.repository(FORK))
     said = git.text("show", f"{attempt.inbox}:resolver.log")
     assert "thinking with ***" in said
