@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from typing import Final
 
 FLUSH: Final = b"0000"
+# git help gitprotocol-v2: between a command's capabilities and its arguments
+DELIMITER: Final = b"0001"
 # git help gitprotocol-common: a line is at most 65520 bytes with its length
 _LONGEST: Final = 65516
 

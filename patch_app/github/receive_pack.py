@@ -8,7 +8,6 @@ whose answer got lost.
 from __future__ import annotations
 
 import asyncio
-import base64
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -20,29 +19,18 @@ from patch_app.github.errors import (
     Bug,
     GitHubError,
     Later,
-    NotFound,
     RefMoved,
     Refused,
-    TooMany,
     Unknown,
     WorkflowsRefused,
     clean,
-    from_response,
-    from_transport,
     is_workflow_refusal,
 )
+from patch_app.github.git_http import AGENT, ANSWER_BOUND, FRESH_PAUSES, raise_for_status, send, under
 from patch_app.github.gitobjects import EMPTY_PACK, is_oid
 from patch_app.github.pktline import FLUSH, BadLine, demultiplex, pkt, pkts
 
 ZERO: Final = "0" * 40
-AGENT: Final = "agent=patch-app"
-# A pack of some hundred MB has to be received, indexed and checked before the answer begins.
-PUSH_TIMEOUT: Final = httpx.Timeout(300.0, connect=10.0)
-# Refs of a large repository: some 100,000 lines of 60 bytes.
-ADVERTISEMENT_BOUND: Final = 64 * 1024 * 1024
-REPORT_BOUND: Final = 4 * 1024 * 1024
-# GitHub refuses some fresh tokens for a few seconds.
-FRESH_PAUSES: Final = (0.5, 1.0, 2.0)
 _CHUNK: Final = 256 * 1024
 
 Command = tuple[str, str, str]
@@ -184,8 +172,8 @@ async def _advertised_patiently(
 
 async def _advertised(http: httpx.AsyncClient, url: str, token: SecretStr) -> _Advertised:
     base = httpx.URL(url)
-    target = _under(base, "/info/refs").copy_set_param("service", "git-receive-pack")
-    response = await _send(http, "GET", target, token, bound=ADVERTISEMENT_BOUND)
+    target = under(base, "/info/refs").copy_set_param("service", "git-receive-pack")
+    response = await send(http, "GET", target, token, bound=ANSWER_BOUND)
     for _ in range(3):
         if response.status_code not in (301, 302, 307, 308):
             break
@@ -193,8 +181,8 @@ async def _advertised(http: httpx.AsyncClient, url: str, token: SecretStr) -> _A
         target = target.join(response.headers.get("location", ""))
         if (target.scheme, target.netloc) != (base.scheme, base.netloc) or "/info/refs" not in target.path:
             raise Bug(f"the Git server redirects to {target.host}")
-        response = await _send(http, "GET", target, token, bound=ADVERTISEMENT_BOUND)
-    _raise_for_status(response, write=False)
+        response = await send(http, "GET", target, token, bound=ANSWER_BOUND)
+    raise_for_status(response, write=False)
     try:
         lines = list(pkts(response.content))
     except BadLine as error:
@@ -240,10 +228,10 @@ async def _post(
         "Accept": "application/x-git-receive-pack-result",
         "Content-Length": str(len(body[0]) + len(body[1])),
     }
-    response = await _send(
-        http, "POST", _under(url, "/git-receive-pack"), token, content=chunks(), headers=headers
+    response = await send(
+        http, "POST", under(url, "/git-receive-pack"), token, content=chunks(), headers=headers
     )
-    _raise_for_status(response, write=True)
+    raise_for_status(response, write=True)
     return response.content
 
 
@@ -274,59 +262,3 @@ def _read_report(answer: bytes, banded: bool, refs: Sequence[str]) -> _Outcome:
     elif missing := [ref for ref in refs if ref not in accepted]:
         failure = Unknown(f"the report of the push says nothing of {missing[0]}")
     return _Outcome(messages=messages, failure=failure, accepted=accepted)
-
-
-async def _send(
-    http: httpx.AsyncClient,
-    method: str,
-    url: httpx.URL,
-    token: SecretStr,
-    *,
-    bound: int = REPORT_BOUND,
-    content: AsyncIterator[bytes] | None = None,
-    headers: Mapping[str, str] | None = None,
-) -> httpx.Response:
-    told = f"{method} {url.path}"
-    basic = base64.b64encode(f"x-access-token:{token.get_secret_value()}".encode()).decode()
-    request = http.build_request(
-        method,
-        url,
-        content=content,
-        headers={**(headers or {}), "Authorization": f"Basic {basic}"},
-        timeout=PUSH_TIMEOUT,
-    )
-    try:
-        response = await http.send(request, stream=True, follow_redirects=False)
-        try:
-            body = bytearray()
-            async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) > bound:
-                    raise TooMany(f"{told}: the answer is larger than {bound} bytes")
-        finally:
-            await response.aclose()
-    except httpx.TransportError as error:
-        raise from_transport(error, told, write=method == "POST") from None
-    kept = {k: v for k, v in response.headers.items() if k not in ("content-encoding", "content-length")}
-    return httpx.Response(response.status_code, headers=kept, content=bytes(body), request=request)
-
-
-def _raise_for_status(response: httpx.Response, *, write: bool) -> None:
-    if response.status_code == 200:
-        return
-    if response.status_code < 400:
-        raise Bug(f"the Git server answers {response.status_code}")
-    # Git servers answer in plain text.
-    said = response.content[:300].decode("utf-8", "replace").strip() or response.reason_phrase
-    error = from_response(response, write=write, now=0.0)
-    if isinstance(error, Later):
-        raise error
-    if response.status_code == 404:
-        raise NotFound(404, f"Git server: {said}")
-    if isinstance(error, Refused):
-        raise Refused(response.status_code, f"Git server: {said}")
-    raise Bug(f"Git server: {said} ({response.status_code})")
-
-
-def _under(url: httpx.URL, suffix: str) -> httpx.URL:
-    return url.copy_with(path=url.path.rstrip("/") + suffix)

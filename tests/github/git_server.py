@@ -80,6 +80,7 @@ class _Handler(BaseHTTPRequestHandler):
             "QUERY_STRING": query,
             "CONTENT_TYPE": self.headers.get("Content-Type", ""),
             "CONTENT_LENGTH": str(len(body)),
+            "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
         }
         answer = subprocess.run(
             ["git", "http-backend"], input=body, env=env, capture_output=True, check=False
