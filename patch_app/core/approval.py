@@ -39,7 +39,10 @@ def asked(attempt: Attempt, facts: Facts) -> bool:
 
 
 def missing(attempt: Attempt, facts: Facts) -> list[str]:
-    """What stands between the candidate and the maintained branch."""
+    """What stands between the candidate and the maintained branch.
+
+    Where nobody asks yet, the rules as they were last read are good enough to tell of.
+    """
     return [
         *_missing_approvals(attempt, facts),
         *_missing_checks(attempt, facts),
@@ -48,7 +51,7 @@ def missing(attempt: Attempt, facts: Facts) -> list[str]:
 
 
 def _missing_approvals(attempt: Attempt, facts: Facts) -> Iterable[str]:
-    rules = facts.rules
+    rules = facts.rules or attempt.rules
     if rules is None or rules.problem is not None:
         why = rules.problem if rules else "they were not read"
         yield f"the rules of {attempt.stack} can't be read ({why}), so nothing is promoted"
@@ -64,13 +67,14 @@ def _missing_approvals(attempt: Attempt, facts: Facts) -> Iterable[str]:
 
 
 def _missing_checks(attempt: Attempt, facts: Facts) -> Iterable[str]:
+    rules = facts.rules or attempt.rules
     named = [
         (required.name, [check for check in attempt.checks if _is(check, required)])
         for required in attempt.configuration.promotion.required_checks
     ]
     ruled = [
         (rule.name, [c for c in attempt.checks if c.name == rule.name and rule.app_id in (None, c.app_id)])
-        for rule in (facts.rules.required_checks if facts.rules else ())
+        for rule in (rules.required_checks if rules else ())
     ]
     missing = [
         name

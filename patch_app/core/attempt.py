@@ -15,6 +15,7 @@ from patch_app.core.configuration import Configuration
 from patch_app.core.gate import Finding
 from patch_app.core.model import Model
 from patch_app.core.report import Report
+from patch_app.core.rules import Rules
 
 # of an attempt: code in a check may store any number
 MOST_ARTIFACTS: Final = 100
@@ -141,10 +142,14 @@ class Attempt(Model):
     stack_head: str | None = None
     # how many commits the stack has, as GitHub counts them: a hint for the run, never believed
     ahead: int | None = None
+    # the newest commit that the stack and the target both have, as GitHub compares them
+    merge_base: str | None = None
     # the patch branches that the stack is built from, in order
     patches: tuple[PatchBranch, ...] = ()
     # what an attempt before made of commits of patch branches: commit of the maintained branch, commit there
     built: dict[str, str] = Field(default_factory=dict)
+    # on which the App's workflow runs
+    default_branch: str = ""
     # blob id of the App's workflow file, which must be the one that the run used
     workflow_blob: str | None = None
     bundle_from: Literal["target", "base"] = "base"
@@ -165,6 +170,8 @@ class Attempt(Model):
     issue: Link | None = None
     check_run: int | None = None
     checks: tuple[Check, ...] = ()
+    # as they were when they were last read: to tell of, never to promote by
+    rules: Rules | None = None
     approvals: tuple[Approval, ...] = ()
     artifacts: tuple[Artifact, ...] = ()
     candidate_tag: str | None = None

@@ -10,10 +10,11 @@ from __future__ import annotations
 from typing import assert_never
 
 from patch_app.core import approval, guard, messages, names, plan, preflight, telling, verify
-from patch_app.core.attempt import Attempt, Run, Stage
+from patch_app.core.attempt import Attempt, Stage
 from patch_app.core.configuration import Workflows
 from patch_app.core.effects import EffectState, Performed, RefChange
 from patch_app.core.facts import Facts, Inbox, RunFact
+from patch_app.core.needs import standing
 from patch_app.core.plan import Decision
 from patch_app.core.report import Status as ReportStatus
 
@@ -27,13 +28,11 @@ _SAME_FACTS = frozenset({(Stage.PREFLIGHT, Stage.DISPATCHED), (Stage.CARRIED, St
 def decide(attempt: Attempt, facts: Facts) -> Decision:
     """The attempt as it should be now, and what is to be done on GitHub for it."""
     attempt = plan.with_outcomes(attempt, facts)
-    stage = (
-        attempt.resume if attempt.stage in (Stage.BLOCKED, Stage.HELD) and attempt.resume else attempt.stage
-    )
-    standing = attempt.model_copy(update={"stage": stage})
+    stage = standing(attempt)
+    there = attempt.model_copy(update={"stage": stage})
     if facts.gone is not None:
-        return plan.blocked(standing, facts.gone) if attempt.open else Decision(attempt=attempt)
-    decision = guard.step(standing, facts) or _step(standing, facts)
+        return plan.blocked(there, facts.gone) if attempt.open else Decision(attempt=attempt)
+    decision = guard.step(there, facts) or _step(there, facts)
     if (stage, decision.attempt.stage) in _SAME_FACTS:
         decision = _step(decision.attempt, facts)
     # a blocked attempt that is still blocked must not look changed
@@ -80,8 +79,10 @@ def _step(attempt: Attempt, facts: Facts) -> Decision:
 
 
 def _dispatched(attempt: Attempt, facts: Facts) -> Decision:
-    if facts.runs:
-        return plan.to(attempt.model_copy(update={"runs": _runs(facts)}), Stage.RUNNING)
+    if facts.runs or attempt.runs:
+        return plan.to(
+            attempt.model_copy(update={"runs": plan.told_runs(facts) or attempt.runs}), Stage.RUNNING
+        )
     effect = plan.last(facts, "dispatch")
     if effect is None or effect.state is EffectState.DROPPED:
         return preflight.dispatch(attempt, facts)
@@ -95,7 +96,7 @@ def _dispatched(attempt: Attempt, facts: Facts) -> Decision:
 
 
 def _running(attempt: Attempt, facts: Facts) -> Decision:
-    attempt = attempt.model_copy(update={"runs": _runs(facts)})
+    attempt = attempt.model_copy(update={"runs": plan.told_runs(facts) or attempt.runs})
     good = [run for run in facts.runs if verify.run_problem(attempt, run, facts.app_slug) is None]
     found = _vouched(good, facts.inbox)
     if found is not None:
@@ -206,6 +207,7 @@ def _gated(attempt: Attempt, facts: Facts) -> Decision:
             f"with --force-with-lease={attempt.stack}:{attempt.stack_head}",
         )
     if attempt.pull_request is None:
+        attempt = _waiting(attempt, facts)
         wish = telling.pull_request(attempt, facts)
         done = plan.same(facts, wish)
         if done is not None and done.state is EffectState.REFUSED:
@@ -269,19 +271,25 @@ def _reviewing(attempt: Attempt, facts: Facts) -> Decision:
         return Decision(attempt=attempt)
     if not pull_request.open and not pull_request.merged:
         return plan.to(attempt, Stage.ABANDONED, message=f"pull request #{pull_request.number} was closed")
-    missing = approval.missing(attempt, facts)
-    waits = telling.waiting_line(missing) or "approved: merging the pull request promotes it"
-    attempt = attempt.model_copy(update={"message": waits})
-    if not missing and approval.asked(attempt, facts):
+    attempt = _waiting(attempt, facts)
+    if not approval.missing(attempt, facts) and approval.asked(attempt, facts) and facts.rules is not None:
         return plan.to(attempt, Stage.APPROVED)
     said = (*telling.pull_request_edit(attempt, facts), *telling.check_run(attempt, facts))
     return Decision(attempt=attempt, effects=said)
 
 
+def _waiting(attempt: Attempt, facts: Facts) -> Attempt:
+    """The attempt in review, with what it waits for."""
+    missing = approval.missing(attempt, facts)
+    waits = telling.waiting_line(missing) or "approved: merging the pull request promotes it"
+    return attempt.model_copy(update={"message": waits})
+
+
 def _promoting(attempt: Attempt, facts: Facts) -> Decision:
     """The conditions are read again for every wish to promote: an old wish is never carried out."""
     attempt = plan.gathered(attempt, facts)
-    if approval.missing(attempt, facts) or not approval.asked(attempt, facts):
+    unasked = facts.rules is None or not approval.asked(attempt, facts)
+    if unasked or approval.missing(attempt, facts):
         return plan.to(attempt, Stage.REVIEWING)
     attempt = attempt.model_copy(update={"stage": Stage.PROMOTING})
     foreign = plan.foreign_tag(attempt, facts)
@@ -301,14 +309,7 @@ def _run_again(attempt: Attempt, facts: Facts) -> Decision | None:
     """Somebody used GitHub's own "Re-run" button on a run of ours."""
     known = {run.id: run.attempt for run in attempt.runs}
     newer = any(run.attempt > known.get(run.id, run.attempt) for run in facts.runs)
-    return plan.rerun(attempt, _runs(facts)) if newer else None
-
-
-def _runs(facts: Facts) -> tuple[Run, ...]:
-    return tuple(
-        Run(id=run.id, attempt=run.attempt, status=run.status, conclusion=run.conclusion, url=run.url)
-        for run in facts.runs
-    )
+    return plan.rerun(attempt, plan.told_runs(facts)) if newer else None
 
 
 def _refs(changes: tuple[RefChange, ...]) -> str:

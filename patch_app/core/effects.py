@@ -46,6 +46,8 @@ class Dispatch(Wish):
 
     kind: Literal["dispatch"] = "dispatch"
     workflow: str
+    # the default branch, on which the workflow has to run
+    branch: str
     run_name: str
     inputs: dict[str, str]
 
@@ -57,6 +59,8 @@ class Relay(Wish):
     inbox: str
     # paths of the bundle's parts in the inbox commit, with their sha256
     parts: tuple[tuple[str, str], ...]
+    # by path, the blobs that the inbox commit has
+    blobs: dict[str, str] = Field(default_factory=dict)
     bundle_ref: str
     tip: str
     prerequisites: tuple[str, ...]
@@ -86,6 +90,8 @@ class UpdateRefs(Wish):
 
     kind: Literal["update_refs"] = "update_refs"
     purpose: Literal["branches", "promote", "clean"]
+    # the repository's id in GraphQL
+    node: str = ""
     changes: tuple[RefChange, ...]
 
 
@@ -143,6 +149,8 @@ class PutCheckRun(Wish):
     kind: Literal["put_check_run"] = "put_check_run"
     name: str
     commit: str
+    # the one that is brought up to date, where it is known
+    number: int | None = None
     external_id: str
     status: Literal["queued", "in_progress", "completed"]
     conclusion: (

@@ -16,7 +16,9 @@ from patch_app.core.configuration import Configuration
 from patch_app.core.effects import Performed
 from patch_app.core.gate import Finding
 from patch_app.core.model import Model
+from patch_app.core.needs import Need
 from patch_app.core.report import Report
+from patch_app.core.rules import Rules
 
 
 class Workflow(Model):
@@ -50,8 +52,9 @@ class Preflight(Model):
     base: str | None = None
     # the maintained branch already has the target; None: GitHub could not tell
     contained: bool | None = None
-    # how many commits it has that the target lacks
+    # how many commits it has that the target lacks, and the newest that both have
     ahead: int | None = None
+    merge_base: str | None = None
     # what the last promoted attempt made of commits of patch branches: new commit, commit of the branch
     built: dict[str, str] = Field(default_factory=dict)
     # branches whose names stand in the way of ours
@@ -99,6 +102,8 @@ class Inbox(Model):
     report: Report | None
     # why the report could not be read
     problem: str | None = None
+    # the commit's files and their blobs
+    files: dict[str, str] = Field(default_factory=dict)
 
     @property
     def run_attempt(self) -> int:
@@ -133,20 +138,18 @@ class Review(Model):
     at: datetime | None = None
 
 
-class RuleCheck(Model):
-    """A check that a ruleset asks for; `app_id`: the App that must have made it, None: any."""
+class Comment(Model):
+    """A comment on an issue or pull request of the attempt."""
 
-    name: str
-    app_id: int | None = None
-
-
-class Rules(Model):
-    """The maintained branch's own rules, as far as they bear on a promotion."""
-
-    approvals: int = 0
-    required_checks: tuple[RuleCheck, ...] = ()
-    # why they could not be read: then nothing is promoted
-    problem: str | None = None
+    id: int
+    # of the issue or pull request
+    number: int
+    person: str
+    bot: bool
+    body: str
+    at: datetime | None = None
+    # whoever may write can edit another's comment, and only the author is named
+    edited: bool = False
 
 
 class Trust(Model):
@@ -176,12 +179,16 @@ class Facts(Model):
     """All that `decide` gets. Reports are read before branches."""
 
     now: datetime
+    # the parts that were read beside those that always are
+    read: frozenset[Need] = frozenset()
     # why the repository can't be read at all: removed, suspended, renamed away
     gone: str | None = None
     preflight: Preflight | None = None
     # slug of the App itself, whose checks and reviews never count
     app_slug: str
     has_issues: bool = True
+    # the repository's id in GraphQL
+    node: str = ""
     # where the runner fetches the target from
     upstream_git_url: str = ""
     # the patch branches as they are now, in order
@@ -219,9 +226,11 @@ class Facts(Model):
     nothing_to_carry: bool | None = None
     gate: tuple[Finding, ...] | None = None
     trusts: tuple[Trust, ...] = ()
+    comments: tuple[Comment, ...] = ()
     pull_request: PullRequest | None = None
     reviews: tuple[Review, ...] = ()
     checks: tuple[Check, ...] = ()
+    # read where somebody asks for a promotion
     rules: Rules | None = None
     siblings: tuple[Sibling, ...] = ()
     # by key, in the order in which they were wished for

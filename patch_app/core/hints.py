@@ -1,6 +1,7 @@
 """What a webhook delivery gives reason to look at. Pure, and content with any payload.
 
-A delivery is a hint: nothing but names and ids is taken from it, and all of it may be missing.
+A delivery is a hint: nothing but names and ids is taken from it, and all of it may be missing. What it
+leaves out is a look too few, which the timer makes up for; what it takes in is a look at GitHub's truth.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from patch_app.core import names
+from patch_app.core.attempt import Attempt, Stage
 from patch_app.core.events import ReleaseEvent
 from patch_app.core.model import Model
 
@@ -17,6 +20,10 @@ from patch_app.core.model import Model
 _RELEASED: Final = frozenset({"published", "released", "prereleased"})
 _INSTALLATION: Final = frozenset({"installation", "installation_repositories"})
 _RUN_NAME = re.compile(r"patch_app ([0-9a-z]{8,40})")
+# what a delivery about our own act tells us we know: we have GitHub's answer to it
+_ECHOES: Final = frozenset({"push", "create", "delete", "pull_request", "issues", "issue_comment"})
+_CHECKS: Final = frozenset({"check_run", "check_suite", "status"})
+_RUNS: Final = frozenset({"workflow_run", "workflow_job"})
 
 
 class Hints(Model):
@@ -24,8 +31,14 @@ class Hints(Model):
 
     # attempts on this repository may have news
     repository_id: int | None = None
-    # an attempt that a run's name carries, ended ones too
+    # only those whose candidate is this commit
+    commit: str | None = None
+    # only those with this run
+    run: int | None = None
+    # an attempt that a run's name carries, ended ones too, and that run's own attempt
     attempt: str | None = None
+    begun: tuple[int, int] | None = None
+    ended: tuple[int, int] | None = None
     # the installation's repositories may have changed
     installation_id: int | None = None
     # this repository's configuration may have changed
@@ -33,8 +46,10 @@ class Hints(Model):
     release: ReleaseEvent | None = None
 
 
-def hints(event: str, payload: Mapping[str, Any]) -> Hints:
-    """Hints of one delivery; `event` is its X-GitHub-Event."""
+def hints(event: str, payload: Mapping[str, Any], app_slug: str = "") -> Hints:
+    """Hints of one delivery; `event` is its X-GitHub-Event, `app_slug` the App's own name on GitHub."""
+    if _is_ours(event, payload, app_slug):
+        return Hints()
     repository = _mapping(payload.get("repository"))
     repository_id = repository.get("id")
     installation_id = _mapping(payload.get("installation")).get("id")
@@ -43,12 +58,71 @@ def hints(event: str, payload: Mapping[str, Any]) -> Hints:
     return Hints(
         repository_id=repository_id if isinstance(repository_id, int) else None,
         attempt=named[1] if named else None,
+        begun=_counted(run) if payload.get("action") != "completed" else None,
+        ended=_counted(run) if payload.get("action") == "completed" else None,
+        commit=_commit(event, payload),
+        run=_run(event, payload),
         installation_id=installation_id
         if event in _INSTALLATION and isinstance(installation_id, int)
         else None,
         fork_changed=event == "repository" or (event == "push" and _to_default_branch(payload, repository)),
         release=_release(payload, repository) if event == "release" else None,
     )
+
+
+def concerns(found: Hints, attempt: Attempt) -> bool:
+    """Whether the hints are about an open attempt."""
+    if attempt.repository_id != found.repository_id:
+        return False
+    if found.run is not None:
+        # the record may know the end already, or no run yet where GitHub named none when it was asked for
+        started = attempt.stage in (Stage.DISPATCHED, Stage.RUNNING)
+        unknown = found.run != 0 and started and not attempt.runs
+        return unknown or any(run.id == found.run and run.conclusion is None for run in attempt.runs)
+    return found.commit in (None, attempt.candidate)
+
+
+def _is_ours(event: str, payload: Mapping[str, Any], app_slug: str) -> bool:
+    if event == "check_run":
+        check = _mapping(payload.get("check_run"))
+        ours = _mapping(check.get("app")).get("slug") == app_slug
+        return ours and payload.get("action") in ("created", "completed")
+    sender = _mapping(payload.get("sender")).get("login")
+    return event in _ECHOES and sender == f"{app_slug}[bot]"
+
+
+def is_news(found: Hints, attempt: Attempt) -> bool:
+    """Whether the attempt that a run's name carries has not heard this of it: that it has ended, or that
+    somebody runs it again. What is between, nobody waits for.
+    """
+    known = {(run.id, run.attempt): run.conclusion for run in attempt.runs}
+    if found.ended is not None:
+        return known.get(found.ended) is None
+    return found.begun is not None and found.begun[1] > 1 and found.begun not in known
+
+
+def _counted(run: Mapping[str, Any]) -> tuple[int, int] | None:
+    number, attempt = run.get("id"), run.get("run_attempt", 1)
+    return (number, attempt) if isinstance(number, int) and isinstance(attempt, int) else None
+
+
+def _commit(event: str, payload: Mapping[str, Any]) -> str | None:
+    """The commit of a check or status."""
+    if event not in _CHECKS:
+        return None
+    told = payload.get("sha") or _mapping(payload.get(event)).get("head_sha")
+    return str(told) if told else None
+
+
+def _run(event: str, payload: Mapping[str, Any]) -> int | None:
+    """The run whose job or whole has ended; 0, no run's, for what is said of it before."""
+    if event not in _RUNS:
+        return None
+    job = _mapping(payload.get("workflow_job"))
+    number = job.get("run_id") or _mapping(payload.get("workflow_run")).get("id")
+    carries = event == "workflow_run" or job.get("name") in names.CARRY_JOBS
+    ended = payload.get("action") == "completed"
+    return number if ended and carries and isinstance(number, int) else 0
 
 
 def _to_default_branch(payload: Mapping[str, Any], repository: Mapping[str, Any]) -> bool:

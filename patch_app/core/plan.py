@@ -11,6 +11,7 @@ from patch_app.core import approval, configuration, names, verify
 from patch_app.core.attempt import MOST_ARTIFACTS, Attempt, Check, Link, Run, Stage
 from patch_app.core.configuration import Merges
 from patch_app.core.effects import (
+    Dispatch,
     Effect,
     EffectState,
     OpenIssue,
@@ -137,6 +138,9 @@ def with_outcomes(attempt: Attempt, facts: Facts) -> Attempt:
                 written.update({change.ref: change.after for change in changes})
             case Record(ref=ref):
                 written[ref] = one.outcome["commit"]
+            case Dispatch() if "run_id" in one.outcome and not attempt.runs:
+                begun = Run(id=one.outcome["run_id"], status="queued", url=one.outcome.get("url", ""))
+                update["runs"] = (begun,)
             case OpenPullRequest():
                 update["pull_request"] = Link(number=one.outcome["number"], url=one.outcome["url"])
             case OpenIssue():
@@ -145,7 +149,17 @@ def with_outcomes(attempt: Attempt, facts: Facts) -> Attempt:
                 update["check_run"] = one.outcome["id"]
             case _:
                 pass
+    if facts.rules is not None:
+        update["rules"] = facts.rules
     return attempt.model_copy(update={**update, "written": written})
+
+
+def told_runs(facts: Facts) -> tuple[Run, ...]:
+    """The attempt's runs as they are now."""
+    return tuple(
+        Run(id=run.id, attempt=run.attempt, status=run.status, conclusion=run.conclusion, url=run.url)
+        for run in facts.runs
+    )
 
 
 def gathered(attempt: Attempt, facts: Facts) -> Attempt:
@@ -161,10 +175,12 @@ def gathered(attempt: Attempt, facts: Facts) -> Attempt:
         )
         for name, job in sorted(approval.configured_jobs(attempt, facts).items())
     )
+    runs = {run.id: run for run in told_runs(facts)}
     artifacts = {*attempt.artifacts, *(one for run in facts.runs for one in run.artifacts)}
     return attempt.model_copy(
         update={
             "checks": (*configured, *approval.gathered_checks(facts, facts.app_slug)),
+            "runs": tuple(runs.get(run.id, run) for run in attempt.runs),
             "approvals": approval.approvals(attempt, facts),
             "artifacts": tuple(sorted(artifacts, key=lambda one: (one.name, one.url))[:MOST_ARTIFACTS]),
         }
@@ -192,10 +208,12 @@ def relay(attempt: Attempt, facts: Facts, changes: tuple[RefChange, ...]) -> Rel
     report = attempt.report
     if report is None or attempt.inbox is None or attempt.candidate is None or attempt.target is None:
         raise ValueError("only a verified report can be relayed")
+    there = next((one.files for one in facts.inbox if one.commit == attempt.inbox), {})
     bundle, stack = report.bundle, configuration.stack_of(attempt.configuration, attempt.stack)
     return Relay(
         inbox=attempt.inbox,
         parts=tuple((part.path, part.sha256) for part in bundle.parts) if bundle else (),
+        blobs={part.path: there[part.path] for part in bundle.parts if part.path in there} if bundle else {},
         bundle_ref=names.candidate_ref(attempt.id),
         tip=attempt.candidate,
         prerequisites=verify.prerequisites(attempt, report),
@@ -285,4 +303,4 @@ def promotion(attempt: Attempt, facts: Facts) -> tuple[RefChange, ...]:
 def update(facts: Facts, purpose: Purpose, changes: tuple[RefChange, ...]) -> UpdateRefs:
     """The wish to move refs; a new one each time an earlier one was dropped or overtaken."""
     past = count(facts, "update_refs", EffectState.DONE, EffectState.DROPPED, EffectState.REFUSED)
-    return UpdateRefs(purpose=purpose, changes=changes, seq=past)
+    return UpdateRefs(purpose=purpose, node=facts.node, changes=changes, seq=past)

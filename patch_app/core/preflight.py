@@ -36,9 +36,11 @@ def step(attempt: Attempt, facts: Facts) -> Decision:
             "base": known.base,
             "stack_head": head,
             "ahead": known.ahead,
+            "merge_base": known.merge_base,
             "patches": facts.patches or (),
             "built": known.built,
             "resolutions": _vouched(attempt, facts),
+            "default_branch": known.default_branch,
             "workflow_blob": known.workflow.expected_blob,
             "message": "",
             "resume": None,
@@ -69,6 +71,7 @@ def dispatch(attempt: Attempt, facts: Facts) -> Decision:
         return plan.blocked(attempt, str(error))
     wish = Dispatch(
         workflow=names.WORKFLOW_PATH.rsplit("/", 1)[-1],
+        branch=attempt.default_branch,
         run_name=names.run_name(attempt.id),
         inputs={"attempt": attempt.id, "request": text},
         seq=plan.again(facts, "dispatch"),

@@ -13,10 +13,13 @@ from typing import Final, Protocol
 import structlog
 
 from patch_app.core import names, plan
+from patch_app.core.after import after
 from patch_app.core.attempt import Attempt, Stage
 from patch_app.core.decide import decide
 from patch_app.core.effects import UNFINISHED, Effect, EffectState, Performed, UpdateRefs, key
 from patch_app.core.facts import Facts
+from patch_app.core.needs import needs
+from patch_app.core.siblings import siblings_of
 from patch_app.github.errors import Bug, Later, Refused
 from patch_app.github.perform import MARKED, Outcome
 from patch_app.store.attempts import AdvanceCommit
@@ -51,6 +54,13 @@ class Performs(Protocol):
         ...
 
 
+@dataclass
+class _Look:
+    """What is known while one attempt is looked at."""
+
+    facts: Facts | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Advancer:
     """Everything that one step of one attempt needs. Times in seconds."""
@@ -65,15 +75,19 @@ class Advancer:
     settle: float
 
     async def advance(self, attempt_id: str) -> None:
-        """One attempt, until nothing more can be done now. Raises StoreError."""
+        """One attempt, until nothing more can be done now. Raises StoreError.
+
+        What was read is kept while it is all that is needed, with what our own effects did since.
+        """
+        look = _Look()
         for _ in range(STEPS):
             attempt = await self.store.attempt(attempt_id)
             if attempt is None:
                 return
             try:
-                if not await self._perform_all(attempt):
+                if not await self._perform_all(attempt, look):
                     return
-                if not await self._decide(attempt):
+                if not await self._decide(attempt, look):
                     return
             except Later as error:
                 log.info("later", attempt=attempt_id, reason=error.message, retry_after=error.retry_after)
@@ -91,20 +105,21 @@ class Advancer:
 
     # Effects --------------------------------------------------------------------------------------
 
-    async def _perform_all(self, attempt: Attempt) -> bool:
+    async def _perform_all(self, attempt: Attempt, look: _Look) -> bool:
         """Whether every wish has an end now."""
         for stored in await self.store.effects(attempt.id):
-            if stored.state in UNFINISHED and not await self._perform(attempt, stored):
+            if stored.state in UNFINISHED and not await self._perform(attempt, stored, look):
                 return False
         return True
 
-    async def _perform(self, attempt: Attempt, stored: StoredEffect) -> bool:
+    async def _perform(self, attempt: Attempt, stored: StoredEffect, look: _Look) -> bool:
         now = self.clock()
         if stored.due is not None and stored.due > now:
             await self.store.reschedule(attempt.id, stored.due if attempt.open else None)
             return False
         if stored.state is EffectState.PENDING and self._stale(attempt, stored, now):
             await self._ended(attempt, stored, EffectState.DROPPED, {})
+            look.facts = None
             return True
         again = stored.state is EffectState.BEGUN
         if stored.effect.kind in MARKED:
@@ -124,6 +139,8 @@ class Advancer:
             raise
         state = EffectState.DONE if outcome.done else EffectState.REFUSED
         await self._ended(attempt, stored, state, outcome.answer)
+        if look.facts is not None:
+            look.facts = after(look.facts, attempt, stored.effect, state, outcome.answer)
         return True
 
     def _stale(self, attempt: Attempt, stored: StoredEffect, now: datetime) -> bool:
@@ -148,11 +165,22 @@ class Advancer:
 
     # Decisions ------------------------------------------------------------------------------------
 
-    async def _decide(self, attempt: Attempt) -> bool:
+    async def _decide(self, attempt: Attempt, look: _Look) -> bool:
         """Whether something changed, so that it has to be looked at once more."""
         effects = await self.store.effects(attempt.id)
         siblings = await self.store.siblings(attempt.repository_id, attempt.stack)
-        facts = await self.evidence.read(attempt, effects, siblings, self.clock())
+        facts = look.facts
+        if facts is None or not needs(attempt) <= facts.read:
+            facts = await self.evidence.read(attempt, effects, siblings, self.clock())
+        else:
+            facts = facts.model_copy(
+                update={
+                    "now": self.clock(),
+                    "effects": {one.key: one for one in effects},
+                    "siblings": siblings_of(attempt, siblings),
+                }
+            )
+        look.facts = facts
         decision = decide(attempt, facts)
         known = {one.key for one in effects}
         wishes = [one for one in decision.effects if key(one) not in known]
@@ -196,9 +224,9 @@ class Advancer:
         """Says what GitHub refuses to show; it is asked again, and the attempt goes on when it does."""
         stage = attempt.resume if attempt.stage in (Stage.BLOCKED, Stage.HELD) else None
         standing = attempt.model_copy(update={"stage": stage or attempt.stage})
-        after = plan.blocked(standing, f"GitHub doesn't show what must be known: {why}").attempt
-        if attempt.open and after != attempt:
-            await self._store(attempt, after, self.clock())
+        told = plan.blocked(standing, f"GitHub doesn't show what must be known: {why}").attempt
+        if attempt.open and told != attempt:
+            await self._store(attempt, told, self.clock())
         else:
             await self._rest(attempt)
 

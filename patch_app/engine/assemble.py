@@ -68,7 +68,7 @@ async def engine(
         )
         yield Engine(
             store=store,
-            intake=Intake(store=store, app=app, forks=forks, clock=clock),
+            intake=Intake(store=store, app=app, forks=forks, clock=clock, app_slug=slug),
             forks=forks,
             advancer=advancer,
             poller=Poller(app=app, store=store, clock=clock),

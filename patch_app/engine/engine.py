@@ -97,8 +97,10 @@ class Engine:
         # a release that is matched before the forks are known would match none of them, and be lost
         wanted = (await self.intake.take() or set()) if self._known else set()
         now = self.clock()
-        wanted |= {attempt.id for attempt in await self.store.open_attempts(now)}
-        wanted |= set(await self.store.unfinished(now))
+        due = {attempt.id for attempt in await self.store.open_attempts(now)}
+        due |= set(await self.store.unfinished(now))
+        # what is looked at now is due until that look has ended
+        wanted |= due - self._tasks.keys()
         self._queue.update(dict.fromkeys(sorted(wanted)))
         self._start()
 

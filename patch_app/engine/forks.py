@@ -12,9 +12,12 @@ from typing import Any
 
 import structlog
 
+from patch_app.core import names, releases
+from patch_app.core.events import ReleaseEvent
 from patch_app.github.client import GitHubApp, InstallationClient
+from patch_app.github.document import Document
 from patch_app.github.errors import GitHubError, Refused
-from patch_app.github.evidence import READ, read_configuration
+from patch_app.github.evidence import READ, parsed_configuration, read_configuration
 from patch_app.store.forks import Fork
 from patch_app.store.store import Store
 
@@ -73,6 +76,45 @@ class Forks:
             log.info("fork unreadable", repository=fork.repository, reason=error.message)
             return None
 
+    async def with_release(
+        self, fork: Fork, event: ReleaseEvent
+    ) -> tuple[Fork | None, releases.Release | None]:
+        """One fork as it is now, and the release as its upstream has it, by one query. None: it can't be read
+        any more, or it has no such release. Raises Later, Bug.
+        """
+        document = Document(fork.repository, event.upstream)
+        document.select(
+            "databaseId nameWithOwner isPrivate defaultBranchRef { name } parent { nameWithOwner }"
+        )
+        at = f"HEAD:{names.CONFIGURATION_PATH}"
+        document.add("configuration", "object", "expression", at, "... on Blob { oid text isTruncated }")
+        told = "isDraft isPrerelease publishedAt"
+        document.add("release", "release", "tagName", event.tag, told, of="upstream")
+        try:
+            client = await self.app.installation(fork.installation_id, fork.repository_id, READ)
+            answer = await document.ask(client)
+        except Refused as error:
+            log.info("fork unreadable", repository=fork.repository, reason=error.message)
+            return None, None
+        found = answer.fork
+        if found["databaseId"] != fork.repository_id:
+            # another repository has its name now
+            return await self.refresh_one(fork), None
+        configuration, _, problems = parsed_configuration(found["configuration"])
+        now = fork.model_copy(
+            update={
+                "repository": found["nameWithOwner"],
+                "default_branch": (found["defaultBranchRef"] or {}).get("name") or fork.default_branch,
+                "private": found["isPrivate"],
+                "parent": (found["parent"] or {}).get("nameWithOwner"),
+                "configuration": configuration,
+                "configuration_error": "; ".join(problems) or None,
+                "updated": self.clock(),
+            }
+        )
+        await self.store.put_fork(now)
+        return now, _release((answer.upstream or {}).get("release"), event)
+
     async def _put(self, client: InstallationClient, installation_id: int, name: str) -> Fork:
         # the listing leaves out the parent
         repository: dict[str, Any] = await client.get(f"/repos/{name}")
@@ -91,6 +133,17 @@ class Forks:
         )
         await self.store.put_fork(fork)
         return fork
+
+
+def _release(found: Any, event: ReleaseEvent) -> releases.Release | None:
+    if not found or not found["publishedAt"]:
+        return None
+    return releases.Release(
+        tag=event.tag,
+        draft=found["isDraft"],
+        prerelease=found["isPrerelease"],
+        published=datetime.fromisoformat(found["publishedAt"]),
+    )
 
 
 def upstream_of(fork: Fork) -> str | None:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, assert_never
+from typing import Final, assert_never
 
 import structlog
 from pydantic import ValidationError
@@ -20,12 +20,11 @@ from patch_app.core.attempt import Attempt, Stage
 from patch_app.core.configuration import Configuration, stacks
 from patch_app.core.effects import EffectState
 from patch_app.core.events import Kind, ReleaseEvent
-from patch_app.core.hints import hints
+from patch_app.core.hints import concerns, hints, is_news
 from patch_app.engine.advance import successor
 from patch_app.engine.forks import Forks, upstream_of
 from patch_app.github.client import GitHubApp
-from patch_app.github.errors import Bug, GitHubError, Later, Refused
-from patch_app.github.transport import segments
+from patch_app.github.errors import Bug, GitHubError, Later
 from patch_app.store.attempts import AdvanceCommit
 from patch_app.store.errors import StoreError
 from patch_app.store.flow_events import FlowEvent
@@ -57,6 +56,8 @@ class Intake:
     app: GitHubApp
     forks: Forks
     clock: Callable[[], datetime]
+    # the App's own name on GitHub, by which it knows what it did itself
+    app_slug: str = ""
 
     async def take(self) -> set[str] | None:
         """Deals with the rows that wait; the attempts to look at, None where no row was there."""
@@ -117,7 +118,7 @@ class Intake:
     async def _delivery(self, row: InboxRow) -> set[str]:
         event = next((v for k, v in row.headers.items() if k.lower() == "x-github-event"), "")
         payload = json.loads(row.payload)
-        found = hints(event, payload if isinstance(payload, dict) else {})
+        found = hints(event, payload if isinstance(payload, dict) else {}, self.app_slug)
         if found.installation_id is not None:
             await self.forks.refresh(found.installation_id)
         if found.fork_changed and found.repository_id is not None:
@@ -128,8 +129,11 @@ class Intake:
         if found.release is not None:
             wake |= await self._release(row, found.release)
         if found.repository_id is not None:
-            wake |= {a.id for a in await self.store.open_attempts() if a.repository_id == found.repository_id}
-        return wake | ({found.attempt} if found.attempt else set())
+            wake |= {one.id for one in await self.store.open_attempts() if concerns(found, one)}
+        if found.attempt is not None:
+            named = await self.store.attempt(found.attempt)
+            wake |= {named.id} if named is not None and is_news(found, named) else set()
+        return wake
 
     # Releases -------------------------------------------------------------------------------------
 
@@ -174,10 +178,14 @@ class Intake:
         for known in await self.store.forks():
             if (upstream_of(known) or "").lower() != event.upstream.lower():
                 continue
-            fork = await self.forks.refresh_one(known)
+            fork, told = await self.forks.with_release(known, event)
             if fork is None or (upstream_of(fork) or "").lower() != event.upstream.lower():
                 continue
-            release = await self._read_release(fork, event)
+            # a bare tag without a release is one as it was heard of
+            heard = releases.Release(
+                tag=event.tag, prerelease=event.prerelease, published=event.published or self.clock()
+            )
+            release = told or heard
             # an invalid configuration is told by the attempt's preflight
             configuration = fork.configuration or Configuration()
             for stack in stacks(configuration, fork.default_branch):
@@ -198,25 +206,6 @@ class Intake:
             if one.stage is Stage.PROMOTED and one.upstream.lower() == event.upstream.lower()
         ]
         return promoted[-1].tag if promoted else None
-
-    async def _read_release(self, fork: Fork, event: ReleaseEvent) -> releases.Release:
-        """The release as GitHub has it; a bare tag without a release is one as it was heard of."""
-        client = await self.app.installation(fork.installation_id, fork.repository_id, {"metadata": "read"})
-        try:
-            found: Any = await client.find(f"/repos/{event.upstream}/releases/tags/{segments(event.tag)}")
-        except Refused:
-            found = None
-        published = event.published or self.clock()
-        if isinstance(found, dict):
-            if isinstance(found.get("published_at"), str):
-                published = datetime.fromisoformat(found["published_at"])
-            return releases.Release(
-                tag=event.tag,
-                draft=bool(found.get("draft")),
-                prerelease=bool(found.get("prerelease")),
-                published=published,
-            )
-        return releases.Release(tag=event.tag, prerelease=event.prerelease, published=published)
 
     async def _begin(self, event: ReleaseEvent, match: Match, now: datetime) -> str:
         fork = match.fork

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import lru_cache
 from typing import Any
 
 from graphql import GraphQLError, build_schema, execute_sync, parse, validate
@@ -38,6 +39,17 @@ def _shown(error: GraphQLError) -> Json:
     return {"type": extensions["type"], **body} if "type" in extensions else body
 
 
+# a client's documents are few and their validation is slow
+@lru_cache(maxsize=256)
+def _parsed(query: str) -> DocumentNode:
+    return parse(query)
+
+
+@lru_cache(maxsize=256)
+def _faults(query: str) -> tuple[GraphQLError, ...]:
+    return tuple(validate(SCHEMA, _parsed(query)))
+
+
 def serve(core: Core, request: Request, data: bytes) -> Response:
     """POST /api/graphql."""
     try:
@@ -48,14 +60,14 @@ def serve(core: Core, request: Request, data: bytes) -> Response:
         if caller.kind in {"anonymous", "app"}:
             raise ApiError(401, "This endpoint requires you to be authenticated.")
         body = json.loads(data)
-        document = parse(str(body["query"]))
+        document = _parsed(str(body["query"]))
     except ApiError as error:
         return JSONResponse(error.body(), status_code=error.status)
     except (ValueError, KeyError, TypeError):
         return JSONResponse({"message": "Problems parsing JSON"}, status_code=400)
     except GraphQLError as error:
         return JSONResponse({"errors": [_shown(error)]})
-    errors = validate(SCHEMA, document)
+    errors = _faults(str(body["query"]))
     if errors:
         message = "The local GitHub does not support: " + "; ".join(e.message for e in errors)
         return JSONResponse({"message": message, "errors": [_shown(e) for e in errors]}, status_code=501)

@@ -6,21 +6,24 @@ It refuses to check who may see a repository (the root does).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from graphql import GraphQLError
 
-from patch_app.forge import auth, views, views_git
+from patch_app.forge import auth, graphql_checks, views, views_git
 from patch_app.forge.auth import Caller
 from patch_app.forge.core import Core
 from patch_app.forge.git import ZERO
 from patch_app.forge.rest import ApiError
 from patch_app.forge.rest_releases import published
-from patch_app.forge.state import Issue, Json, Release, Repository, Review
+from patch_app.forge.state import Comment, Issue, Json, Release, Repository, Review
 
 Resolver = Callable[..., Any]
+_WITHIN = re.compile(r"(HEAD|[0-9a-f]{40}):(.*[^/])")
 
 
 def account(core: Core, login: str) -> Json:
@@ -84,6 +87,9 @@ def git_object(core: Core, repo: Repository, sha: str) -> Json | None:
                 "messageHeadline": row.message.split("\n", 1)[0],
                 "committedDate": views_git.when(row.committer),
                 "tree": lambda _info: git_object(core, repo, row.tree),
+                "statusCheckRollup": lambda _info: graphql_checks.rollup(
+                    core, repo, sha, connection, account
+                ),
                 "url": f"{views.html_of(core, repo)}/commit/{sha}",
             }
         case "tree":
@@ -107,12 +113,28 @@ def git_object(core: Core, repo: Repository, sha: str) -> Json | None:
 
 def _entries(core: Core, repo: Repository, sha: str) -> list[Json]:
     rows = []
-    for line in core.git(repo).run("ls-tree", "-z", sha).decode("utf-8", "replace").split("\0"):
+    for line in core.git(repo).run("ls-tree", "-z", "-l", sha).decode("utf-8", "replace").split("\0"):
         if line:
             meta, path = line.split("\t", 1)
-            mode, kind, oid = meta.split()
-            rows.append({"mode": int(mode, 8), "type": kind, "oid": oid, "name": path, "path": path})
+            mode, kind, oid, size = meta.split()
+            row = {"mode": int(mode, 8), "type": kind, "oid": oid, "name": path, "path": path}
+            inner = partial(_inner, core, repo, oid)
+            rows.append({**row, "size": int(size) if size.isdigit() else 0, "object": inner})
     return rows
+
+
+def _inner(core: Core, repo: Repository, oid: str, _info: object) -> Json | None:
+    return git_object(core, repo, oid)
+
+
+def _at(core: Core, repo: Repository, commit: str, path: str) -> Json | None:
+    """What `commit:path` names: asked for often, and of a commit it never changes."""
+    git = core.git(repo)
+    sha = git.ref(f"refs/heads/{repo.default_branch}") if commit == "HEAD" else commit
+    if sha is None or git.kind(sha) is None:
+        return None
+    found = git.run("ls-tree", "-z", sha, "--", path).decode("utf-8", "replace")
+    return git_object(core, repo, found.split("\t")[0].split()[2]) if found else None
 
 
 def ref(core: Core, repo: Repository, name: str) -> Json | None:
@@ -174,6 +196,39 @@ def _review(core: Core, repo: Repository, row: Review) -> Json:
     }
 
 
+def _comments(core: Core, repo: Repository, row: Issue) -> Resolver:
+    def show(one: Comment) -> Json:
+        return {
+            "__typename": "IssueComment",
+            "id": views.node("IssueComment", one.id),
+            "databaseId": one.id,
+            "author": account(core, one.user),
+            "body": one.body,
+            "createdAt": _date(one.created_at),
+            "lastEditedAt": _date(one.updated_at) if one.updated_at != one.created_at else None,
+            "url": f"{views.html_of(core, repo)}/issues/{row.number}#issuecomment-{one.id}",
+        }
+
+    return lambda _info, **arguments: connection(row.comments, show, arguments)
+
+
+def issue(core: Core, repo: Repository, row: Issue) -> Json:
+    """Issue."""
+    return {
+        "__typename": "Issue",
+        "id": views.node("Issue", f"{repo.id}.{row.number}"),
+        "databaseId": row.id,
+        "number": row.number,
+        "state": row.state.upper(),
+        "title": row.title,
+        "body": row.body or "",
+        "url": f"{views.html_of(core, repo)}/issues/{row.number}",
+        "author": account(core, row.user),
+        "closed": row.state == "closed",
+        "comments": _comments(core, repo, row),
+    }
+
+
 def pull_request(core: Core, repo: Repository, row: Issue) -> Json:
     """PullRequest."""
     pull = row.pull
@@ -193,6 +248,13 @@ def pull_request(core: Core, repo: Repository, row: Issue) -> Json:
         "author": account(core, row.user),
         "closed": row.state == "closed",
         "merged": pull.merged_at is not None,
+        "mergeCommit": lambda _info: (
+            git_object(core, repo, pull.merge_commit_sha)
+            if pull.merged_at and pull.merge_commit_sha
+            else None
+        ),
+        "mergedBy": account(core, pull.merged_by) if pull.merged_by else None,
+        "comments": _comments(core, repo, row),
         "mergeable": mergeable if row.state == "open" else "UNKNOWN",
         "isDraft": pull.draft,
         "headRefName": pull.head_ref,
@@ -265,6 +327,8 @@ def repository(core: Core, caller: Caller, repo: Repository) -> Json:
         name = oid or expression
         if not name or name.startswith("-"):
             return None
+        if within := _WITHIN.fullmatch(name):
+            return _at(core, repo, within[1], within[2])
         out = git.run("rev-parse", "--verify", "--quiet", name, ok=(0, 1, 128)).decode().strip()
         return git_object(core, repo, out) if out and out != ZERO else None
 
@@ -274,6 +338,13 @@ def repository(core: Core, caller: Caller, repo: Repository) -> Json:
             message = f"Could not resolve to a PullRequest with the number of {number}."
             raise GraphQLError(message, extensions={"type": "NOT_FOUND"})
         return pull_request(core, repo, row)
+
+    def one_issue(number: int) -> Json:
+        row = repo.issues.get(number)
+        if row is None or row.pull is not None:
+            message = f"Could not resolve to an Issue with the number of {number}."
+            raise GraphQLError(message, extensions={"type": "NOT_FOUND"})
+        return issue(core, repo, row)
 
     def visible_parent(_info: object) -> Json | None:
         shown = parent is not None and auth.visible(core.state, caller, parent)
@@ -300,4 +371,5 @@ def repository(core: Core, caller: Caller, repo: Repository) -> Json:
         "latestRelease": guarded("contents", latest),
         "object": guarded("contents", an_object),
         "pullRequest": guarded("pull_requests", pull),
+        "issue": guarded("issues", one_issue),
     }

@@ -101,6 +101,7 @@ type Repository implements Node {
   latestRelease: Release
   object(expression: String, oid: GitObjectID): GitObject
   pullRequest(number: Int!): PullRequest
+  issue(number: Int!): Issue
 }
 
 type PageInfo {
@@ -162,6 +163,7 @@ type Commit implements Node & GitObject {
   messageHeadline: String!
   committedDate: DateTime!
   tree: Tree!
+  statusCheckRollup: StatusCheckRollup
   url: URI!
 }
 type Tree implements Node & GitObject {
@@ -173,8 +175,10 @@ type Tree implements Node & GitObject {
 type TreeEntry {
   mode: Int!
   name: String!
+  object: GitObject
   oid: GitObjectID!
   path: String
+  size: Int!
   type: String!
 }
 type Blob implements Node & GitObject {
@@ -210,6 +214,8 @@ type PullRequest implements Node {
   author: Actor
   closed: Boolean!
   merged: Boolean!
+  mergeCommit: Commit
+  mergedBy: Actor
   mergeable: MergeableState!
   isDraft: Boolean!
   headRefName: String!
@@ -217,6 +223,34 @@ type PullRequest implements Node {
   baseRefName: String!
   baseRefOid: GitObjectID!
   reviews(after: String, first: Int, last: Int): PullRequestReviewConnection
+  comments(after: String, first: Int, last: Int): IssueCommentConnection!
+}
+enum IssueState { CLOSED OPEN }
+type Issue implements Node {
+  id: ID!
+  databaseId: Int
+  number: Int!
+  state: IssueState!
+  title: String!
+  body: String!
+  url: URI!
+  author: Actor
+  closed: Boolean!
+  comments(after: String, first: Int, last: Int): IssueCommentConnection!
+}
+type IssueComment implements Node {
+  id: ID!
+  databaseId: Int
+  author: Actor
+  body: String!
+  createdAt: DateTime!
+  lastEditedAt: DateTime
+  url: URI!
+}
+type IssueCommentConnection {
+  nodes: [IssueComment]
+  pageInfo: PageInfo!
+  totalCount: Int!
 }
 type PullRequestReview implements Node {
   id: ID!
@@ -231,5 +265,59 @@ type PullRequestReviewConnection {
   nodes: [PullRequestReview]
   pageInfo: PageInfo!
   totalCount: Int!
+}
+
+enum CheckStatusState { COMPLETED IN_PROGRESS PENDING QUEUED REQUESTED WAITING }
+enum CheckConclusionState {
+  ACTION_REQUIRED CANCELLED FAILURE NEUTRAL SKIPPED STALE STARTUP_FAILURE SUCCESS TIMED_OUT
+}
+enum StatusState { ERROR EXPECTED FAILURE PENDING SUCCESS }
+type StatusCheckRollup implements Node {
+  id: ID!
+  contexts(after: String, first: Int, last: Int): StatusCheckRollupContextConnection!
+}
+type StatusCheckRollupContextConnection {
+  nodes: [StatusCheckRollupContext]
+  pageInfo: PageInfo!
+  totalCount: Int!
+}
+union StatusCheckRollupContext = CheckRun | StatusContext
+type CheckRun implements Node {
+  id: ID!
+  databaseId: Int
+  name: String!
+  status: CheckStatusState!
+  conclusion: CheckConclusionState
+  externalId: String
+  url: URI!
+  checkSuite: CheckSuite!
+}
+type StatusContext implements Node {
+  id: ID!
+  context: String!
+  state: StatusState!
+  targetUrl: URI
+  creator: Actor
+}
+type CheckSuite implements Node {
+  id: ID!
+  databaseId: Int
+  app: App
+  workflowRun: WorkflowRun
+}
+type App implements Node {
+  id: ID!
+  databaseId: Int
+  slug: String!
+}
+type WorkflowRun implements Node {
+  id: ID!
+  databaseId: Int
+  event: String!
+  file: WorkflowRunFile
+}
+type WorkflowRunFile implements Node {
+  id: ID!
+  path: String!
 }
 """

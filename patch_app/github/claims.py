@@ -5,7 +5,8 @@ Believes nothing of a report: what a claim is held against is read from GitHub. 
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 
 from pydantic import ValidationError
 
@@ -15,18 +16,37 @@ from patch_app.core.facts import Inbox
 from patch_app.core.report import Report, Status
 from patch_app.github import patch_branches, reading
 from patch_app.github.client import InstallationClient
+from patch_app.github.document import Answer, Document
 from patch_app.github.errors import NotFound, Refused
 from patch_app.github.transport import segment
 
+_TREE: Final = "... on Commit { tree { entries { name oid type } } }"
+_REPORT: Final = "... on Blob { oid text isTruncated byteSize }"
 
-async def inbox(client: InstallationClient, repository: str, ref: str, commit: str) -> Inbox:
-    """The report in a commit of the inbox, or why it can't be read."""
+
+def ask(document: Document, commits: Sequence[str]) -> None:
+    """Adds the inbox commits with their reports to a query."""
+    for number, commit in enumerate(commits):
+        document.add(f"inbox{number}", "object", "expression", commit, _TREE)
+        document.add(f"report{number}", "object", "expression", f"{commit}:report.json", _REPORT)
+
+
+async def inbox(
+    client: InstallationClient, repository: str, answer: Answer, number: int, claim: tuple[str, str]
+) -> Inbox:
+    """The report in a commit of the inbox, or why it can't be read. `claim`: ref and commit."""
+    ref, commit = claim
+    tree = (answer.fork.get(f"inbox{number}") or {}).get("tree") or {}
+    files = {one["name"]: one["oid"] for one in tree.get("entries") or [] if one["type"] == "blob"}
+    found = answer.fork.get(f"report{number}")
     try:
-        files = await reading.commit_files(client, repository, commit)
-        if "report.json" not in files:
+        if not found:
             return Inbox(ref=ref, commit=commit, report=None, problem="the commit has no report.json")
-        text = await reading.blob(client, repository, files["report.json"][0], reading.REPORT_BOUND)
-        return Inbox(ref=ref, commit=commit, report=Report.model_validate_json(text))
+        text: str | bytes | None = found["text"]
+        if found["isTruncated"] or text is None:
+            text = await reading.blob(client, repository, found["oid"], reading.REPORT_BOUND)
+        report = Report.model_validate_json(text)
+        return Inbox(ref=ref, commit=commit, report=report, files=files)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -35,14 +55,19 @@ async def inbox(client: InstallationClient, repository: str, ref: str, commit: s
         return Inbox(ref=ref, commit=commit, report=None, problem=error.message)
 
 
-async def evidence(client: InstallationClient, attempt: Attempt, report: Report | None) -> dict[str, Any]:
-    """Facts about a report's base: whether it is upstream's, and what the stack has above it."""
+async def evidence(
+    client: InstallationClient, attempt: Attempt, report: Report | None, upstream_default: str | None
+) -> dict[str, Any]:
+    """Facts about a report's base: whether it is upstream's, and what the stack has above it.
+
+    `upstream_default`: the upstream's default branch.
+    """
     if report is None or report.stack is None:
         return {}
     if attempt.target is None or attempt.stack_head is None or report.stack.sha != attempt.stack_head:
         return {}
     if report.status is Status.NOOP:
-        return {"nothing_to_carry": await _nothing_to_carry(client, attempt, attempt.target)}
+        return {"nothing_to_carry": await _nothing_to_carry(client, attempt, upstream_default)}
     if report.status not in (Status.CLEAN, Status.CONFLICT):
         return {}
     fork = attempt.repository
@@ -56,7 +81,7 @@ async def evidence(client: InstallationClient, attempt: Attempt, report: Report 
         return none | ({"patch_commits": {}} if attempt.patches else {})
     claimed = report.installed.commits if report.installed else ()
     own = [one for one in claimed if one in commits and await is_our_own(client, fork, one)]
-    known = [await _upstreams(client, attempt.upstream, base, attempt.target) for base in bases]
+    known = [await _upstreams(client, attempt, base, upstream_default) for base in bases]
     pushed: dict[str, Any] = {}
     if attempt.pushed is not None:
         pushed["pushed_stands"] = await reading.is_ancestor(client, fork, attempt.target, (attempt.pushed,))
@@ -113,18 +138,20 @@ async def is_our_own(client: InstallationClient, repository: str, commit: str) -
     return names.INSTALLED_TRAILER in lines and bool(paths) and paths <= set(names.INSTALLED_PATHS)
 
 
-async def _upstreams(client: InstallationClient, upstream: str, commit: str, target: str) -> bool:
-    repository = await client.get(f"/repos/{upstream}")
-    if await reading.is_ancestor(client, upstream, commit, (target, repository["default_branch"])):
+async def _upstreams(client: InstallationClient, attempt: Attempt, commit: str, default: str | None) -> bool:
+    if commit == attempt.merge_base:
+        return True  # an ancestor of the target, which was read from the upstream itself
+    heads = tuple(one for one in (attempt.target, default) if one)
+    if await reading.is_ancestor(client, attempt.upstream, commit, heads):
         return True
     # many upstreams tag a release on a commit that no branch has
-    return await reading.is_tagged(client, upstream, commit)
+    return await reading.is_tagged(client, attempt.upstream, commit)
 
 
-async def _nothing_to_carry(client: InstallationClient, attempt: Attempt, target: str) -> bool:
+async def _nothing_to_carry(client: InstallationClient, attempt: Attempt, default: str | None) -> bool:
     head = attempt.stack_head or ""
-    compared = await reading.compare(client, attempt.repository, target, head)
+    compared = await reading.compare(client, attempt.repository, attempt.target or "", head)
     if compared is not None and compared["behind_by"] == 0:
         return True
     tips = (head, *(one.sha for one in attempt.patches))
-    return all([await _upstreams(client, attempt.upstream, one, target) for one in tips])
+    return all([await _upstreams(client, attempt, one, default) for one in tips])

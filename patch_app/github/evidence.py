@@ -11,14 +11,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from patch_app.core import commands, configuration, names, releases
-from patch_app.core.attempt import Attempt, PatchBranch, Stage
+from patch_app.core import commands, configuration, names
+from patch_app.core.attempt import Attempt, Stage
 from patch_app.core.effects import Dispatch, EffectState, OpenIssue, Performed
-from patch_app.core.facts import Facts, Inbox, Preflight, RunFact, Sibling, Trust, Workflow
-from patch_app.github import claims, patch_branches, reading, workflows
+from patch_app.core.facts import Comment, Facts, Inbox, Preflight, RunFact, Trust, Workflow
+from patch_app.core.needs import Need, needs
+from patch_app.core.rules import Rules
+from patch_app.core.siblings import siblings_of
+from patch_app.github import claims, reading, refs_of, reviewing, workflows
 from patch_app.github.client import GitHubApp, InstallationClient
+from patch_app.github.document import PEELED, Answer, Document, peeled
 from patch_app.github.errors import Refused
 from patch_app.github.footprint import runner_commit, workflow_blob_id, workflow_file
+from patch_app.github.ls_refs import ls_refs
+from patch_app.github.refs_of import Refs
 from patch_app.github.transport import segment
 
 READ: Final = {
@@ -30,12 +36,6 @@ READ: Final = {
     "pull_requests": "read",
     "issues": "read",
 }
-
-_WATCHES_RUNS = frozenset({Stage.DISPATCHED, Stage.RUNNING, Stage.CONFLICT, Stage.FAILED})
-_WATCHES_BRANCHES = frozenset(
-    {Stage.CARRIED, Stage.CONFLICT, Stage.GATED, Stage.REVIEWING, Stage.APPROVED, Stage.PROMOTING}
-)
-_IN_REVIEW = frozenset({Stage.REVIEWING, Stage.APPROVED, Stage.PROMOTING})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,55 +54,36 @@ class Evidence:
             "now": now,
             "app_slug": self.app_slug,
             "effects": known,
-            "siblings": tuple(_sibling(attempt, one) for one in siblings if one.id != attempt.id),
+            "siblings": siblings_of(attempt, siblings),
             "upstream_git_url": self.app.git_url(attempt.upstream),
         }
         try:
             client = await self.app.installation(attempt.installation_id, attempt.repository_id, READ)
-            repository = await client.get(f"/repos/{attempt.repository}")
+            read = _Reading(app=self.app, client=client, attempt=attempt, effects=known, siblings=siblings)
+            return Facts(**frame, **await read.facts())
         except Refused as error:
-            return Facts(gone=f"the App can no longer read {attempt.repository}: {error.message}", **frame)
-        frame["has_issues"] = bool(repository.get("has_issues"))
-        read = _Reading(
-            client=client,
-            attempt=attempt,
-            repository=repository,
-            effects=known,
-            frame=frame,
-            siblings=siblings,
-        )
-        return Facts(**await read.facts())
+            if (gone := await self._gone(attempt)) is None:
+                raise error
+            return Facts(gone=f"the App can no longer read {attempt.repository}: {gone}", **frame)
 
-
-def _sibling(attempt: Attempt, other: Attempt) -> Sibling:
-    newer = (
-        other.number > attempt.number
-        if other.event == attempt.event
-        # versions of two upstreams have no order
-        else other.upstream.lower() == attempt.upstream.lower() and releases.newer(other.tag, attempt.tag)
-    )
-    return Sibling(
-        id=other.id,
-        event=other.event,
-        tag=other.tag,
-        number=other.number,
-        stage=other.stage,
-        newer=newer,
-        pull_request=other.pull_request,
-        candidate=other.candidate,
-        written=other.written,
-    )
+    async def _gone(self, attempt: Attempt) -> str | None:
+        """What GitHub says where it no longer shows the repository at all."""
+        try:
+            client = await self.app.installation(attempt.installation_id, attempt.repository_id, READ)
+            await client.get(f"/repos/{attempt.repository}")
+        except Refused as error:
+            return error.message
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Reading:
-    """One pass over GitHub for one attempt."""
+    """One pass over GitHub for one attempt: its runs, then all refs at once and one query beside them."""
 
+    app: GitHubApp
     client: InstallationClient
     attempt: Attempt
-    repository: dict[str, Any]
     effects: dict[str, Performed]
-    frame: dict[str, Any]
     siblings: Sequence[Attempt]
 
     @property
@@ -110,74 +91,95 @@ class _Reading:
         return self.attempt.repository
 
     async def facts(self) -> dict[str, Any]:
-        attempt = self.attempt
-        aside = attempt.stage in (Stage.BLOCKED, Stage.HELD)
-        stage = attempt.resume or attempt.stage if aside else attempt.stage
-        out = dict(self.frame)
+        attempt, wanted = self.attempt, needs(self.attempt)
         # reports before branches: a branch read later is never older than the report
-        if stage in _WATCHES_RUNS:
-            out |= await self._runs(stage)
-        if stage is Stage.PREFLIGHT:
-            refs = await self._refs(stage)
-            known = await self._preflight(refs)
-            patches = await self._patches(known.configuration or attempt.configuration)
-            return out | {"refs": refs, "preflight": known, "patches": patches}
-        refs, patches, *others = await asyncio.gather(
-            self._refs(stage),
-            self._patches(attempt.configuration),
-            self._target() if stage in _WATCHES_BRANCHES else _nothing(),
-            self._gate() if stage in (Stage.CARRIED, Stage.CONFLICT) and attempt.candidate else _nothing(),
-            self._review() if stage in _IN_REVIEW else _nothing(),
-        )
-        for other in others:
-            out |= other
-        head = refs.get(names.head(attempt.stack), names.ZERO)
+        runs = await self._runs(wanted)
+        vouched = tuple(dict.fromkeys(commit for run in runs for commit in run.vouches))
+        gated = self._gated() if Need.GATE in wanted else ()
+        document = self._document(wanted, runs, vouched, gated)
+        there, answer = await asyncio.gather(self._refs(wanted), document.ask(self.client))
+        refs = Refs(there)
+        fork = answer.fork
+        order = _commits(runs)
+        runs = tuple(_with_workflow(run, fork, order) for run in runs)
+        out: dict[str, Any] = {
+            "read": wanted,
+            "node": fork["id"],
+            "has_issues": bool(fork["hasIssuesEnabled"]),
+            "refs": refs.of(attempt),
+            "runs": runs,
+            # zeros: read, and gone
+            "target": peeled((answer.upstream or {}).get("tag")) or names.ZERO,
+        }
+        if Need.REPORT in wanted:
+            out |= await self._reports(answer, vouched, there)
+        if Need.PREFLIGHT in wanted:
+            known = await self._preflight(answer, refs)
+            config = known.configuration or attempt.configuration
+            return out | {"preflight": known, "patches": refs.patches(attempt, config)}
+        out["patches"] = refs.patches(attempt, attempt.configuration) if attempt.open else None
+        out["comments"] = self._comments(answer)
+        if gated:
+            out["rules"] = await self._rules() if attempt.rules is None else None
+            out["gate"] = await workflows.findings(self.client, self.name, answer, gated)
+            out["trusts"] = await self._trusts(out["comments"])
+        if Need.REVIEW in wanted:
+            out |= await self._review(answer)
+        head = refs.value(names.head(attempt.stack))
         if attempt.open and head not in (attempt.stack_head, names.ZERO) and attempt.stack_head:
             out |= await self._stack_moved(head)
-        return out | {"refs": refs, "patches": patches}
+        return out
 
-    async def _patches(self, config: configuration.Configuration) -> tuple[PatchBranch, ...] | None:
-        if not self.attempt.open:
-            return None
-        return await patch_branches.read(self.client, self.name, self.attempt.stack, config)
+    # The query and the refs -----------------------------------------------------------------------
 
-    async def _target(self) -> dict[str, Any]:
-        target = await reading.peeled_tag(self.client, self.attempt.upstream, self.attempt.tag)
-        return {"target": target or names.ZERO}  # zeros: read, and gone
-
-    async def _refs(self, stage: Stage) -> dict[str, str]:
+    def _document(
+        self,
+        wanted: frozenset[Need],
+        runs: tuple[RunFact, ...],
+        vouched: tuple[str, ...],
+        gated: tuple[str, ...],
+    ) -> Document:
         attempt = self.attempt
-        prefix = attempt.configuration.branches.prefix
-        wanted = [names.head(attempt.stack), names.candidate_ref(attempt.id), names.archive_ref(attempt.id)]
-        if stage is Stage.PREFLIGHT:
-            wanted.append(names.target_ref(attempt.id))
-        if stage in (Stage.PREFLIGHT, Stage.PROMOTING, Stage.PROMOTED):
-            wanted.append(names.resolutions_ref(attempt.stack))
-        if stage in _WATCHES_BRANCHES or attempt.pushed:
-            wanted += [
-                names.head(names.base_branch(attempt.stack, attempt.tag, prefix)),
-                names.head(names.maintenance_branch(attempt.stack, attempt.tag, prefix)),
-                f"refs/tags/{names.candidate_tag(attempt.stack, attempt.tag, prefix)}",
-            ]
-        values = await asyncio.gather(*(reading.ref(self.client, self.name, ref) for ref in wanted))
-        return dict(zip(wanted, values, strict=True))
+        document = Document(self.name, attempt.upstream)
+        document.select("hasIssuesEnabled isArchived isPrivate defaultBranchRef { name }")
+        document.select("defaultBranchRef { name }", of="upstream")
+        document.add("tag", "ref", "qualifiedName", f"refs/tags/{attempt.tag}", PEELED, of="upstream")
+        for number, commit in enumerate(_commits(runs)):
+            at = f"{commit}:{names.WORKFLOW_PATH}"
+            document.add(f"ran{number}", "object", "expression", at, "oid")
+        if Need.REPORT in wanted:
+            claims.ask(document, vouched)
+        if Need.PREFLIGHT in wanted:
+            text = "... on Blob { oid text isTruncated }"
+            at_head = f"HEAD:{names.CONFIGURATION_PATH}"
+            document.add("configuration", "object", "expression", at_head, text)
+            document.add("workflow", "object", "expression", f"HEAD:{names.WORKFLOW_PATH}", "oid")
+        workflows.ask(document, gated)
+        if Need.REVIEW in wanted and attempt.pull_request and attempt.candidate:
+            reviewing.ask(document, attempt.pull_request.number, attempt.candidate)
+        for number in self._issues() if attempt.open else ():
+            reviewing.ask_issue(document, number)
+        return document
+
+    async def _refs(self, wanted: frozenset[Need]) -> dict[str, str]:
+        prefixes = refs_of.prefixes(self.attempt, preflight=Need.PREFLIGHT in wanted)
+        url = self.app.git_url(self.name)
+        return await ls_refs(self.app.http, url, await self.client.token(), prefixes)
 
     # Preflight ----------------------------------------------------------------------------------
 
-    async def _preflight(self, refs: dict[str, str]) -> Preflight:
-        attempt, branch = self.attempt, self.repository["default_branch"]
-        (config, blob, problems), target = await asyncio.gather(
-            read_configuration(self.client, self.name, branch),
-            reading.peeled_tag(self.client, attempt.upstream, attempt.tag),
-        )
-        head = refs[names.head(attempt.stack)]
+    async def _preflight(self, answer: Answer, refs: Refs) -> Preflight:
+        attempt, fork = self.attempt, answer.fork
+        config, blob, problems = parsed_configuration(fork.get("configuration"))
+        target = peeled((answer.upstream or {}).get("tag"))
+        head = refs.value(names.head(attempt.stack))
         compared = None
         if target and head != names.ZERO:
             compared = await reading.compare(self.client, self.name, target, head)
         return Preflight(
-            default_branch=branch,
-            archived=bool(self.repository.get("archived")),
-            workflow=await self._workflow(branch, uploads=config is not None and config.keeps_artifacts),
+            default_branch=(fork["defaultBranchRef"] or {}).get("name", ""),
+            archived=bool(fork["isArchived"]),
+            workflow=await self._workflow(fork, refs, uploads=config is not None and config.keeps_artifacts),
             configuration=config,
             configuration_blob=blob,
             configuration_problems=problems,
@@ -186,7 +188,8 @@ class _Reading:
             built=self._built(),
             contained=compared["behind_by"] == 0 if compared else None,
             ahead=compared["ahead_by"] if compared else None,
-            collisions=await self._collisions(config or attempt.configuration),
+            merge_base=compared["merge_base_commit"]["sha"] if compared else None,
+            collisions=refs.collisions(attempt, config or attempt.configuration),
         )
 
     def _promoted_target(self, head: str) -> str | None:
@@ -204,57 +207,58 @@ class _Reading:
         patches = last.report.patches if last and last.report else ()
         return {one.new: one.source for one in patches if one.new and one.source}
 
-    async def _workflow(self, branch: str, *, uploads: bool) -> Workflow:
-        private = bool(self.repository["private"])
+    async def _workflow(self, fork: dict[str, Any], refs: Refs, *, uploads: bool) -> Workflow:
+        private = bool(fork["isPrivate"])
         expected, other = (
             workflow_blob_id(workflow_file(private, uploads=one)) for one in (uploads, not uploads)
         )
         file = names.WORKFLOW_PATH.rsplit("/", 1)[-1]
         found = await self.client.find(f"/repos/{self.name}/actions/workflows/{segment(file)}")
         return Workflow(
-            blob=await reading.blob_id(self.client, self.name, names.WORKFLOW_PATH, branch),
+            blob=(fork.get("workflow") or {}).get("oid"),
             state=found["state"] if found else None,
-            runner=await reading.ref(self.client, self.name, names.RUNNER_REF),
+            runner=refs.value(names.RUNNER_REF),
             expected_blob=expected,
             other_blob=other,
             expected_runner=runner_commit()[0],
         )
 
-    async def _collisions(self, config: configuration.Configuration) -> tuple[str, ...]:
-        """Branches that are a directory of one of ours, or the other way round (files in Git)."""
-        prefix = config.branches.prefix
-        ours = (
-            names.base_branch(self.attempt.stack, self.attempt.tag, prefix),
-            names.maintenance_branch(self.attempt.stack, self.attempt.tag, prefix),
-        )
-        there = await reading.refs_under(self.client, self.name, f"refs/heads/{prefix.split('/')[0]}")
-        branches = [ref.removeprefix("refs/heads/") for ref in there]
-        return tuple(
-            branch
-            for branch in branches
-            if any(one.startswith(f"{branch}/") or branch.startswith(f"{one}/") for one in ours)
-        )
-
     # Runs and reports ---------------------------------------------------------------------------
 
-    async def _runs(self, stage: Stage) -> dict[str, Any]:
-        attempt = self.attempt
-        runs = await reading.runs(self.client, self.name, names.run_name(attempt.id), self._known_runs())
-        out: dict[str, Any] = {"runs": runs}
-        if stage not in (Stage.DISPATCHED, Stage.RUNNING):
-            return out
-        there = await reading.refs_under(self.client, self.name, names.inbox_prefix(attempt.id))
-        vouched = {commit for run in runs for commit in run.vouches}
-        inbox = [
-            await claims.inbox(self.client, self.name, ref, commit)
-            if commit in vouched
-            else Inbox(ref=ref, commit=commit, report=None, problem="no run vouches for it")
-            for ref, commit in there.items()
-        ]
-        inbox.sort(key=lambda one: one.run_attempt)
-        out["inbox"] = tuple(inbox)
-        report = next((one.report for one in reversed(inbox) if one.report), None)
-        return out | await claims.evidence(self.client, attempt, report)
+    async def _runs(self, wanted: frozenset[Need]) -> tuple[RunFact, ...]:
+        checked = Need.REVIEW in wanted and bool(self.attempt.configuration.check)
+        if Need.RUNS not in wanted and not checked and not self._unfinished():
+            return ()
+        return await reading.runs(
+            self.client,
+            self.name,
+            names.run_name(self.attempt.id),
+            self._known_runs(),
+            vouches=Need.REPORT in wanted,
+            jobs=Need.RUNS in wanted or checked,
+            artifacts=self.attempt.configuration.keeps_artifacts,
+        )
+
+    def _unfinished(self) -> bool:
+        """Whether the record doesn't know yet how one of the runs ended."""
+        return self.attempt.open and any(run.conclusion is None for run in self.attempt.runs)
+
+    async def _reports(
+        self, answer: Answer, vouched: tuple[str, ...], there: dict[str, str]
+    ) -> dict[str, Any]:
+        attempt, found = self.attempt, []
+        for ref, commit in there.items():
+            if not ref.startswith(names.inbox_prefix(attempt.id)):
+                continue
+            if commit in vouched:
+                number = vouched.index(commit)
+                found.append(await claims.inbox(self.client, self.name, answer, number, (ref, commit)))
+            else:
+                found.append(Inbox(ref=ref, commit=commit, report=None, problem="no run vouches for it"))
+        found.sort(key=lambda one: one.run_attempt)
+        report = next((one.report for one in reversed(found) if one.report), None)
+        upstream = ((answer.upstream or {}).get("defaultBranchRef") or {}).get("name")
+        return {"inbox": tuple(found)} | await claims.evidence(self.client, attempt, report, upstream)
 
     def _known_runs(self) -> list[int]:
         started = [
@@ -280,67 +284,82 @@ class _Reading:
             out["has_candidate"] = compared is not None and compared["behind_by"] == 0
         return out
 
-    async def _gate(self) -> dict[str, Any]:
+    def _gated(self) -> tuple[str, ...]:
+        """Commits whose workflow files are compared: the maintained branch's, then what would run."""
         attempt = self.attempt
-        findings = await workflows.findings(
-            self.client,
-            self.name,
-            maintained=attempt.stack_head or "",
-            others=(attempt.candidate or "", attempt.target or ""),
+        if not attempt.candidate:
+            return ()
+        commits = (attempt.stack_head, attempt.candidate, attempt.target)
+        return tuple(dict.fromkeys(one for one in commits if one))
+
+    def _issues(self) -> list[int]:
+        """The gate's issue and, where the carry ended in a conflict, that one's."""
+        return sorted(
+            {
+                int(one.outcome["number"])
+                for one in self.effects.values()
+                if isinstance(one.effect, OpenIssue) and one.state is EffectState.DONE
+            }
         )
-        return {"gate": findings, "trusts": await self._trusts()}
 
-    async def _trusts(self) -> tuple[Trust, ...]:
-        # the gate's issue and, where the carry ended in a conflict, that one's
-        numbers = {
-            one.outcome["number"]
-            for one in self.effects.values()
-            if isinstance(one.effect, OpenIssue) and one.state is EffectState.DONE
-        }
-        out = []
-        for number in sorted(numbers):
-            comments = await self.client.get_all(f"/repos/{self.name}/issues/{number}/comments")
-            for comment in comments:
-                out += await self._trust(comment)
-        return tuple(out)
+    def _comments(self, answer: Answer) -> tuple[Comment, ...]:
+        nodes = [answer.fork.get("pullRequest"), *(answer.fork.get(f"issue{n}") for n in self._issues())]
+        return tuple(comment for node in nodes for comment in reviewing.comments(node))
 
-    async def _trust(self, comment: dict[str, Any]) -> list[Trust]:
-        author = comment.get("user") or {}
-        # whoever may write can edit another's comment, and only the author is named
-        if author.get("type") != "User" or comment.get("updated_at") != comment.get("created_at"):
+    async def _trusts(self, comments: tuple[Comment, ...]) -> tuple[Trust, ...]:
+        return tuple([trust for comment in comments for trust in await self._trust(comment)])
+
+    async def _trust(self, comment: Comment) -> list[Trust]:
+        if comment.bot or comment.edited:
             return []
         asked = [
             one
-            for one in commands.parse(comment.get("body") or "")
+            for one in commands.parse(comment.body)
             if isinstance(one, commands.Command) and one.name is commands.Name.TRUST_WORKFLOWS
         ]
-        may = await reading.permission(self.client, self.name, author["login"]) if asked else ""
-        return [Trust(person=author["login"], permission=may, commit=one.argument or "") for one in asked]
+        may = await reading.permission(self.client, self.name, comment.person) if asked else ""
+        return [Trust(person=comment.person, permission=may, commit=one.argument or "") for one in asked]
 
-    def _workflows_matter(self) -> bool:
-        return any(one.workflow for one in self.attempt.configuration.promotion.required_checks)
-
-    async def _review(self) -> dict[str, Any]:
+    async def _review(self, answer: Answer) -> dict[str, Any]:
         attempt = self.attempt
         if attempt.pull_request is None or attempt.candidate is None:
             return {}
-        number = attempt.pull_request.number
-        runs: tuple[RunFact, ...] = ()
-        if attempt.configuration.check:
-            runs = await reading.runs(self.client, self.name, names.run_name(attempt.id), self._known_runs())
-        pull_request, reviews, checks, rules = await asyncio.gather(
-            reading.pull_request(self.client, self.name, number),
-            reading.reviews(self.client, self.name, number),
-            reading.checks(self.client, self.name, attempt.candidate, workflows=self._workflows_matter()),
-            reading.rules(self.client, self.name, attempt.stack),
+        pull_request = reviewing.pull_request(answer)
+        reviews, checks = await asyncio.gather(
+            reviewing.reviews(self.client, self.name, answer),
+            reviewing.checks(self.client, self.name, answer, attempt.candidate),
         )
+        asked = any(one.state == "APPROVED" for one in reviews) or (pull_request and pull_request.merged)
         return {
-            "runs": runs,
             "pull_request": pull_request,
             "reviews": reviews,
             "checks": checks,
-            "rules": rules,
+            "rules": await self._rules() if asked else None,
         }
+
+    async def _rules(self) -> Rules:
+        return await reading.rules(self.client, self.name, self.attempt.stack)
+
+
+def _commits(runs: tuple[RunFact, ...]) -> list[str]:
+    """The commits that runs ran at, each once."""
+    return list(dict.fromkeys(run.head_sha for run in runs))
+
+
+def _with_workflow(run: RunFact, fork: dict[str, Any], order: Sequence[str]) -> RunFact:
+    """The run with the blob of the workflow file that it used."""
+    found = fork.get(f"ran{order.index(run.head_sha)}") or {}
+    return run.model_copy(update={"workflow_blob": found.get("oid")})
+
+
+def parsed_configuration(
+    node: Any,
+) -> tuple[configuration.Configuration | None, str | None, tuple[str, ...]]:
+    """A fork's configuration from a blob as GraphQL tells it, the blob's id, and what is wrong with it."""
+    if not node or not node.get("oid"):
+        return configuration.Configuration(), None, ()
+    # no text, or too long to be shown whole: whoever parses it says so
+    return _parsed(node["oid"], "\0" if node["text"] is None or node["isTruncated"] else node["text"])
 
 
 async def read_configuration(
@@ -350,12 +369,11 @@ async def read_configuration(
     found = await reading.file_text(client, repository, names.CONFIGURATION_PATH, at)
     if found is None:
         return configuration.Configuration(), None, ()
-    blob, text = found
+    return _parsed(*found)
+
+
+def _parsed(blob: str, text: str) -> tuple[configuration.Configuration | None, str | None, tuple[str, ...]]:
     try:
         return configuration.parse(text), blob, ()
     except configuration.ConfigurationError as error:
         return None, blob, tuple(str(problem) for problem in error.problems)
-
-
-async def _nothing() -> dict[str, Any]:
-    return {}

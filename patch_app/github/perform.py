@@ -23,14 +23,17 @@ from patch_app.core.effects import (
     PinTarget,
     PutCheckRun,
     Record,
+    RefChange,
     Relay,
     UpdateRefs,
 )
+from patch_app.core.names import ZERO
 from patch_app.github import reading, receive_pack
 from patch_app.github.bundle import BadBundle, check_bundle
 from patch_app.github.client import GitHubApp, InstallationClient
-from patch_app.github.errors import Later, RefMoved, Refused
+from patch_app.github.errors import Later, RefMoved, Refused, TooMany
 from patch_app.github.gitobjects import commit_body, object_id, write_pack
+from patch_app.github.ls_refs import ls_refs
 from patch_app.github.transport import segment
 
 # what GitHub can't be asked to compare: a second one would be a second run, issue or comment
@@ -44,9 +47,15 @@ mutation($repository: ID!, $updates: [RefUpdate!]!) {
   updateRefs(input: {repositoryId: $repository, refUpdates: $updates}) { clientMutationId }
 }
 """
-_REPOSITORY_ID: Final = (
-    "query($owner: String!, $name: String!) { repository(owner: $owner, name: $name) { id } }"
-)
+# a token for each kind of work, each with what that needs and no more
+ACT: Final = {"metadata": "read", "contents": "write", "workflows": "write", "actions": "write"}
+SPEAK: Final = {
+    "metadata": "read",
+    "contents": "read",
+    "pull_requests": "write",
+    "issues": "write",
+    "checks": "write",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,59 +100,69 @@ class Performer:
             case OpenPullRequest():
                 return await self._open_pull_request(attempt, effect)
             case EditPullRequest():
-                client = await self._client(attempt, pull_requests="write")
+                client = await self._client(attempt, SPEAK)
                 body = {"title": effect.title, "body": effect.body}
                 await client.patch(f"/repos/{attempt.repository}/pulls/{effect.number}", body)
                 return Outcome(done=True)
             case OpenIssue():
                 return await self._open_issue(attempt, effect, again)
             case Comment():
-                client = await self._client(attempt, issues="write", pull_requests="write")
-                await self._say(client, attempt, effect.number, effect.marker, effect.body)
+                client = await self._client(attempt, SPEAK)
+                await self._say(client, attempt, effect, effect.body, again)
                 return Outcome(done=True)
             case Close():
-                return await self._close(attempt, effect)
+                return await self._close(attempt, effect, again)
             case PutCheckRun():
-                return await self._put_check_run(attempt, effect)
+                return await self._put_check_run(attempt, effect, again)
             case _:
                 assert_never(effect)
 
-    async def _client(self, attempt: Attempt, **permissions: str) -> InstallationClient:
-        return await self.app.installation(
-            attempt.installation_id, attempt.repository_id, {"metadata": "read", **permissions}
-        )
+    async def _client(self, attempt: Attempt, permissions: dict[str, str]) -> InstallationClient:
+        return await self.app.installation(attempt.installation_id, attempt.repository_id, permissions)
 
     # Refs and runs --------------------------------------------------------------------------------
 
     async def _pin(self, attempt: Attempt, effect: PinTarget) -> Outcome:
-        client = await self._client(attempt, contents="write", workflows="write")
-        if await reading.ref(client, attempt.repository, effect.ref) == effect.target:
-            return Outcome(done=True)
+        client = await self._client(attempt, ACT)
         body = {"ref": effect.ref, "sha": effect.target}
-        await client.post(f"/repos/{attempt.repository}/git/refs", body)
+        try:
+            await client.post(f"/repos/{attempt.repository}/git/refs", body)
+        except Refused:
+            if await reading.ref(client, attempt.repository, effect.ref) != effect.target:
+                raise
         return Outcome(done=True)
 
     async def _dispatch(self, attempt: Attempt, effect: Dispatch, again: bool) -> Outcome:
-        client = await self._client(attempt, actions="write")
+        client = await self._client(attempt, ACT)
         if again:
             found = await self._run_of(client, attempt, effect)
             if found is not None:
-                return Outcome(done=True, answer=found)
-        repository = await client.get(f"/repos/{attempt.repository}")
-        path = f"/repos/{attempt.repository}/actions/workflows/{segment(effect.workflow)}/dispatches"
-        body = {"ref": repository["default_branch"], "inputs": effect.inputs}
+                return Outcome(done=True, answer={**found, "found": True})
         try:
-            answer = await client.post(path, {**body, RUN_DETAILS: True})
+            answer = await self._start(client, attempt, effect, effect.branch)
+        except Refused as error:
+            branch = (await client.get(f"/repos/{attempt.repository}"))["default_branch"]
+            if error.status != 422 or branch == effect.branch:
+                raise
+            answer = await self._start(client, attempt, effect, branch)  # it was renamed since
+        if isinstance(answer, dict) and answer.get("workflow_run_id"):
+            return Outcome(done=True, answer={"run_id": answer["workflow_run_id"], "url": answer["html_url"]})
+        # older servers answer 204: the run is then found by its name
+        return Outcome(done=True)
+
+    async def _start(
+        self, client: InstallationClient, attempt: Attempt, effect: Dispatch, branch: str
+    ) -> Any:
+        path = f"/repos/{attempt.repository}/actions/workflows/{segment(effect.workflow)}/dispatches"
+        body = {"ref": branch, "inputs": effect.inputs}
+        try:
+            return await client.post(path, {**body, RUN_DETAILS: True})
         except Refused as error:
             # GitHub Enterprise Server 3.19 knows no such key, and version 2026-03-10 needs none: a
             # refused request has started nothing
             if error.status != 422 or RUN_DETAILS not in error.message:
                 raise
-            answer = await client.post(path, body)
-        if isinstance(answer, dict) and answer.get("workflow_run_id"):
-            return Outcome(done=True, answer={"run_id": answer["workflow_run_id"], "url": answer["html_url"]})
-        # older servers answer 204: the run is then found by its name
-        return Outcome(done=True)
+            return await client.post(path, body)
 
     async def _run_of(
         self, client: InstallationClient, attempt: Attempt, effect: Dispatch
@@ -160,13 +179,13 @@ class Performer:
         return None
 
     async def _relay(self, attempt: Attempt, effect: Relay) -> Outcome:
-        client = await self._client(attempt, contents="write", workflows="write")
-        values = [await reading.ref(client, attempt.repository, change.ref) for change in effect.changes]
-        if values == [change.after for change in effect.changes]:
-            return Outcome(done=True)
+        client = await self._client(attempt, ACT)
         try:
             pack = await self._pack(client, attempt, effect)
-        except BadBundle as error:
+        except (BadBundle, Refused) as error:
+            # sent before, by a process that was stopped before it could say so
+            if await self._moved(client, attempt, effect.changes):
+                return Outcome(done=True)
             return Outcome(done=False, answer={"message": str(error)})
         await receive_pack.push(
             self.app.http,
@@ -178,7 +197,7 @@ class Performer:
         return Outcome(done=True)
 
     async def _record(self, attempt: Attempt, effect: Record) -> Outcome:
-        client = await self._client(attempt, contents="write")
+        client = await self._client(attempt, ACT)
         if await reading.folder(client, attempt.repository, effect.inbox, "resolutions") != effect.tree:
             return Outcome(done=False, answer={"message": "the inbox commit has other resolutions"})
         # of fixed bytes, so that a second try makes the same commit
@@ -200,15 +219,16 @@ class Performer:
         """The checked pack of the inbox's bundle, None where the fork already has all of it."""
         if not effect.parts:
             return None
-        files = await reading.commit_files(client, attempt.repository, effect.inbox)
         data = b""
         for path, digest in effect.parts:
-            if path not in files:
+            if path not in effect.blobs:
                 raise BadBundle(f"the inbox commit has no {path}")
-            oid, size = files[path]
-            if len(data) + size > BUNDLE_BOUND:
-                raise BadBundle(f"the bundle is larger than {BUNDLE_BOUND // 1024 // 1024} MB")
-            part = await reading.blob(client, attempt.repository, oid, BUNDLE_BOUND)
+            spare = BUNDLE_BOUND - len(data)
+            try:
+                part = await reading.blob(client, attempt.repository, effect.blobs[path], spare)
+            except TooMany:
+                most = BUNDLE_BOUND // 1024 // 1024
+                raise BadBundle(f"the bundle is larger than {most} MB") from None
             if hashlib.sha256(part).hexdigest() != digest:
                 raise BadBundle(f"{path} is not what the report says it is")
             data += part
@@ -226,69 +246,61 @@ class Performer:
         )
 
     async def _update_refs(self, attempt: Attempt, effect: UpdateRefs) -> Outcome:
-        client = await self._client(attempt, contents="write", workflows="write")
-        if await self._moved(client, attempt, effect):
-            return Outcome(done=True)
-        owner, name = attempt.repository.split("/")
-        found = (await client.graphql(_REPOSITORY_ID, {"owner": owner, "name": name})).need()
+        client = await self._client(attempt, ACT)
         updates = [
             {"name": one.ref, "beforeOid": one.before, "afterOid": one.after, "force": one.force}
             for one in effect.changes
         ]
         try:
-            (
-                await client.graphql(
-                    _UPDATE_REFS, {"repository": found["repository"]["id"], "updates": updates}
-                )
-            ).need()
+            (await client.graphql(_UPDATE_REFS, {"repository": effect.node, "updates": updates})).need()
         except (Refused, Later) as error:
-            # an answer that got lost, or a race with ourselves: the values tell
-            if await self._moved(client, attempt, effect):
+            # an answer that got lost, or our own earlier success: the values tell
+            if await self._moved(client, attempt, effect.changes):
                 return Outcome(done=True)
             if isinstance(error, Later):
                 raise
-            await self._raise_if_moved(client, attempt, effect)
+            there = await self._values(client, attempt, effect.changes)
+            for change in effect.changes:
+                if there.get(change.ref, ZERO) != change.before:
+                    raise RefMoved(change.ref, change.before, there.get(change.ref, ZERO)) from None
             raise
         return Outcome(done=True)
 
-    async def _moved(self, client: InstallationClient, attempt: Attempt, effect: UpdateRefs) -> bool:
-        for change in effect.changes:
-            if await reading.ref(client, attempt.repository, change.ref) != change.after:
-                return False
-        return True
+    async def _moved(
+        self, client: InstallationClient, attempt: Attempt, changes: tuple[RefChange, ...]
+    ) -> bool:
+        there = await self._values(client, attempt, changes)
+        return all(there.get(change.ref, ZERO) == change.after for change in changes)
 
-    async def _raise_if_moved(self, client: InstallationClient, attempt: Attempt, effect: UpdateRefs) -> None:
-        for change in effect.changes:
-            now = await reading.ref(client, attempt.repository, change.ref)
-            if now != change.before:
-                raise RefMoved(change.ref, change.before, now)
+    async def _values(
+        self, client: InstallationClient, attempt: Attempt, changes: tuple[RefChange, ...]
+    ) -> dict[str, str]:
+        url = self.app.git_url(attempt.repository)
+        return await ls_refs(self.app.http, url, await client.token(), (one.ref for one in changes))
 
     # What people see ------------------------------------------------------------------------------
 
     async def _open_pull_request(self, attempt: Attempt, effect: OpenPullRequest) -> Outcome:
-        client = await self._client(attempt, pull_requests="write", contents="read")
+        client = await self._client(attempt, SPEAK)
         path = f"/repos/{attempt.repository}/pulls"
+        wanted = {"title": effect.title, "body": effect.body, "head": effect.head, "base": effect.base}
+        try:
+            made = await client.post(path, {**wanted, "draft": effect.draft})
+            return Outcome(done=True, answer={"number": made["number"], "url": made["html_url"], "new": True})
+        except Refused as error:
+            refused = error
+        # there is one of this branch already: of our own earlier success, or of the attempt before us
         owner = attempt.repository.split("/")[0]
         there = await client.get_all(path, state="open", head=f"{owner}:{effect.head}", base=effect.base)
-        if there:
-            found = there[0]
-            if (found["title"], found.get("body")) != (effect.title, effect.body):
-                await client.patch(f"{path}/{found['number']}", {"title": effect.title, "body": effect.body})
-        else:
-            found = await client.post(
-                path,
-                {
-                    "title": effect.title,
-                    "body": effect.body,
-                    "head": effect.head,
-                    "base": effect.base,
-                    "draft": effect.draft,
-                },
-            )
+        if not there:
+            raise refused
+        found = there[0]
+        if (found["title"], found.get("body")) != (effect.title, effect.body):
+            await client.patch(f"{path}/{found['number']}", {"title": effect.title, "body": effect.body})
         return Outcome(done=True, answer={"number": found["number"], "url": found["html_url"]})
 
     async def _open_issue(self, attempt: Attempt, effect: OpenIssue, again: bool) -> Outcome:
-        client = await self._client(attempt, issues="write")
+        client = await self._client(attempt, SPEAK)
         path = f"/repos/{attempt.repository}/issues"
         marker = _comment(effect.marker)
         if again:
@@ -298,9 +310,9 @@ class Performer:
         made = await client.post(path, {"title": effect.title, "body": f"{marker}\n{effect.body}"})
         return Outcome(done=True, answer={"number": made["number"], "url": made["html_url"]})
 
-    async def _close(self, attempt: Attempt, effect: Close) -> Outcome:
-        client = await self._client(attempt, issues="write", pull_requests="write")
-        await self._say(client, attempt, effect.number, effect.marker, effect.comment)
+    async def _close(self, attempt: Attempt, effect: Close, again: bool) -> Outcome:
+        client = await self._client(attempt, SPEAK)
+        await self._say(client, attempt, effect, effect.comment, again)
         kind = "pulls" if effect.subject == "pull_request" else "issues"
         path = f"/repos/{attempt.repository}/{kind}/{effect.number}"
         if (await client.get(path))["state"] != "closed":
@@ -308,11 +320,16 @@ class Performer:
         return Outcome(done=True)
 
     async def _say(
-        self, client: InstallationClient, attempt: Attempt, number: int, marker: str, text: str
+        self,
+        client: InstallationClient,
+        attempt: Attempt,
+        effect: Comment | Close,
+        text: str,
+        again: bool,
     ) -> None:
-        path = f"/repos/{attempt.repository}/issues/{number}/comments"
-        hidden = _comment(marker)
-        for comment in await client.get_all(path):
+        path = f"/repos/{attempt.repository}/issues/{effect.number}/comments"
+        hidden = _comment(effect.marker)
+        for comment in await client.get_all(path) if again else ():
             if hidden in (comment.get("body") or "") and self._ours(comment):
                 return
         await client.post(path, {"body": f"{hidden}\n{text}"})
@@ -320,8 +337,8 @@ class Performer:
     def _ours(self, item: dict[str, Any]) -> bool:
         return bool((item.get("user") or {}).get("login") == f"{self.app_slug}[bot]")
 
-    async def _put_check_run(self, attempt: Attempt, effect: PutCheckRun) -> Outcome:
-        client = await self._client(attempt, checks="write")
+    async def _put_check_run(self, attempt: Attempt, effect: PutCheckRun, again: bool) -> Outcome:
+        client = await self._client(attempt, SPEAK)
         body: dict[str, Any] = {
             "name": effect.name,
             "status": effect.status,
@@ -332,6 +349,17 @@ class Performer:
             body["conclusion"] = effect.conclusion
         if effect.details_url:
             body["details_url"] = effect.details_url
+        path = f"/repos/{attempt.repository}/check-runs"
+        number = effect.number or (await self._check_run_of(client, attempt, effect) if again else None)
+        if number is not None:
+            made = await client.patch(f"{path}/{number}", body)
+        else:
+            made = await client.post(path, {**body, "head_sha": effect.commit})
+        return Outcome(done=True, answer={"id": made["id"], "url": made["html_url"]})
+
+    async def _check_run_of(
+        self, client: InstallationClient, attempt: Attempt, effect: PutCheckRun
+    ) -> int | None:
         listed = await client.get_all(
             f"/repos/{attempt.repository}/commits/{segment(effect.commit)}/check-runs",
             key="check_runs",
@@ -340,12 +368,8 @@ class Performer:
         for run in listed:
             ours = (run.get("app") or {}).get("slug") == self.app_slug
             if ours and run.get("external_id") == effect.external_id:
-                made = await client.patch(f"/repos/{attempt.repository}/check-runs/{run['id']}", body)
-                return Outcome(done=True, answer={"id": made["id"], "url": made["html_url"]})
-        made = await client.post(
-            f"/repos/{attempt.repository}/check-runs", {**body, "head_sha": effect.commit}
-        )
-        return Outcome(done=True, answer={"id": made["id"], "url": made["html_url"]})
+                return int(run["id"])
+        return None
 
 
 def _comment(marker: str) -> str:

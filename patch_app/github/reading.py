@@ -8,12 +8,12 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any, Final
 
 from patch_app.core import names
-from patch_app.core.attempt import MOST_ARTIFACTS, Artifact, Check
-from patch_app.core.facts import Job, PullRequest, Review, RuleCheck, Rules, RunFact
+from patch_app.core.attempt import MOST_ARTIFACTS, Artifact
+from patch_app.core.facts import Job, RunFact
+from patch_app.core.rules import RuleCheck, Rules
 from patch_app.github.client import Client
 from patch_app.github.errors import Bug, NotFound, Refused
 from patch_app.github.transport import segment, segments
@@ -44,21 +44,6 @@ async def ref(client: Client, repository: str, name: str) -> str:
     return found["object"]["sha"] if isinstance(found, dict) else names.ZERO
 
 
-async def peeled_tag(client: Client, repository: str, tag: str) -> str | None:
-    """The commit that a tag leads to, None where there is no such tag or it leads to no commit."""
-    found = await client.find(f"/repos/{repository}/git/ref/tags/{segments(tag)}")
-    if not isinstance(found, dict):
-        return None
-    target = found["object"]
-    for _ in range(5):  # a tag of a tag of a tag; more is nobody's release
-        if target["type"] == "commit":
-            return str(target["sha"])
-        if target["type"] != "tag":
-            return None
-        target = (await client.get(f"/repos/{repository}/git/tags/{segment(target['sha'])}"))["object"]
-    return None
-
-
 async def file_text(client: Client, repository: str, path: str, at: str) -> tuple[str, str] | None:
     """Blob id and text of a file at a commit or branch, None where there is none."""
     found = await client.find(f"/repos/{repository}/contents/{segments(path)}", ref=at)
@@ -68,12 +53,6 @@ async def file_text(client: Client, repository: str, path: str, at: str) -> tupl
         return found["sha"], base64.b64decode(found.get("content", "")).decode()
     except (binascii.Error, UnicodeDecodeError):
         return found["sha"], "\0"  # no text: whoever parses it says so
-
-
-async def blob_id(client: Client, repository: str, path: str, at: str) -> str | None:
-    """Blob id of a file at a commit or branch, None where there is none."""
-    found = await client.find(f"/repos/{repository}/contents/{segments(path)}", ref=at)
-    return found["sha"] if isinstance(found, dict) and found.get("type") == "file" else None
 
 
 async def compare(client: Client, repository: str, base: str, head: str) -> dict[str, Any] | None:
@@ -122,8 +101,21 @@ async def is_ancestor(client: Client, repository: str, commit: str, of: Iterable
     return False
 
 
-async def runs(client: Client, repository: str, name: str, known: Iterable[int]) -> tuple[RunFact, ...]:
-    """Runs that carry an attempt's name: those already known by id, else searched in the latest list."""
+async def runs(
+    client: Client,
+    repository: str,
+    name: str,
+    known: Iterable[int],
+    *,
+    jobs: bool = True,
+    vouches: bool = False,
+    artifacts: bool = False,
+) -> tuple[RunFact, ...]:
+    """Runs that carry an attempt's name: those already known by id, else searched in the latest list.
+
+    `jobs`: with their jobs. `vouches`: with the inbox commits that annotations name. `artifacts`: with what
+    those that have ended stored.
+    """
     ids = list(known)
     if ids:
         listed = [await client.get(f"/repos/{repository}/actions/runs/{run}") for run in ids]
@@ -136,20 +128,29 @@ async def runs(client: Client, repository: str, name: str, known: Iterable[int])
             if len(listed) >= 300:
                 break
     ours = [run for run in listed if name in (run.get("display_title"), run.get("name"))]
-    return tuple(
-        [await _run(client, repository, run, name) for run in sorted(ours, key=lambda run: run["id"])]
-    )
+    out = []
+    for run in sorted(ours, key=lambda run: run["id"]):
+        path = f"/repos/{repository}/actions/runs/{run['id']}/jobs"
+        listed = await client.get_all(path, key="jobs", filter="latest") if jobs else []
+        vouched = await _vouches(client, repository, listed) if vouches else []
+        stored = artifacts and run["status"] == "completed"
+        kept = await _artifacts(client, repository, run) if stored else ()
+        out.append(_run(run, name, listed, vouched, kept))
+    return tuple(out)
 
 
-async def _run(client: Client, repository: str, run: dict[str, Any], name: str) -> RunFact:
-    jobs = await client.get_all(
-        f"/repos/{repository}/actions/runs/{run['id']}/jobs", key="jobs", filter="latest"
-    )
-    vouches: list[str] = []
+async def _vouches(client: Client, repository: str, jobs: list[Any]) -> list[str]:
+    found: list[str] = []
     for job in jobs:
         if job["name"] in names.CARRY_JOBS and job["status"] == "completed":
             notes = await client.get_all(f"/repos/{repository}/check-runs/{job['id']}/annotations")
-            vouches += [note["message"].strip() for note in notes if note.get("title") == ANNOTATION]
+            found += [note["message"].strip() for note in notes if note.get("title") == ANNOTATION]
+    return found
+
+
+def _run(
+    run: dict[str, Any], name: str, jobs: list[Any], vouches: list[str], artifacts: tuple[Artifact, ...]
+) -> RunFact:
     return RunFact(
         id=run["id"],
         attempt=run.get("run_attempt", 1),
@@ -161,7 +162,6 @@ async def _run(client: Client, repository: str, run: dict[str, Any], name: str) 
         status=run["status"],
         conclusion=run.get("conclusion"),
         url=run["html_url"],
-        workflow_blob=await blob_id(client, repository, names.WORKFLOW_PATH, run["head_sha"]),
         jobs=tuple(
             Job(
                 id=job["id"],
@@ -172,7 +172,7 @@ async def _run(client: Client, repository: str, run: dict[str, Any], name: str) 
             )
             for job in jobs
         ),
-        artifacts=await _artifacts(client, repository, run) if run["status"] == "completed" else (),
+        artifacts=artifacts,
         vouches=tuple(vouches),
     )
 
@@ -194,14 +194,6 @@ async def _root(client: Client, repository: str, commit: str) -> list[dict[str, 
     return found
 
 
-async def commit_files(client: Client, repository: str, commit: str) -> dict[str, tuple[str, int]]:
-    """Names at the root of a commit's tree: blob id and size in bytes. Raises Refused, Bug."""
-    entries = await _root(client, repository, commit)
-    return {
-        entry["path"]: (entry["sha"], entry.get("size", 0)) for entry in entries if entry["type"] == "blob"
-    }
-
-
 async def folder(client: Client, repository: str, commit: str, name: str) -> str | None:
     """Id of the tree of that name at the root of a commit's, None where there is none."""
     entries = await _root(client, repository, commit)
@@ -211,48 +203,6 @@ async def folder(client: Client, repository: str, commit: str, name: str) -> str
 async def blob(client: Client, repository: str, oid: str, bound: int) -> bytes:
     """A blob's bytes; TooMany where it is over `bound`."""
     return await client.get_bytes(f"/repos/{repository}/git/blobs/{segment(oid)}", bound=bound)
-
-
-async def pull_request(client: Client, repository: str, number: int) -> PullRequest:
-    """A pull request as it is now."""
-    found = await client.get(f"/repos/{repository}/pulls/{number}")
-    merged_by = found.get("merged_by") or {}
-    return PullRequest(
-        number=number,
-        url=found["html_url"],
-        open=found["state"] == "open",
-        merged=bool(found.get("merged")),
-        merge_commit=found.get("merge_commit_sha"),
-        merged_by=merged_by.get("login"),
-        head=found["head"]["sha"],
-        base=found["base"]["sha"],
-        into=found["base"]["ref"],
-    )
-
-
-async def reviews(client: Client, repository: str, number: int) -> tuple[Review, ...]:
-    """The last review of each person that approves, asks for changes, or was dismissed.
-
-    A later comment alone doesn't take an approval back, as on GitHub's own pull request page.
-    """
-    latest: dict[str, dict[str, Any]] = {}
-    for review in await client.get_all(f"/repos/{repository}/pulls/{number}/reviews"):
-        if review["state"] in ("APPROVED", "CHANGES_REQUESTED", "DISMISSED") and review.get("user"):
-            latest[review["user"]["login"]] = review
-    out = []
-    for login, review in sorted(latest.items()):
-        bot = review["user"]["type"] != "User"
-        out.append(
-            Review(
-                person=login,
-                bot=bot,
-                permission="none" if bot else await permission(client, repository, login),
-                state=review["state"],
-                commit=review.get("commit_id") or "",
-                at=_time(review.get("submitted_at")),
-            )
-        )
-    return tuple(out)
 
 
 async def permission(client: Client, repository: str, login: str) -> str:
@@ -269,46 +219,6 @@ async def permission(client: Client, repository: str, login: str) -> str:
     # a custom role has a name of its own: then the basic permission counts
     known = role in ("admin", "maintain", "write", "triage", "read") and basic != "none"
     return str(role if known else basic)
-
-
-async def checks(client: Client, repository: str, commit: str, *, workflows: bool) -> tuple[Check, ...]:
-    """Check runs (the latest of each) and commit statuses on a commit.
-
-    `workflows`: each check run with the path of the workflow file that its suite's run has.
-    """
-    paths: dict[int | None, str] = {}
-    if workflows:
-        of_commit = f"/repos/{repository}/actions/runs"
-        for run in await client.get_all(of_commit, key="workflow_runs", head_sha=commit):
-            paths[run.get("check_suite_id")] = run["path"].split("@")[0]
-    listed = await client.get_all(
-        f"/repos/{repository}/commits/{segment(commit)}/check-runs", key="check_runs", filter="latest"
-    )
-    combined = await client.get(f"/repos/{repository}/commits/{segment(commit)}/status", per_page=100)
-    return (
-        *(
-            Check(
-                name=one["name"],
-                app=(one.get("app") or {}).get("slug") or "",
-                app_id=(one.get("app") or {}).get("id"),
-                status=one["status"],
-                conclusion=one.get("conclusion"),
-                url=one.get("html_url") or "",
-                workflow=paths.get((one.get("check_suite") or {}).get("id")),
-            )
-            for one in listed
-        ),
-        *(
-            Check(
-                name=one["context"],
-                app="status",
-                status="in_progress" if one["state"] == "pending" else "completed",
-                conclusion=None if one["state"] == "pending" else one["state"],
-                url=one.get("target_url") or "",
-            )
-            for one in combined["statuses"]
-        ),
-    )
 
 
 async def rules(client: Client, repository: str, branch: str) -> Rules:
@@ -342,7 +252,3 @@ async def rules(client: Client, repository: str, branch: str) -> Rules:
                 for one in parameters["required_status_checks"]
             ]
     return Rules(approvals=approvals, required_checks=tuple(required))
-
-
-def _time(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None

@@ -6,7 +6,6 @@ as such, never passed over.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -17,82 +16,98 @@ from patch_app.core.gate import Finding
 from patch_app.core.workflow_files import Broken
 from patch_app.github import reading
 from patch_app.github.client import Client
-from patch_app.github.transport import segment
+from patch_app.github.document import Answer, Document
 
 DIRECTORY: Final = ".github/workflows"
 FILE_BOUND: Final = 1024 * 1024
 FILES_BOUND: Final = 300
 _ACTION_FILES: Final = ("action.yml", "action.yaml", "Dockerfile")
+_BLOB: Final = "... on Blob { oid text isBinary isTruncated }"
+# GitHub runs the files of this folder alone, none in folders below it
+_FOLDER: Final = f"... on Tree {{ entries {{ name type object {{ {_BLOB} }} }} }}"
 
 Files = dict[str, Any]
 
 
+def ask(document: Document, commits: Sequence[str]) -> None:
+    """Adds the workflow files of the commits to a query."""
+    for number, commit in enumerate(commits):
+        document.add(f"workflows{number}", "object", "expression", f"{commit}:{DIRECTORY}", _FOLDER)
+
+
 async def findings(
-    client: Client, repository: str, *, maintained: str, others: Sequence[str]
+    client: Client, repository: str, answer: Answer, commits: Sequence[str]
 ) -> tuple[Finding, ...]:
-    """What the workflow files of `others` (commits) may do that those of `maintained` may not."""
+    """What the workflow files of `commits` may do that those of the first of them may not."""
     reader = _Reader(client, repository)
-    wanted = [maintained, *(commit for commit in dict.fromkeys(others) if commit)]
-    before, *after = await asyncio.gather(*(reader.files(commit) for commit in wanted))
+    every: list[Files] = []
+    for number, _ in enumerate(commits):
+        entries = (answer.fork.get(f"workflows{number}") or {}).get("entries") or []
+        every.append(
+            {
+                f"{DIRECTORY}/{one['name']}": await reader.parsed(one["object"])
+                for one in entries
+                if one["type"] == "blob" and one["name"].lower().endswith((".yml", ".yaml"))
+            }
+        )
+    await reader.add_actions(every, commits)
+    before, *after = every
     return gate.findings(before, *after)
 
 
 class _Reader:
-    """One gate's readings: each blob is fetched and parsed once, however many commits have it."""
+    """One gate's readings: each file is parsed once, however many commits have it."""
 
     def __init__(self, client: Client, repository: str) -> None:
         self._client = client
         self._repository = repository
         self._documents: dict[tuple[str, bool], Any] = {}
 
-    async def files(self, commit: str) -> Files:
-        tree = await self._tree(commit)
-        paths = [p for p in tree if p.startswith(f"{DIRECTORY}/") and p.lower().endswith((".yml", ".yaml"))]
-        files = {path: await self._document(path, tree[path]) for path in paths}
-        while wanted := [path for path in gate.to_read(files) if not self._tried(path, files)]:
-            for path in wanted:
-                for name in _ACTION_FILES:
-                    found = f"{path}/{name}"
-                    if found in tree:
-                        files[found] = await self._document(found, tree[found])
+    async def add_actions(self, every: list[Files], commits: Sequence[str]) -> None:
+        """The local actions that the files use, and those that these use, a query for each round."""
+        while wanted := [
+            (number, path)
+            for number, files in enumerate(every)
+            for path in gate.to_read(files)
+            if not _tried(path, files) and len(files) <= FILES_BOUND
+        ]:
+            document = Document(self._repository)
+            for place, (number, path) in enumerate(wanted):
+                for index, name in enumerate(_ACTION_FILES):
+                    at = f"{commits[number]}:{path}/{name}"
+                    document.add(f"action{place}_{index}", "object", "expression", at, _BLOB)
+            found = (await document.ask(self._client)).fork
+            for place, (number, path) in enumerate(wanted):
+                for index, name in enumerate(_ACTION_FILES):
+                    node = found.get(f"action{place}_{index}")
+                    if node:
+                        plain = name == "Dockerfile"
+                        every[number][f"{path}/{name}"] = await self.parsed(node, plain=plain)
                         break
                 else:
-                    files[f"{path}/action.yml"] = Broken(reason="the local action isn't there")
+                    every[number][f"{path}/action.yml"] = Broken(reason="the local action isn't there")
+        for files in every:
             if len(files) > FILES_BOUND:
                 files[DIRECTORY] = Broken(reason=f"more than {FILES_BOUND} workflow and action files")
-                break
-        return files
 
-    def _tried(self, path: str, files: Files) -> bool:
-        return any(f"{path}/{name}" in files for name in _ACTION_FILES)
+    async def parsed(self, node: Any, *, plain: bool = False) -> Any:
+        """The document of a blob as GraphQL tells it; one that it cuts is read in full."""
+        oid = (node or {}).get("oid")
+        if not oid:
+            return Broken(reason="it is no file")
+        if (oid, plain) not in self._documents:
+            if node["isTruncated"]:
+                raw = await reading.blob(self._client, self._repository, oid, FILE_BOUND)
+                self._documents[oid, plain] = parse(raw, oid, plain=plain)
+            elif node["isBinary"] or node["text"] is None or "\ufffd" in node["text"]:
+                self._documents[oid, plain] = Broken(reason="it is no UTF-8 text", blob=oid)
+            else:
+                self._documents[oid, plain] = parse(node["text"].encode(), oid, plain=plain)
+        return self._documents[oid, plain]
 
-    async def _tree(self, commit: str) -> dict[str, str]:
-        """Paths under .github, and of local actions anywhere, with their blob ids.
 
-        GitHub cuts a recursive listing at 100,000 entries or 7 MB and says `truncated`: then only
-        .github is listed, and a local action elsewhere counts as not there, which is a finding.
-        """
-        path = f"/repos/{self._repository}/git/trees/{segment(commit)}"
-        answer = await self._client.get(path, recursive=1)
-        prefix = ""
-        if answer.get("truncated"):
-            root = await self._client.get(path)
-            inner = next((entry for entry in root["tree"] if entry["path"] == ".github"), None)
-            if inner is None:
-                return {}
-            sub = f"/repos/{self._repository}/git/trees/{segment(inner['sha'])}"
-            answer, prefix = await self._client.get(sub, recursive=1), ".github/"
-        return {
-            f"{prefix}{entry['path']}": entry["sha"] for entry in answer["tree"] if entry["type"] == "blob"
-        }
-
-    async def _document(self, path: str, oid: str) -> Any:
-        plain = path.endswith("Dockerfile")
-        key = (oid, plain)
-        if key not in self._documents:
-            raw = await reading.blob(self._client, self._repository, oid, FILE_BOUND)
-            self._documents[key] = parse(raw, oid, plain=plain)
-        return self._documents[key]
+def _tried(path: str, files: Files) -> bool:
+    return any(f"{path}/{name}" in files for name in _ACTION_FILES)
 
 
 def parse(raw: bytes, oid: str, *, plain: bool = False) -> Any:

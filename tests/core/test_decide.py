@@ -8,9 +8,10 @@ from patch_app.core import configuration_check, names
 from patch_app.core.attempt import Check, Stage, Status, status
 from patch_app.core.configuration import Configuration, Promotion, RequiredCheck
 from patch_app.core.effects import Close, EffectState, OpenIssue, PutCheckRun, Record
-from patch_app.core.facts import RuleCheck, Rules, Sibling
+from patch_app.core.facts import Sibling
 from patch_app.core.gate import Finding
 from patch_app.core.report import Recorded, Report
+from patch_app.core.rules import RuleCheck, Rules
 from patch_app.core.workflow_files import What
 from tests.core.world import CARRIED, HEAD, INBOX, TARGET, World, oid, report
 

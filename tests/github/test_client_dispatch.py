@@ -56,7 +56,7 @@ def attempt(repository_id: int = 7, installation_id: int = 5) -> Attempt:
 
 
 def effect() -> Dispatch:
-    return Dispatch(workflow="carry.yml", run_name="patch_app a1", inputs={"attempt": "a1"})
+    return Dispatch(workflow="carry.yml", branch="main", run_name="patch_app a1", inputs={"attempt": "a1"})
 
 
 @pytest.fixture

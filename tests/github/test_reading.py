@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from patch_app.core.facts import RuleCheck
+from patch_app.core.rules import RuleCheck
 from patch_app.github import reading
 
 COMMIT = "c" * 40

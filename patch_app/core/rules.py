@@ -1,0 +1,21 @@
+"""What the maintained branch's own rules ask for, as far as they bear on a promotion."""
+
+from __future__ import annotations
+
+from patch_app.core.model import Model
+
+
+class RuleCheck(Model):
+    """A check that a ruleset asks for; `app_id`: the App that must have made it, None: any."""
+
+    name: str
+    app_id: int | None = None
+
+
+class Rules(Model):
+    """The rules of a branch, read together."""
+
+    approvals: int = 0
+    required_checks: tuple[RuleCheck, ...] = ()
+    # why they could not be read: then nothing is promoted
+    problem: str | None = None

@@ -1,0 +1,160 @@
+"""What a review has on GitHub: pull request, reviews, comments, checks. Asked for as parts of one query.
+
+Concludes nothing. People's permissions are read one by one, and only of those whose word may count.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+from patch_app.core.attempt import Check
+from patch_app.core.facts import Comment, PullRequest, Review
+from patch_app.github import reading
+from patch_app.github.client import Client
+from patch_app.github.document import Answer, Document, nodes
+
+_PAGE: Final = "pageInfo { hasNextPage endCursor }"
+_REVIEWS: Final = f"nodes {{ author {{ __typename login }} state commit {{ oid }} submittedAt }} {_PAGE}"
+# the last ones: what was asked for is answered long before a hundred more have come
+COMMENTS: Final = (
+    "comments(last: 100) { nodes { databaseId author { __typename login } body createdAt lastEditedAt } }"
+)
+_PULL_REQUEST: Final = (
+    "number url state merged mergeCommit { oid } mergedBy { login } headRefOid baseRefOid baseRefName "
+    f"reviews(first: 100) {{ {_REVIEWS} }} {COMMENTS}"
+)
+_CONTEXTS: Final = (
+    "nodes { __typename "
+    "... on CheckRun { databaseId name status conclusion url "
+    "checkSuite { app { slug databaseId } workflowRun { event file { path } } } } "
+    f"... on StatusContext {{ context state targetUrl }} }} {_PAGE}"
+)
+_ROLLUP: Final = f"... on Commit {{ statusCheckRollup {{ contexts(first: 100) {{ {_CONTEXTS} }} }} }}"
+
+
+def ask(document: Document, number: int, candidate: str) -> None:
+    """Adds the pull request and the candidate's checks to a query."""
+    document.add("pullRequest", "pullRequest", "number", number, _PULL_REQUEST)
+    document.add("candidate", "object", "expression", candidate, _ROLLUP)
+
+
+def pull_request(answer: Answer) -> PullRequest | None:
+    """The pull request, None where GitHub has none of that number."""
+    found = answer.fork.get("pullRequest")
+    if not found:
+        return None
+    return PullRequest(
+        number=found["number"],
+        url=found["url"],
+        open=found["state"] == "OPEN",
+        merged=found["merged"],
+        merge_commit=(found["mergeCommit"] or {}).get("oid"),
+        merged_by=(found["mergedBy"] or {}).get("login"),
+        head=found["headRefOid"],
+        base=found["baseRefOid"],
+        into=found["baseRefName"],
+    )
+
+
+async def reviews(client: Client, repository: str, answer: Answer) -> tuple[Review, ...]:
+    """The last review of each person that approves, asks for changes, or was dismissed.
+
+    A later comment alone doesn't take an approval back, as on GitHub's own pull request page.
+    """
+    found = answer.fork.get("pullRequest") or {}
+    if not found:
+        return ()
+    latest: dict[str, dict[str, Any]] = {}
+    path = (("pullRequest", "number", found["number"]), "reviews")
+    async for review in nodes(client, repository, path, found["reviews"], _REVIEWS):
+        if review["state"] in ("APPROVED", "CHANGES_REQUESTED", "DISMISSED") and review["author"]:
+            latest[review["author"]["login"]] = review
+    out = []
+    for login, review in sorted(latest.items()):
+        bot = review["author"]["__typename"] != "User"
+        out.append(
+            Review(
+                person=login,
+                bot=bot,
+                permission="none" if bot else await reading.permission(client, repository, login),
+                state=review["state"],
+                commit=(review["commit"] or {}).get("oid") or "",
+                at=_time(review["submittedAt"]),
+            )
+        )
+    return tuple(out)
+
+
+def ask_issue(document: Document, number: int) -> None:
+    """Adds an issue's comments to a query."""
+    document.add(f"issue{number}", "issue", "number", number, f"number {COMMENTS}")
+
+
+def comments(node: Any) -> tuple[Comment, ...]:
+    """The last comments of an issue or pull request, oldest first."""
+    listed = ((node or {}).get("comments") or {}).get("nodes") or []
+    return tuple(
+        Comment(
+            id=one["databaseId"],
+            number=node["number"],
+            person=one["author"]["login"],
+            bot=one["author"]["__typename"] != "User",
+            body=one["body"],
+            at=_time(one["createdAt"]),
+            edited=one["lastEditedAt"] is not None,
+        )
+        for one in listed
+        if one and one["author"]
+    )
+
+
+async def checks(client: Client, repository: str, answer: Answer, candidate: str) -> tuple[Check, ...]:
+    """Check runs and commit statuses on the candidate, the latest of each.
+
+    GitHub lists a check that was run again beside its older runs, so of those of one name, App,
+    workflow file and event the one with the highest id counts.
+    """
+    rollup = (answer.fork.get("candidate") or {}).get("statusCheckRollup") or {}
+    path = (("object", "expression", candidate), "statusCheckRollup.contexts")
+    latest: dict[tuple[Any, ...], tuple[int, Check]] = {}
+    async for one in nodes(client, repository, path, rollup.get("contexts"), _CONTEXTS):
+        if one["__typename"] == "StatusContext":
+            latest["status", one["context"]] = (0, _status(one))
+            continue
+        check, event = _check_run(one)
+        key = (check.name, check.app, check.workflow, event)
+        number = one["databaseId"] or 0
+        if key not in latest or latest[key][0] <= number:
+            latest[key] = (number, check)
+    return tuple(check for _, check in latest.values())
+
+
+def _check_run(one: dict[str, Any]) -> tuple[Check, str]:
+    suite = one["checkSuite"]
+    app, run = suite["app"] or {}, suite["workflowRun"] or {}
+    check = Check(
+        name=one["name"],
+        app=app.get("slug") or "",
+        app_id=app.get("databaseId"),
+        status=one["status"].lower(),
+        conclusion=one["conclusion"].lower() if one["conclusion"] else None,
+        url=one["url"] or "",
+        workflow=(run.get("file") or {}).get("path"),
+    )
+    return check, run.get("event") or ""
+
+
+def _status(one: dict[str, Any]) -> Check:
+    waiting = one["state"] in ("PENDING", "EXPECTED")
+    return Check(
+        name=one["context"],
+        app="status",
+        status="in_progress" if waiting else "completed",
+        conclusion=None if waiting else one["state"].lower(),
+        url=one["targetUrl"] or "",
+    )
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
