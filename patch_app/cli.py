@@ -219,6 +219,19 @@ def replay(attempt: Annotated[str, typer.Argument(help="The attempt's id.")]) ->
     _wish("replay", attempt)
 
 
+@app.command()
+def rollback(attempt: Annotated[str, typer.Argument(help="The promoted attempt's id.")]) -> None:
+    """Put the maintained branch back to what it was before a promotion."""
+    from rich.console import Console
+
+    from patch_app import operator
+
+    settings, console = _settings(), Console()
+    raise typer.Exit(
+        operator.run(console, lambda: operator.ask(settings, console, attempt, command="rollback"))
+    )
+
+
 def _wish(kind: str, attempt: str) -> None:
     from rich.console import Console
 

@@ -183,7 +183,9 @@ async def attempts(settings: Settings, console: Console, *, attempt: str | None,
     return 0
 
 
-async def wish(settings: Settings, console: Console, kind: Kind, attempt: str) -> int:
+async def wish(
+    settings: Settings, console: Console, kind: Kind, attempt: str, payload: str | None = None
+) -> int:
     """`patch-app sync|retry|replay ID`: one row in the server's inbox."""
     store = Store.open(settings.data_dir)
     try:
@@ -191,13 +193,23 @@ async def wish(settings: Settings, console: Console, kind: Kind, attempt: str) -
             raise UsageError(f"there is no attempt {attempt}; `patch-app attempts` lists them")
         now = utc_now()
         row = Incoming(
-            kind=kind, key=f"{attempt}:{now.isoformat()}", payload=attempt.encode(), headers={}, received=now
+            kind=kind,
+            key=f"{attempt}:{now.isoformat()}",
+            payload=(payload or attempt).encode(),
+            headers={},
+            received=now,
         )
         await store.inbox_add(row)
     finally:
         store.close()
     console.print(f"{kind.value} of {attempt}: asked for", highlight=False)
     return 0
+
+
+async def ask(settings: Settings, console: Console, attempt: str, command: str) -> int:
+    """`patch-app rollback ID`: a command as in a comment, one row in the server's inbox."""
+    payload = json.dumps({"attempt": attempt, "command": command})
+    return await wish(settings, console, Kind.ASK, attempt, payload)
 
 
 def _check_repository(text: str) -> None:

@@ -19,8 +19,10 @@ from patch_app.core.effects import (
     OpenPullRequest,
     PinTarget,
     PutCheckRun,
+    React,
     Record,
     Relay,
+    Rerun,
     UpdateRefs,
 )
 from patch_app.core.facts import Facts, PullRequest
@@ -47,7 +49,7 @@ def after(facts: Facts, attempt: Attempt, effect: Effect, state: EffectState, an
             return facts.model_copy(update={"read": read, "runs": (), "inbox": ()})
         case OpenPullRequest():
             return _opened(facts, attempt, effect, answer) if answer.get("new") else None
-        case EditPullRequest() | OpenIssue() | Comment() | PutCheckRun() | Close():
+        case EditPullRequest() | OpenIssue() | Comment() | React() | PutCheckRun() | Close() | Rerun():
             return facts
         case _:
             assert_never(effect)

@@ -7,11 +7,13 @@ this commit. What can't be read is a no. Bots and the App itself never count.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import assert_never
 
 from patch_app.core import branches, names
 from patch_app.core.attempt import Approval, Attempt, Check
 from patch_app.core.configuration import Approve, RequiredCheck
 from patch_app.core.facts import Facts, Job, PullRequest
+from patch_app.core.report import Verdict
 
 MAY_WRITE = frozenset({"write", "maintain", "admin"})
 MAY_TRUST = frozenset({"maintain", "admin"})
@@ -32,10 +34,37 @@ def approvals(attempt: Attempt, facts: Facts) -> tuple[Approval, ...]:
 def asked(attempt: Attempt, facts: Facts) -> bool:
     """Somebody asked for the promotion: an approval, or a merge where the fork promotes on merge."""
     pull_request = facts.pull_request
-    merged = pull_request is not None and pull_request.merged
-    return merged or (
-        attempt.configuration.promotion.approve is Approve.REVIEW and bool(approvals(attempt, facts))
-    )
+    if (pull_request is not None and pull_request.merged) or asked_for(attempt):
+        return True
+    match attempt.configuration.promotion.approve:
+        case Approve.REVIEW:
+            return bool(approvals(attempt, facts))
+        case Approve.AUTO:
+            return not unfit_for_auto(attempt)
+        case Approve.MERGE | Approve.COMMAND:
+            return False
+        case _:
+            assert_never(attempt.configuration.promotion.approve)
+
+
+def asked_for(attempt: Attempt) -> bool:
+    """Somebody asked, by command or button, for exactly this candidate."""
+    return attempt.asked is not None and attempt.asked.commit == attempt.candidate
+
+
+def unfit_for_auto(attempt: Attempt) -> str | None:
+    """Why the candidate isn't one that is promoted without anybody asking; None where it is.
+
+    Only what nobody had a hand in: every patch came over line for line, and checks say that it works.
+    """
+    report, config = attempt.report, attempt.configuration
+    if attempt.pushed is not None:
+        return "a person has pushed to it"
+    if report is None or any(patch.verdict is not Verdict.CLEAN for patch in report.patches):
+        return "not every patch is clean"
+    if not (config.check or config.promotion.required_checks):
+        return "no check is configured or required"
+    return None
 
 
 def missing(attempt: Attempt, facts: Facts) -> list[str]:
@@ -56,7 +85,7 @@ def _missing_approvals(attempt: Attempt, facts: Facts) -> Iterable[str]:
         why = rules.problem if rules else "they were not read"
         yield f"the rules of {attempt.stack} can't be read ({why}), so nothing is promoted"
         return
-    needed = max(1, rules.approvals)
+    needed = rules.approvals if _alone(attempt) else max(1, rules.approvals)
     have = len(approvals(attempt, facts))
     if have < needed:
         candidate = (attempt.candidate or "")[:12]
@@ -64,6 +93,11 @@ def _missing_approvals(attempt: Attempt, facts: Facts) -> Iterable[str]:
     for review in facts.reviews:
         if review.state == "CHANGES_REQUESTED" and review.permission in MAY_WRITE and not review.bot:
             yield f"@{review.person} asked for changes"
+
+
+def _alone(attempt: Attempt) -> bool:
+    """Whether the fork wants such a candidate promoted without a person, as far as its rules allow it."""
+    return attempt.configuration.promotion.approve is Approve.AUTO and unfit_for_auto(attempt) is None
 
 
 def _missing_checks(attempt: Attempt, facts: Facts) -> Iterable[str]:

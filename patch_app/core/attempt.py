@@ -41,9 +41,19 @@ class Stage(StrEnum):
     FAILED = "failed"
     ABANDONED = "abandoned"
     CONTAINED = "contained"
+    ROLLED_BACK = "rolled-back"
 
 
-ENDED = frozenset({Stage.PROMOTED, Stage.SUPERSEDED, Stage.FAILED, Stage.ABANDONED, Stage.CONTAINED})
+ENDED = frozenset(
+    {
+        Stage.PROMOTED,
+        Stage.SUPERSEDED,
+        Stage.FAILED,
+        Stage.ABANDONED,
+        Stage.CONTAINED,
+        Stage.ROLLED_BACK,
+    }
+)
 
 
 class Status(StrEnum):
@@ -95,6 +105,36 @@ class Approval(Model):
     commit: str
     permission: str
     at: datetime | None = None
+
+
+class Asked(Model):
+    """What a person asked for, of exactly one commit, with the permission they had when it was read."""
+
+    person: str
+    permission: str
+    commit: str
+
+
+class Hold(Model):
+    """A person wants nothing to happen for now."""
+
+    person: str
+    reason: str = ""
+
+
+class Press(Model):
+    """A person pressed a button of the App's check run, or asked on the command line.
+
+    Only a signed delivery tells of it, once, so it is kept; `id` is the delivery's.
+    """
+
+    id: str
+    # login; empty for the person who runs the server
+    person: str = ""
+    # a line as in a comment, without `/patch`
+    command: str
+    # the commit that the check run is on
+    commit: str | None = None
 
 
 class PatchBranch(Model):
@@ -175,6 +215,17 @@ class Attempt(Model):
     approvals: tuple[Approval, ...] = ()
     artifacts: tuple[Artifact, ...] = ()
     candidate_tag: str | None = None
+
+    # what people asked for: what was dealt with, and what still stands
+    answered: tuple[str, ...] = ()
+    presses: tuple[Press, ...] = ()
+    hold: Hold | None = None
+    asked: Asked | None = None
+    trusted: Asked | None = None
+    rollback: Asked | None = None
+    # patches that the carry leaves out, by their full ids
+    drop: tuple[str, ...] = ()
+
     # the last value that we wrote to each ref, by full name; zeros for a deletion
     written: dict[str, str] = Field(default_factory=dict)
 
@@ -210,7 +261,7 @@ def status(attempt: Attempt) -> Status:
             return Status.BLOCKED
         case Stage.FAILED:
             return Status.FAILED
-        case Stage.SUPERSEDED | Stage.ABANDONED | Stage.CONTAINED:
+        case Stage.SUPERSEDED | Stage.ABANDONED | Stage.CONTAINED | Stage.ROLLED_BACK:
             return Status.SKIPPED
         case _:
             assert_never(attempt.stage)

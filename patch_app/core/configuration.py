@@ -60,6 +60,8 @@ class Approve(StrEnum):
 
     REVIEW = "review"
     MERGE = "merge"
+    COMMAND = "command"
+    AUTO = "auto"
 
 
 class Workflows(StrEnum):
@@ -236,8 +238,10 @@ class Promotion(Model):
 
     approve: Approve = Field(
         Approve.REVIEW,
-        description="What asks for a promotion: an approving review, or a merge of the pull request. "
-        "Either way the same conditions hold.",
+        description="What asks for a promotion: an approving `review`, a `merge` of the pull request, or a "
+        "`command` (`/patch promote` or the button Promote, which ask with any of these). The conditions are "
+        "the same for each. `auto` asks by itself where every patch is clean and checks passed, and needs "
+        "no review but those that the branch's rules ask for; it wants `minimum_age` and a check.",
     )
     required_checks: tuple[
         Annotated[
@@ -251,13 +255,6 @@ class Promotion(Model):
         description="Checks that must have passed on the candidate: names, or tables with `name`, "
         "`app` and `workflow`. A missing or skipped one is no pass.",
     )
-
-    @field_validator("approve", mode="before")
-    @classmethod
-    def _approve(cls, value: Any) -> Any:
-        if value in ("command", "auto"):
-            raise ValueError(f"approval by {quoted(value)} isn't there yet; what there is: review, merge")
-        return value
 
     @model_validator(mode="after")
     def _once(self) -> Self:
@@ -323,6 +320,18 @@ class Configuration(Model):
         if len(json.dumps([one.model_dump() for one in value])) > MAX_CHECKS_JSON:
             raise ValueError(f"all checks together are larger than {MAX_CHECKS_JSON} characters")
         return value
+
+    @model_validator(mode="after")
+    def _auto(self) -> Self:
+        if self.promotion.approve is not Approve.AUTO:
+            return self
+        if self.upstream.minimum_age == 0:
+            raise ValueError(
+                'approve = "auto" needs a minimum_age under [upstream], so that others look first'
+            )
+        if not (self.check or self.promotion.required_checks):
+            raise ValueError('approve = "auto" needs a [[check]] or required_checks: nobody else looks')
+        return self
 
     @model_validator(mode="after")
     def _apart(self) -> Self:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from patch_app.core import approval, guard, messages, names, plan, preflight, telling, verify
+from patch_app.core import approval, asks, guard, messages, names, plan, preflight, telling, verify
 from patch_app.core.attempt import Attempt, Stage
 from patch_app.core.configuration import Workflows
 from patch_app.core.effects import EffectState, Performed, RefChange
@@ -32,7 +32,13 @@ def decide(attempt: Attempt, facts: Facts) -> Decision:
     there = attempt.model_copy(update={"stage": stage})
     if facts.gone is not None:
         return plan.blocked(there, facts.gone) if attempt.open else Decision(attempt=attempt)
-    decision = guard.step(there, facts) or _step(there, facts)
+    asked = asks.step(attempt, facts)
+    if asked is not None:
+        return _with_last_words(attempt, asked, facts)
+    decision = guard.step(there, facts)
+    if there.hold is not None and (decision is None or decision.attempt.stage is not Stage.PROMOTED):
+        return _held(attempt, there, facts)
+    decision = decision or _step(there, facts)
     if (stage, decision.attempt.stage) in _SAME_FACTS:
         decision = _step(decision.attempt, facts)
     # a blocked attempt that is still blocked must not look changed
@@ -40,11 +46,26 @@ def decide(attempt: Attempt, facts: Facts) -> Decision:
         decision = decision.model_copy(
             update={"attempt": decision.attempt.model_copy(update={"resume": None, "message": ""})}
         )
-    if attempt.open and not decision.attempt.open:
-        # nobody looks at an ended attempt again by a timer: its last words go with the step that ends it
-        last = _step(decision.attempt, facts).effects
-        decision = decision.model_copy(update={"effects": (*decision.effects, *last)})
-    return decision
+    return _with_last_words(attempt, decision, facts)
+
+
+def _with_last_words(before: Attempt, decision: Decision, facts: Facts) -> Decision:
+    """Nobody looks at an ended attempt again by a timer: its last words go with the step that ends it."""
+    if not before.open or decision.attempt.open:
+        return decision
+    last = _step(decision.attempt, facts).effects
+    return decision.model_copy(update={"effects": (*decision.effects, *last)})
+
+
+def _held(attempt: Attempt, there: Attempt, facts: Facts) -> Decision:
+    """A person wants nothing to happen: that is said, and nothing else done."""
+    hold = there.hold
+    if hold is None or not there.open:
+        return Decision(attempt=attempt)
+    why = f": {hold.reason}" if hold.reason else ""
+    held = plan.held(there, f"held by {hold.person}{why}; `/patch resume` lets it go on").attempt
+    said = (*telling.pull_request_edit(held, facts), *telling.check_run(held, facts))
+    return Decision(attempt=held, effects=said)
 
 
 def _step(attempt: Attempt, facts: Facts) -> Decision:
@@ -67,7 +88,9 @@ def _step(attempt: Attempt, facts: Facts) -> Decision:
             return _promoting(attempt, facts)
         case Stage.FAILED:
             return _failed(attempt, facts)
-        case Stage.PROMOTED | Stage.SUPERSEDED | Stage.ABANDONED | Stage.CONTAINED:
+        case Stage.PROMOTED if attempt.rollback is not None:
+            return _rolling_back(attempt, facts)
+        case Stage.PROMOTED | Stage.SUPERSEDED | Stage.ABANDONED | Stage.CONTAINED | Stage.ROLLED_BACK:
             return Decision(attempt=attempt, effects=telling.last_words(attempt, facts))
         case Stage.HELD | Stage.BLOCKED:
             return Decision(attempt=attempt)
@@ -179,10 +202,8 @@ def _gate(attempt: Attempt, facts: Facts) -> Decision | None:
     """Waits while workflow files would do something new and nobody with maintain has trusted them."""
     if facts.gate is None:
         return Decision(attempt=attempt)
-    trusted = attempt.configuration.candidate.workflows is Workflows.TRUST or any(
-        trust.commit == attempt.candidate and trust.permission in approval.MAY_TRUST for trust in facts.trusts
-    )
-    if not facts.gate or trusted:
+    trusted = attempt.trusted is not None and attempt.trusted.commit == attempt.candidate
+    if not facts.gate or trusted or attempt.configuration.candidate.workflows is Workflows.TRUST:
         return None
     attempt = attempt.model_copy(
         update={
@@ -298,6 +319,30 @@ def _promoting(attempt: Attempt, facts: Facts) -> Decision:
             attempt, f"the tag {foreign} exists and isn't ours: delete it, then this attempt goes on"
         )
     return _moving(attempt, facts, "promote", plan.promotion(attempt, facts))
+
+
+def _rolling_back(attempt: Attempt, facts: Facts) -> Decision:
+    """From the promoted candidate back to the archived stack, and from nothing else."""
+    there = facts.ref(names.head(attempt.stack))
+    if there == attempt.stack_head:
+        who = attempt.rollback.person if attempt.rollback else ""
+        said = f"{attempt.stack} is {names.short(there)} again, as before; {who} asked for it"
+        return plan.to(attempt, Stage.ROLLED_BACK, message=said)
+    if there != attempt.candidate:
+        moved = f"{attempt.stack} moved to {names.short(there)} meanwhile: nothing was rolled back"
+        return Decision(attempt=attempt.model_copy(update={"rollback": None, "message": moved}))
+    change = RefChange(
+        ref=names.head(attempt.stack),
+        before=attempt.candidate or names.ZERO,
+        after=attempt.stack_head or names.ZERO,
+        force=True,
+    )
+    wish = plan.update(facts, "rollback", (change,))
+    before = plan.last(facts, "update_refs", "rollback")
+    if before is not None and before.state is EffectState.REFUSED:
+        why = f"GitHub refused to roll {attempt.stack} back: {before.outcome.get('message', '')}"
+        return Decision(attempt=attempt.model_copy(update={"rollback": None, "message": why}))
+    return Decision(attempt=attempt, effects=(wish,))
 
 
 def _failed(attempt: Attempt, facts: Facts) -> Decision:

@@ -89,7 +89,7 @@ class UpdateRefs(Wish):
     """Move refs atomically, each from its expected value. Recognised by the refs' values."""
 
     kind: Literal["update_refs"] = "update_refs"
-    purpose: Literal["branches", "promote", "clean"]
+    purpose: Literal["branches", "promote", "rollback", "clean"]
     # the repository's id in GraphQL
     node: str = ""
     changes: tuple[RefChange, ...]
@@ -143,6 +143,31 @@ class Comment(Wish):
     body: str
 
 
+class React(Wish):
+    """A reaction to a comment. GitHub keeps one of each kind a person."""
+
+    kind: Literal["react"] = "react"
+    comment: int
+    content: Literal["+1", "confused"]
+
+
+class Rerun(Wish):
+    """Start a run again, all its jobs. Recognised by the run's attempt."""
+
+    kind: Literal["rerun"] = "rerun"
+    run: int
+    # the last attempt of the run that is known
+    attempt: int
+
+
+class Button(Model):
+    """A button of a check run. GitHub takes 20 characters, 40 for what it does and 20 for the name."""
+
+    label: str = Field(max_length=20)
+    description: str = Field(max_length=40)
+    identifier: str = Field(max_length=20)
+
+
 class PutCheckRun(Wish):
     """The App's check run on a commit, made or brought up to date. Recognised by name and external id."""
 
@@ -161,6 +186,8 @@ class PutCheckRun(Wish):
     summary: str
     text: str = ""
     details_url: str = ""
+    # at most three
+    buttons: tuple[Button, ...] = Field((), max_length=3)
 
 
 Effect = Annotated[
@@ -174,6 +201,8 @@ Effect = Annotated[
     | OpenIssue
     | Close
     | Comment
+    | React
+    | Rerun
     | PutCheckRun,
     Field(discriminator="kind"),
 ]

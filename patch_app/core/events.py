@@ -19,6 +19,7 @@ class Kind(StrEnum):
     RELEASE = "upstream.release"  # poller, relay or command line
     SYNC = "sync"  # a person asks to read the forge again
     RETRY = "retry"  # the same attempt again, what GitHub refused included
+    ASK = "ask"  # a command of the person who runs the server, as in a comment
     REPLAY = "replay"  # a new attempt for the same event
 
 

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from patch_app.core import names
 from patch_app.core.attempt import Artifact, Check, Link, PatchBranch, Stage
+from patch_app.core.commands import Parsed
 from patch_app.core.configuration import Configuration
 from patch_app.core.effects import Performed
 from patch_app.core.gate import Finding
@@ -138,26 +139,18 @@ class Review(Model):
     at: datetime | None = None
 
 
-class Comment(Model):
-    """A comment on an issue or pull request of the attempt."""
+class Ask(Model):
+    """What one person asked for in one comment or with one button, and what they may do on the fork."""
 
-    id: int
-    # of the issue or pull request
-    number: int
-    person: str
-    bot: bool
-    body: str
-    at: datetime | None = None
-    # whoever may write can edit another's comment, and only the author is named
-    edited: bool = False
-
-
-class Trust(Model):
-    """A person's `/patch trust-workflows <commit>`."""
-
+    id: str
     person: str
     permission: str
-    commit: str
+    commands: tuple[Parsed, ...]
+    # the issue or pull request that it was asked on, and the comment
+    number: int | None = None
+    comment: int | None = None
+    # the commit that the button stands on
+    commit: str | None = None
 
 
 class Sibling(Model):
@@ -225,8 +218,8 @@ class Facts(Model):
     # the stack's head has all of the target, or has nothing that upstream lacks
     nothing_to_carry: bool | None = None
     gate: tuple[Finding, ...] | None = None
-    trusts: tuple[Trust, ...] = ()
-    comments: tuple[Comment, ...] = ()
+    # oldest first, those that were dealt with left out
+    asks: tuple[Ask, ...] = ()
     pull_request: PullRequest | None = None
     reviews: tuple[Review, ...] = ()
     checks: tuple[Check, ...] = ()

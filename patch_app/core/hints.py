@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from patch_app.core import names
-from patch_app.core.attempt import Attempt, Stage
+from patch_app.core.attempt import Attempt, Press, Stage
 from patch_app.core.events import ReleaseEvent
 from patch_app.core.model import Model
 
@@ -21,9 +21,24 @@ _RELEASED: Final = frozenset({"published", "released", "prereleased"})
 _INSTALLATION: Final = frozenset({"installation", "installation_repositories"})
 _RUN_NAME = re.compile(r"patch_app ([0-9a-z]{8,40})")
 # what a delivery about our own act tells us we know: we have GitHub's answer to it
+_ATTEMPT = re.compile(r"[0-9a-z]{8,40}")
+_BUTTONS: Final = frozenset({"retry", "promote", "hold", "resume"})
 _ECHOES: Final = frozenset({"push", "create", "delete", "pull_request", "issues", "issue_comment"})
 _CHECKS: Final = frozenset({"check_run", "check_suite", "status"})
 _RUNS: Final = frozenset({"workflow_run", "workflow_job"})
+
+
+class Pressed(Model):
+    """A button of a check run that was pressed: which, of which attempt, by whom."""
+
+    attempt: str
+    person: str
+    command: str
+    commit: str | None
+
+    def press(self, delivery: str) -> Press:
+        """As the attempt keeps it."""
+        return Press(id=f"press:{delivery}", person=self.person, command=self.command, commit=self.commit)
 
 
 class Hints(Model):
@@ -44,6 +59,10 @@ class Hints(Model):
     # this repository's configuration may have changed
     fork_changed: bool = False
     release: ReleaseEvent | None = None
+    # a button of our check run
+    press: Pressed | None = None
+    # a comment that may ask for something was made on this issue or pull request
+    talk: int | None = None
 
 
 def hints(event: str, payload: Mapping[str, Any], app_slug: str = "") -> Hints:
@@ -67,6 +86,8 @@ def hints(event: str, payload: Mapping[str, Any], app_slug: str = "") -> Hints:
         else None,
         fork_changed=event == "repository" or (event == "push" and _to_default_branch(payload, repository)),
         release=_release(payload, repository) if event == "release" else None,
+        press=_pressed(payload, app_slug) if event == "check_run" else None,
+        talk=_talk(payload) if event == "issue_comment" else None,
     )
 
 
@@ -123,6 +144,31 @@ def _run(event: str, payload: Mapping[str, Any]) -> int | None:
     carries = event == "workflow_run" or job.get("name") in names.CARRY_JOBS
     ended = payload.get("action") == "completed"
     return number if ended and carries and isinstance(number, int) else 0
+
+
+def _pressed(payload: Mapping[str, Any], app_slug: str) -> Pressed | None:
+    """GitHub sends these to the App that made the check run alone, and says who pressed."""
+    check, sender = _mapping(payload.get("check_run")), _mapping(payload.get("sender"))
+    attempt, person = check.get("external_id"), sender.get("login")
+    ours = _mapping(check.get("app")).get("slug") == app_slug and sender.get("type") == "User"
+    if not (ours and isinstance(attempt, str) and _ATTEMPT.fullmatch(attempt) and isinstance(person, str)):
+        return None
+    match payload.get("action"):
+        case "requested_action":
+            command = str(_mapping(payload.get("requested_action")).get("identifier") or "")
+        case "rerequested":
+            command = "retry"  # GitHub's own button "Re-run"
+        case _:
+            return None
+    commit = check.get("head_sha")
+    known = isinstance(commit, str) and command in _BUTTONS
+    return Pressed(attempt=attempt, person=person, command=command, commit=commit) if known else None
+
+
+def _talk(payload: Mapping[str, Any]) -> int | None:
+    number = _mapping(payload.get("issue")).get("number")
+    body = _mapping(payload.get("comment")).get("body")
+    return number if isinstance(number, int) and "/patch" in str(body) else None
 
 
 def _to_default_branch(payload: Mapping[str, Any], repository: Mapping[str, Any]) -> bool:

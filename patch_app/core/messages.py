@@ -12,6 +12,7 @@ from typing import Final, Literal, TypeAlias, assert_never
 from patch_app.core import configuration, gate, markdown, message_parts, names, patch_table, verify
 from patch_app.core.attempt import Attempt, Stage
 from patch_app.core.configuration import Approve, Strategy
+from patch_app.core.effects import Button
 from patch_app.core.markdown import code, inline
 from patch_app.core.message_parts import commit
 from patch_app.core.report import Patch, Report, Resolver, Verdict
@@ -235,6 +236,20 @@ def check_run_ids(attempt: Attempt) -> dict[str, str | None]:
     }
 
 
+def buttons(attempt: Attempt) -> tuple[Button, ...]:
+    """What can be asked for on the check run's page, at the attempt's stage."""
+    retry = Button(label="Retry", description="Run this attempt again", identifier="retry")
+    if attempt.stage is Stage.FAILED:
+        return (retry,)
+    if not attempt.open:
+        return ()
+    if attempt.hold is not None:
+        return (Button(label="Resume", description="Go on after the hold", identifier="resume"),)
+    hold = Button(label="Hold", description="Do nothing more for now", identifier="hold")
+    ask = Button(label="Promote", description="Ask for the promotion", identifier="promote")
+    return (ask, retry, hold) if attempt.stage is Stage.REVIEWING else (retry, hold)
+
+
 def check_conclusion(attempt: Attempt) -> tuple[CheckStatus, Conclusion | None]:
     """Status and conclusion of the App's check run at the attempt's stage."""
     match attempt.stage:
@@ -248,7 +263,7 @@ def check_conclusion(attempt: Attempt) -> tuple[CheckStatus, Conclusion | None]:
             return "completed", "action_required"
         case Stage.FAILED:
             return "completed", "failure"
-        case Stage.SUPERSEDED | Stage.ABANDONED | Stage.CONTAINED:
+        case Stage.SUPERSEDED | Stage.ABANDONED | Stage.CONTAINED | Stage.ROLLED_BACK:
             return "completed", "neutral"
         case _:
             assert_never(attempt.stage)

@@ -18,7 +18,7 @@ class Need(StrEnum):
     # the attempt's runs, and what they have pushed to the inbox
     RUNS = "runs"
     REPORT = "report"
-    # the candidate's workflow files, and who trusts them
+    # the candidate's workflow files
     GATE = "gate"
     # pull request, reviews, checks
     REVIEW = "review"
@@ -52,6 +52,7 @@ def needs(attempt: Attempt) -> frozenset[Need]:
             | Stage.SUPERSEDED
             | Stage.ABANDONED
             | Stage.CONTAINED
+            | Stage.ROLLED_BACK
             | Stage.HELD
             | Stage.BLOCKED
         ):

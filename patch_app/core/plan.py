@@ -27,7 +27,7 @@ from patch_app.core.effects import (
 from patch_app.core.facts import Facts
 from patch_app.core.model import Model
 
-Purpose = Literal["branches", "promote", "clean"]
+Purpose = Literal["branches", "promote", "rollback", "clean"]
 
 
 class Decision(Model):
@@ -40,6 +40,8 @@ class Decision(Model):
     effects: tuple[Effect, ...] = ()
     replay: bool = False
     pushed: str | None = None
+    # what GitHub refused is tried once more
+    forgive: bool = False
 
 
 # Moves ------------------------------------------------------------------------------------------

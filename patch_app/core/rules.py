@@ -15,6 +15,8 @@ class RuleCheck(Model):
 class Rules(Model):
     """The rules of a branch, read together."""
 
+    # whether there is any, of whatever kind
+    any: bool = False
     approvals: int = 0
     required_checks: tuple[RuleCheck, ...] = ()
     # why they could not be read: then nothing is promoted

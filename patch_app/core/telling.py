@@ -66,6 +66,7 @@ def check_run(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:
         title=title,
         summary=summary,
         text=text,
+        buttons=messages.buttons(attempt),
         seq=len(before) + plan.again(facts, "put_check_run"),
     )
     same = {"seq": wish.seq, "number": wish.number}

@@ -187,11 +187,14 @@ class Advancer:
         if decision.attempt == attempt and not wishes:
             await self._rest(attempt)
             return False
+        if decision.forgive:
+            # before the decision: if we are stopped in between, it is only asked for again
+            await self.store.forgive(attempt.id)
         if decision.replay:
             await self.store.advance(
                 AdvanceCommit(
                     expected_version=None,
-                    attempt=successor(attempt, facts.now, decision.pushed),
+                    attempt=successor(decision.attempt, facts.now, decision.pushed),
                     due=facts.now,
                 )
             )
@@ -269,6 +272,8 @@ def successor(attempt: Attempt, now: datetime, pushed: str | None = None) -> Att
         stack=attempt.stack,
         stage=Stage.PREFLIGHT,
         pushed=pushed,
+        answered=attempt.answered,
+        drop=attempt.drop,
         created=now,
         updated=now,
     )

@@ -16,12 +16,11 @@ import structlog
 from pydantic import ValidationError
 
 from patch_app.core import names, releases
-from patch_app.core.attempt import Attempt, Stage
+from patch_app.core.attempt import Attempt, Press, Stage
 from patch_app.core.configuration import Configuration, stacks
-from patch_app.core.effects import EffectState
 from patch_app.core.events import Kind, ReleaseEvent
 from patch_app.core.hints import concerns, hints, is_news
-from patch_app.engine.advance import successor
+from patch_app.engine.advance import stamped, successor
 from patch_app.engine.forks import Forks, upstream_of
 from patch_app.github.client import GitHubApp
 from patch_app.github.errors import Bug, GitHubError, Later
@@ -108,6 +107,10 @@ class Intake:
                 return {_attempt_id(row)}
             case Kind.RETRY:
                 return await self._retry(_attempt_id(row))
+            case Kind.ASK:
+                asked = json.loads(row.payload)
+                press = Press(id=f"ask:{row.key}", command=asked["command"])
+                return await self._press(asked["attempt"], press)
             case Kind.REPLAY:
                 return await self._replay(_attempt_id(row))
             case _:
@@ -126,6 +129,10 @@ class Intake:
             if fork is not None:
                 await self.forks.refresh_one(fork)
         wake: set[str] = set()
+        if found.press is not None:
+            wake |= await self._press(found.press.attempt, found.press.press(row.key))
+        if found.talk is not None and found.repository_id is not None:
+            wake |= await self._ended(found.repository_id, found.talk)
         if found.release is not None:
             wake |= await self._release(row, found.release)
         if found.repository_id is not None:
@@ -228,13 +235,41 @@ class Intake:
         )
         return attempt.id
 
+    async def _ended(self, repository_id: int, number: int) -> set[str]:
+        """The ended attempt that an issue or pull request is of, where no open one is."""
+        about = [
+            one
+            for one in await self.store.attempts_of(repository_id)
+            if number in {link.number for link in (one.pull_request, one.issue) if link}
+        ]
+        if not about or any(one.open for one in about):
+            return set()
+        return {max(about, key=lambda one: (one.created, one.number)).id}
+
+    async def _press(self, attempt_id: str, press: Press) -> set[str]:
+        """Keeps what was asked for: nothing but this delivery tells of it."""
+        attempt = await self.store.attempt(attempt_id)
+        if attempt is None or press.id in {one.id for one in attempt.presses}:
+            return set() if attempt is None else {attempt_id}
+        now = self.clock()
+        after = attempt.model_copy(update={"presses": (*attempt.presses, press)})
+        stored = await self.store.advance(
+            AdvanceCommit(
+                expected_version=attempt.version,
+                attempt=stamped(attempt, after, now),
+                due=now,
+                history=[f"{press.person or 'the operator'} asked for: {press.command}"],
+            )
+        )
+        if not stored:
+            raise Later("the attempt changed meanwhile", 1.0)
+        return {attempt_id}
+
     # A person's wishes ----------------------------------------------------------------------------
 
     async def _retry(self, attempt_id: str) -> set[str]:
         """What GitHub refused is tried once more; a failed attempt is looked at again."""
-        for stored in await self.store.effects(attempt_id):
-            if stored.state is EffectState.REFUSED:
-                await self.store.effect_state(attempt_id, stored.key, EffectState.DROPPED, None, self.clock())
+        await self.store.forgive(attempt_id)
         return {attempt_id}
 
     async def _replay(self, attempt_id: str) -> set[str]:

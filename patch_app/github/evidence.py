@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from patch_app.core import commands, configuration, names
+from patch_app.core import configuration, names
 from patch_app.core.attempt import Attempt, Stage
 from patch_app.core.effects import Dispatch, EffectState, OpenIssue, Performed
-from patch_app.core.facts import Comment, Facts, Inbox, Preflight, RunFact, Trust, Workflow
+from patch_app.core.facts import Facts, Inbox, Preflight, RunFact, Workflow
 from patch_app.core.needs import Need, needs
 from patch_app.core.rules import Rules
 from patch_app.core.siblings import siblings_of
-from patch_app.github import claims, reading, refs_of, reviewing, workflows
+from patch_app.github import asking, claims, reading, refs_of, reviewing, workflows
 from patch_app.github.client import GitHubApp, InstallationClient
 from patch_app.github.document import PEELED, Answer, Document, peeled
 from patch_app.github.errors import Refused
@@ -59,7 +59,14 @@ class Evidence:
         }
         try:
             client = await self.app.installation(attempt.installation_id, attempt.repository_id, READ)
-            read = _Reading(app=self.app, client=client, attempt=attempt, effects=known, siblings=siblings)
+            read = _Reading(
+                app=self.app,
+                app_slug=self.app_slug,
+                client=client,
+                attempt=attempt,
+                effects=known,
+                siblings=siblings,
+            )
             return Facts(**frame, **await read.facts())
         except Refused as error:
             if (gone := await self._gone(attempt)) is None:
@@ -81,6 +88,7 @@ class _Reading:
     """One pass over GitHub for one attempt: its runs, then all refs at once and one query beside them."""
 
     app: GitHubApp
+    app_slug: str
     client: InstallationClient
     attempt: Attempt
     effects: dict[str, Performed]
@@ -118,11 +126,10 @@ class _Reading:
             config = known.configuration or attempt.configuration
             return out | {"preflight": known, "patches": refs.patches(attempt, config)}
         out["patches"] = refs.patches(attempt, attempt.configuration) if attempt.open else None
-        out["comments"] = self._comments(answer)
+        out["asks"] = await asking.asks(self.client, attempt, self._comments(answer), self.app_slug)
         if gated:
             out["rules"] = await self._rules() if attempt.rules is None else None
             out["gate"] = await workflows.findings(self.client, self.name, answer, gated)
-            out["trusts"] = await self._trusts(out["comments"])
         if Need.REVIEW in wanted:
             out |= await self._review(answer)
         head = refs.value(names.head(attempt.stack))
@@ -157,7 +164,9 @@ class _Reading:
         workflows.ask(document, gated)
         if Need.REVIEW in wanted and attempt.pull_request and attempt.candidate:
             reviewing.ask(document, attempt.pull_request.number, attempt.candidate)
-        for number in self._issues() if attempt.open else ():
+        elif attempt.pull_request is not None:
+            reviewing.ask_comments(document, attempt.pull_request.number)
+        for number in self._issues():
             reviewing.ask_issue(document, number)
         return document
 
@@ -302,23 +311,9 @@ class _Reading:
             }
         )
 
-    def _comments(self, answer: Answer) -> tuple[Comment, ...]:
+    def _comments(self, answer: Answer) -> tuple[asking.Comment, ...]:
         nodes = [answer.fork.get("pullRequest"), *(answer.fork.get(f"issue{n}") for n in self._issues())]
         return tuple(comment for node in nodes for comment in reviewing.comments(node))
-
-    async def _trusts(self, comments: tuple[Comment, ...]) -> tuple[Trust, ...]:
-        return tuple([trust for comment in comments for trust in await self._trust(comment)])
-
-    async def _trust(self, comment: Comment) -> list[Trust]:
-        if comment.bot or comment.edited:
-            return []
-        asked = [
-            one
-            for one in commands.parse(comment.body)
-            if isinstance(one, commands.Command) and one.name is commands.Name.TRUST_WORKFLOWS
-        ]
-        may = await reading.permission(self.client, self.name, comment.person) if asked else ""
-        return [Trust(person=comment.person, permission=may, commit=one.argument or "") for one in asked]
 
     async def _review(self, answer: Answer) -> dict[str, Any]:
         attempt = self.attempt
@@ -329,7 +324,12 @@ class _Reading:
             reviewing.reviews(self.client, self.name, answer),
             reviewing.checks(self.client, self.name, answer, attempt.candidate),
         )
-        asked = any(one.state == "APPROVED" for one in reviews) or (pull_request and pull_request.merged)
+        asked = (
+            any(one.state == "APPROVED" for one in reviews)
+            or (pull_request is not None and pull_request.merged)
+            or attempt.asked is not None
+            or attempt.configuration.promotion.approve is configuration.Approve.AUTO
+        )
         return {
             "pull_request": pull_request,
             "reviews": reviews,

@@ -1,40 +1,18 @@
-"""The patch branches of a stack as GitHub has them, and what a report says of their commits.
+"""What a report says of the commits of patch branches, held against what GitHub has.
 
-Reads them by name, never by what a run says. Concludes nothing, moves no branch.
+Reads branches by name, never by what a run says. Concludes nothing, moves no branch.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from typing import Any
 
-from patch_app.core import branches
-from patch_app.core.attempt import Attempt, PatchBranch
-from patch_app.core.configuration import Configuration, stack_of
+from patch_app.core.attempt import Attempt
 from patch_app.core.report import Patch, Report
 from patch_app.github import reading
 from patch_app.github.client import InstallationClient
 from patch_app.github.transport import segment
-
-
-async def read(
-    client: InstallationClient, repository: str, stack: str, configuration: Configuration
-) -> tuple[PatchBranch, ...] | None:
-    """The patch branches in order with their heads; None for a stack that has none."""
-    wanted = stack_of(configuration, stack).patch_branches
-    if not wanted:
-        return None
-    if isinstance(wanted, str):
-        there = await reading.refs_under(client, repository, f"refs/heads/{branches.prefix(wanted)}")
-        heads = {ref.removeprefix("refs/heads/"): sha for ref, sha in there.items()}
-    else:
-        values = await asyncio.gather(
-            *(reading.ref(client, repository, f"refs/heads/{one}") for one in wanted)
-        )
-        heads = dict(zip(wanted, values, strict=True))
-    own = configuration.branches.prefix
-    return branches.selected(stack_of(configuration, stack), stack, own, heads)
 
 
 async def evidence(client: InstallationClient, attempt: Attempt, report: Report) -> dict[str, Any]:

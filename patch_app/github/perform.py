@@ -22,9 +22,11 @@ from patch_app.core.effects import (
     OpenPullRequest,
     PinTarget,
     PutCheckRun,
+    React,
     Record,
     RefChange,
     Relay,
+    Rerun,
     UpdateRefs,
 )
 from patch_app.core.names import ZERO
@@ -85,7 +87,9 @@ class Performer:
         except Refused as error:
             return Outcome(done=False, answer={"message": error.message, "status": error.status})
 
-    async def _perform(self, attempt: Attempt, effect: Effect, again: bool) -> Outcome:
+    async def _perform(  # noqa: PLR0911 - a table of effects
+        self, attempt: Attempt, effect: Effect, again: bool
+    ) -> Outcome:
         match effect:
             case PinTarget():
                 return await self._pin(attempt, effect)
@@ -110,6 +114,13 @@ class Performer:
                 client = await self._client(attempt, SPEAK)
                 await self._say(client, attempt, effect, effect.body, again)
                 return Outcome(done=True)
+            case React():
+                client = await self._client(attempt, SPEAK)
+                path = f"/repos/{attempt.repository}/issues/comments/{effect.comment}/reactions"
+                await client.post(path, {"content": effect.content})
+                return Outcome(done=True)
+            case Rerun():
+                return await self._rerun(attempt, effect)
             case Close():
                 return await self._close(attempt, effect, again)
             case PutCheckRun():
@@ -141,8 +152,10 @@ class Performer:
         try:
             answer = await self._start(client, attempt, effect, effect.branch)
         except Refused as error:
+            if error.status != 422:
+                raise
             branch = (await client.get(f"/repos/{attempt.repository}"))["default_branch"]
-            if error.status != 422 or branch == effect.branch:
+            if branch == effect.branch:
                 raise
             answer = await self._start(client, attempt, effect, branch)  # it was renamed since
         if isinstance(answer, dict) and answer.get("workflow_run_id"):
@@ -177,6 +190,14 @@ class Performer:
             if seen >= 300:
                 break
         return None
+
+    async def _rerun(self, attempt: Attempt, effect: Rerun) -> Outcome:
+        client = await self._client(attempt, ACT)
+        path = f"/repos/{attempt.repository}/actions/runs/{effect.run}"
+        now = await client.get(path)
+        if now.get("run_attempt", 1) == effect.attempt and now["status"] == "completed":
+            await client.post(f"{path}/rerun")
+        return Outcome(done=True)
 
     async def _relay(self, attempt: Attempt, effect: Relay) -> Outcome:
         client = await self._client(attempt, ACT)
@@ -347,6 +368,8 @@ class Performer:
         }
         if effect.conclusion is not None:
             body["conclusion"] = effect.conclusion
+        # also none: else a button stays that can no longer be used
+        body["actions"] = [one.model_dump() for one in effect.buttons]
         if effect.details_url:
             body["details_url"] = effect.details_url
         path = f"/repos/{attempt.repository}/check-runs"

@@ -251,4 +251,4 @@ async def rules(client: Client, repository: str, branch: str) -> Rules:
                 RuleCheck(name=one["context"], app_id=one.get("integration_id"))
                 for one in parameters["required_status_checks"]
             ]
-    return Rules(approvals=approvals, required_checks=tuple(required))
+    return Rules(any=bool(listed), approvals=approvals, required_checks=tuple(required))

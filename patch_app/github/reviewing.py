@@ -9,17 +9,16 @@ from datetime import datetime
 from typing import Any, Final
 
 from patch_app.core.attempt import Check
-from patch_app.core.facts import Comment, PullRequest, Review
+from patch_app.core.facts import PullRequest, Review
 from patch_app.github import reading
+from patch_app.github.asking import Comment
 from patch_app.github.client import Client
 from patch_app.github.document import Answer, Document, nodes
 
 _PAGE: Final = "pageInfo { hasNextPage endCursor }"
 _REVIEWS: Final = f"nodes {{ author {{ __typename login }} state commit {{ oid }} submittedAt }} {_PAGE}"
 # the last ones: what was asked for is answered long before a hundred more have come
-COMMENTS: Final = (
-    "comments(last: 100) { nodes { databaseId author { __typename login } body createdAt lastEditedAt } }"
-)
+COMMENTS: Final = "comments(last: 100) { nodes { databaseId author { __typename login } body lastEditedAt } }"
 _PULL_REQUEST: Final = (
     "number url state merged mergeCommit { oid } mergedBy { login } headRefOid baseRefOid baseRefName "
     f"reviews(first: 100) {{ {_REVIEWS} }} {COMMENTS}"
@@ -86,6 +85,11 @@ async def reviews(client: Client, repository: str, answer: Answer) -> tuple[Revi
     return tuple(out)
 
 
+def ask_comments(document: Document, number: int) -> None:
+    """Adds a pull request's comments alone to a query."""
+    document.add("pullRequest", "pullRequest", "number", number, f"number {COMMENTS}")
+
+
 def ask_issue(document: Document, number: int) -> None:
     """Adds an issue's comments to a query."""
     document.add(f"issue{number}", "issue", "number", number, f"number {COMMENTS}")
@@ -101,7 +105,6 @@ def comments(node: Any) -> tuple[Comment, ...]:
             person=one["author"]["login"],
             bot=one["author"]["__typename"] != "User",
             body=one["body"],
-            at=_time(one["createdAt"]),
             edited=one["lastEditedAt"] is not None,
         )
         for one in listed

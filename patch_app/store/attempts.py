@@ -156,6 +156,12 @@ def siblings(connection: Connection, repository_id: int, stack: str) -> list[Att
     )
 
 
+def of_repository(connection: Connection, repository_id: int) -> list[Attempt]:
+    """All attempts on one fork, oldest first."""
+    query = select(attempts.c.document).where(attempts.c.repository_id == repository_id)
+    return _read(connection, query.order_by(attempts.c.created, attempts.c.id))
+
+
 def reschedule(connection: Connection, attempt_id: str, due: datetime | None) -> None:
     """Change when the timer looks at an attempt, and nothing else of it."""
     connection.execute(update(attempts).where(attempts.c.id == attempt_id).values(due=stamp(due)))

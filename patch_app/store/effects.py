@@ -102,6 +102,15 @@ def put_state(
         raise StoreError(f"attempt {attempt_id} has no effect {key}")
 
 
+def forgive(connection: Connection, attempt_id: str) -> None:
+    """What was refused is as if it had never been wished for."""
+    connection.execute(
+        update(effects)
+        .where(effects.c.attempt == attempt_id, effects.c.state == EffectState.REFUSED.value)
+        .values(state=EffectState.DROPPED.value)
+    )
+
+
 def postpone(connection: Connection, attempt_id: str, key: str, due: datetime) -> None:
     """Try an effect again not before `due`; how far it came stays as it is."""
     connection.execute(

@@ -165,6 +165,10 @@ class Store:
         """All attempts for one stack, oldest first, the asking one too."""
         return await self._read(lambda c: attempts.siblings(c, repository_id, stack))
 
+    async def attempts_of(self, repository_id: int) -> list[Attempt]:
+        """All attempts on one fork, oldest first."""
+        return await self._read(lambda c: attempts.of_repository(c, repository_id))
+
     async def advance(self, step: AdvanceCommit) -> bool:
         """One step in one transaction. False, and nothing written: somebody else moved it first."""
         return await self._write(lambda c: attempts.advance(c, step))
@@ -205,6 +209,10 @@ class Store:
         await self._write(
             lambda c: effects.put_state(c, attempt_id, key, state=state, outcome=outcome, at=at, due=due)
         )
+
+    async def forgive(self, attempt_id: str) -> None:
+        """What was refused is as if it had never been wished for."""
+        await self._write(lambda c: effects.forgive(c, attempt_id))
 
     async def postpone(self, attempt_id: str, key: str, due: datetime) -> None:
         """Try an effect again not before `due`; how far it came stays as it is."""

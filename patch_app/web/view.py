@@ -91,6 +91,8 @@ def stage_words(stage: Stage) -> str:
             return "Abandoned"
         case Stage.CONTAINED:
             return "Nothing to do"
+        case Stage.ROLLED_BACK:
+            return "Rolled back"
         case Stage.REVIEWING:
             return "In review"
         case Stage.GATED:

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from patch_app.core import names
-from patch_app.core.attempt import Attempt, Stage
-from patch_app.core.effects import EffectState, OpenIssue, Performed
+from patch_app.core.attempt import Attempt, Press, Stage
+from patch_app.core.siblings import sibling
 from patch_app.github import claims, evidence
+from patch_app.github.asking import Comment, asks
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
-AT = "2026-11-21T12:00:00Z"
 CANDIDATE = "c" * 40
 
 
@@ -46,45 +46,43 @@ def attempt(**changes: Any) -> Attempt:
     return Attempt(**(values | changes))
 
 
-def reading(answers: dict[str, Any], *issues: int) -> Any:
-    effects = {
-        str(number): Performed(
-            key=str(number),
-            effect=OpenIssue(marker=str(number), title="t", body="b"),
-            state=EffectState.DONE,
-            outcome={"number": number, "url": ""},
-        )
-        for number in issues
-    }
+def reading(answers: dict[str, Any]) -> Any:
     client: Any = Client(answers)
     return evidence._Reading(
-        client=client, attempt=attempt(), repository={}, effects=effects, frame={}, siblings=()
+        app=client, app_slug="patch-app", client=client, attempt=attempt(), effects={}, siblings=()
     )
 
 
-def comment(updated: str = AT, kind: str = "User") -> dict[str, Any]:
-    user = {"login": "ann", "type": kind}
+def comment(number: int = 5, **changes: Any) -> Comment:
     body = f"/patch trust-workflows {CANDIDATE}"
-    return {"user": user, "body": body, "created_at": AT, "updated_at": updated}
+    return Comment(**{"id": number, "number": 1, "person": "ann", "bot": False, "body": body} | changes)
 
 
 PERMISSION = {"/repos/alice/tool/collaborators/ann/permission": {"permission": "admin", "role_name": "admin"}}
 
 
-async def test_trust_in_a_comment_that_somebody_edited_is_none() -> None:
-    edited = comment(updated="2026-11-21T12:05:00Z")
-    answers = {"/repos/alice/tool/issues/5/comments": [edited, comment(kind="Bot")], **PERMISSION}
-    assert await reading(answers, 5)._trusts() == ()
+async def asked(*comments: Comment, **changes: Any) -> list[tuple[str, str, str]]:
+    client: Any = Client(PERMISSION)
+    found = await asks(client, attempt(**changes), comments, "patch-app")
+    return [(one.id, one.person, one.permission) for one in found]
 
 
-async def test_trust_given_on_the_gates_issue_still_counts_beside_a_conflicts_issue() -> None:
-    answers: dict[str, Any] = {
-        "/repos/alice/tool/issues/5/comments": [comment()],
-        "/repos/alice/tool/issues/6/comments": [],
-        **PERMISSION,
-    }
-    found = await reading(answers, 5, 6)._trusts()
-    assert [(one.person, one.permission, one.commit) for one in found] == [("ann", "admin", CANDIDATE)]
+async def test_comment_that_somebody_edited_or_a_bot_wrote_asks_for_nothing() -> None:
+    assert await asked(comment(edited=True), comment(bot=True), comment(body="no command")) == []
+
+
+async def test_comment_is_asked_once_whether_the_record_or_our_own_answer_says_so() -> None:
+    answer = comment(9, person="patch-app", bot=True, body="<!-- patch-app:answer:comment:6 -->\nann: held")
+    forged = comment(10, person="eve", body="<!-- patch-app:answer:comment:7 -->")
+    there = [comment(5), comment(6), comment(7), answer, forged]
+    assert await asked(*there, answered=("comment:5",)) == [("comment:7", "ann", "admin")]
+
+
+async def test_button_is_kept_until_it_is_answered_and_its_persons_permission_read_then() -> None:
+    pressed = Press(id="press:1", person="ann", command="retry", commit=CANDIDATE)
+    own = Press(id="ask:1", command="rollback")
+    assert await asked(presses=(pressed, own)) == [("press:1", "ann", "admin"), ("ask:1", "", "admin")]
+    assert await asked(presses=(pressed,), answered=("press:1",)) == []
 
 
 TRAILED = f"Install patch_app\n\n{names.INSTALLED_TRAILER}\n"
@@ -112,7 +110,7 @@ async def test_only_a_commit_with_the_trailer_and_our_paths_alone_is_our_own(
 @pytest.mark.parametrize(("upstream", "newer"), [("UP/Tool", True), ("other/tool", False)])
 def test_release_of_another_upstream_is_never_newer(upstream: str, newer: bool) -> None:
     other = attempt(id="b" * 16, event="other", upstream=upstream, tag="v9.0.0", stage=Stage.PROMOTED)
-    assert evidence._sibling(attempt(), other).newer is newer
+    assert sibling(attempt(), other).newer is newer
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ async def test_stack_that_stands_on_two_release_branches_has_the_commits_of_neit
             f"{FORK}/compare/{BASE}...{OTHER}": commits(oid("theirs")),
         }
     )
-    found = await claims.evidence(client, attempt(), claimed(other_bases=(OTHER,)))
+    found = await claims.evidence(client, attempt(), claimed(other_bases=(OTHER,)), "main")
     assert found["stack_commits"] == (oid("p1"), oid("p2"))
     assert found["stack_merges"] == (oid("merge"),)
     assert found["base_is_upstream"]
@@ -87,7 +87,7 @@ async def test_second_base_that_is_no_commit_of_upstreams_is_not_believed() -> N
             yield one
 
     client.each = each
-    found = await claims.evidence(client, attempt(), claimed(other_bases=(OTHER,)))
+    found = await claims.evidence(client, attempt(), claimed(other_bases=(OTHER,)), "main")
     assert found["base_is_upstream"] is False
 
 
@@ -115,16 +115,16 @@ async def test_start_that_is_not_configured_has_upstreams_files_and_the_old_stac
             f"{FORK}/git/commits/{BASE}": {"parents": [], "tree": {"sha": "same"}},
         }
     )
-    found = await claims.evidence(client, attempt(), claimed(start=START))
+    found = await claims.evidence(client, attempt(), claimed(start=START), "main")
     assert (found["start_holds"], found["stack_commits"]) == (holds, (oid("p1"), oid("p2")))
 
 
 async def test_configured_start_needs_no_base() -> None:
     client: Any = Client({f"{FORK}/compare/{START}...{HEAD}": commits(oid("p1"), oid("p2"))})
     configured = attempt(f'[[stack]]\nstart = "{START}"\n')
-    found = await claims.evidence(client, configured, claimed(start=START, base=None))
+    found = await claims.evidence(client, configured, claimed(start=START, base=None), "main")
     assert (found["start_holds"], found["base_is_upstream"]) == (True, True)
-    with_neither = await claims.evidence(client, attempt(), claimed(start=None, base=None))
+    with_neither = await claims.evidence(client, attempt(), claimed(start=None, base=None), "main")
     assert with_neither == {"stack_commits": (), "base_is_upstream": False, "pushed_commits": ()}
 
 
@@ -145,6 +145,6 @@ async def test_what_a_person_pushed_is_read_with_its_merges_and_whether_it_stand
     gone_on = attempt().model_copy(update={"pushed": pushed})
     client.get, told = get, claimed()
     client.get_all = lambda path, **_: get(path)
-    found = await claims.evidence(client, gone_on, told)
+    found = await claims.evidence(client, gone_on, told, "main")
     assert found["pushed_commits"] == (oid("n1"), pushed, oid("merge"))
     assert found["pushed_stands"] is False

@@ -92,7 +92,8 @@ async def test_any_other_refusal_is_told_and_not_repeated(performer, fake, statu
     outcome = await performer.perform(attempt(), effect(), again=False)
     assert (outcome.done, outcome.answer["status"]) == (False, status)
     assert "disabled" in outcome.answer["message"]
-    assert fake.count(DISPATCH) == 1
+    # a fresh token may be what was refused, so that is tried once more when it is known to be good
+    assert fake.count(DISPATCH) == (1 if status == 422 else 2)
 
 
 async def test_a_lost_answer_after_the_second_try_is_looked_up_before_another(performer, fake):

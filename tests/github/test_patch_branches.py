@@ -9,7 +9,8 @@ import pytest
 from patch_app.core.attempt import Attempt, PatchBranch
 from patch_app.core.configuration import parse
 from patch_app.core.report import Report
-from patch_app.github import claims, patch_branches
+from patch_app.github import claims
+from patch_app.github.refs_of import Refs, prefixes
 from tests.core.test_patch_branches import PINNED, SOURCES, claimed
 from tests.core.world import BASE, HEAD, STACK, oid
 from tests.github.test_claims import FORK, Client, attempt, commits, upstreams
@@ -75,7 +76,7 @@ async def test_commits_count_as_one_patch_only_where_github_shows_them_alike(
     first: dict[str, Any], built: dict[str, Any], replaced: bool, holds: bool
 ) -> None:
     claim = claimed({"old": FIRST} if replaced else {})
-    found = await claims.evidence(github(first, built), pinned(), claim)
+    found = await claims.evidence(github(first, built), pinned(), claim, "main")
     assert found["patch_commits"] == SOURCES
     assert found["unlike"] == (() if holds else (STACK[0],))
     assert found["base_is_upstream"]
@@ -83,40 +84,40 @@ async def test_commits_count_as_one_patch_only_where_github_shows_them_alike(
 
 async def test_what_the_app_itself_built_of_a_commit_needs_no_likeness() -> None:
     client = github({}, {})
-    found = await claims.evidence(client, pinned(built={STACK[0]: FIRST, STACK[1]: SECOND}), claimed())
+    found = await claims.evidence(
+        client, pinned(built={STACK[0]: FIRST, STACK[1]: SECOND}), claimed(), "main"
+    )
     assert found["unlike"] == ()
 
 
 async def test_report_of_other_branches_or_with_a_base_that_is_not_there_proves_nothing() -> None:
     whole = claimed().model_dump(mode="json", by_alias=True)
     whole["branches"][0]["base"] = oid("nowhere")
-    found = await claims.evidence(github({}, {}), pinned(), Report.model_validate(whole))
+    found = await claims.evidence(github({}, {}), pinned(), Report.model_validate(whole), "main")
     assert (found["base_is_upstream"], found["patch_commits"]) == (False, {})
-    found = await claims.evidence(github({}, {}), pinned(), claimed(branches=[]))
+    found = await claims.evidence(github({}, {}), pinned(), claimed(branches=[]), "main")
     assert found["patch_commits"] == {}
 
 
-async def test_branches_of_a_list_are_read_one_by_one_and_of_a_pattern_together() -> None:
-    def ref(name: str) -> dict[str, Any]:
-        return {"ref": f"refs/heads/{name}", "object": {"sha": FIRST}}
+def test_branches_of_a_list_and_of_a_pattern_are_picked_from_what_was_listed() -> None:
+    there = Refs({f"refs/heads/{name}": FIRST for name in ("patch/10", "patch/9", "patch/x/y", "b", "main")})
 
-    class Refs(Client):
-        async def find(self, path: str) -> Any:
-            return self.answers.get(path)
-
-    client: Any = Refs(
-        {
-            f"{FORK}/git/matching-refs/heads/patch/": [ref("patch/10"), ref("patch/9"), ref("patch/x/y")],
-            f"{FORK}/git/ref/heads/b": ref("b"),
-        }
-    )
-
-    async def names(configured: str) -> list[str]:
+    def found(configured: str) -> list[str]:
         table = parse(f'[[stack]]\nstrategy = "patches"\n{configured}')
-        found = await patch_branches.read(client, "ann/tool", "main", table)
-        assert found is not None
-        return [one.branch for one in found if one == PatchBranch(branch=one.branch, sha=FIRST)]
+        branches = there.patches(attempt(""), table) or ()
+        return [one.branch for one in branches if one == PatchBranch(branch=one.branch, sha=FIRST)]
 
-    assert await names("") == ["patch/9", "patch/10", "patch/x/y"]
-    assert await names('patches = ["b", "gone"]') == ["b"]
-    assert await patch_branches.read(client, "ann/tool", "main", parse("")) is None
+    assert found("") == ["patch/9", "patch/10", "patch/x/y"]
+    assert found('patches = ["b", "gone"]') == ["b"]
+    assert there.patches(attempt(""), parse("")) is None
+
+
+@pytest.mark.parametrize(
+    ("configured", "wanted"),
+    [("", "refs/heads/patch/"), ('patches = "x-*"', "refs/heads/x-"), ('patches = ["b"]', "refs/heads/b")],
+)
+def test_no_more_is_listed_than_the_stack_is_built_from(configured: str, wanted: str) -> None:
+    one = attempt(f'[[stack]]\nstrategy = "patches"\n{configured}')
+    assert prefixes(one, preflight=False)[-1] == wanted
+    # before the configuration is known, any branch may be one
+    assert "refs/heads/" in prefixes(one, preflight=True)

@@ -84,25 +84,6 @@ async def test_commit_that_only_a_tag_leads_to_is_found_within_a_thousand_tags()
     assert far.asked == 1000
 
 
-async def test_check_run_knows_the_workflow_file_of_its_suite() -> None:
-    of_suite = {"name": "ci", "app": {"slug": "github-actions", "id": 15368}, "status": "completed"}
-    client: Any = Client(
-        {
-            "/repos/a/b/actions/runs": [{"check_suite_id": 4, "path": ".github/workflows/ci.yml@main"}],
-            f"/repos/a/b/commits/{COMMIT}/check-runs": [
-                {**of_suite, "check_suite": {"id": 4}},
-                {**of_suite, "check_suite": {"id": 5}},
-            ],
-            f"/repos/a/b/commits/{COMMIT}/status": {"statuses": []},
-        }
-    )
-    found = await reading.checks(client, "a/b", COMMIT, workflows=True)
-    assert [(one.workflow, one.app_id) for one in found] == [
-        (".github/workflows/ci.yml", 15368),
-        (None, 15368),
-    ]
-
-
 async def test_a_run_that_stores_artifacts_without_end_is_read_to_a_bound() -> None:
     run = {
         "id": 7,
@@ -116,7 +97,7 @@ async def test_a_run_that_stores_artifacts_without_end_is_read_to_a_bound() -> N
     made = [{"id": number, "name": f"{number}" + "n" * 500} for number in range(5000)]
     client: Any = Client({path: run, f"{path}/jobs": [], f"{path}/artifacts": made})
     client.find = lambda *_, **__: client.get(path)
-    (found,) = await reading.runs(client, "a/b", "ours", [7])
+    (found,) = await reading.runs(client, "a/b", "ours", [7], artifacts=True)
     assert len(found.artifacts) == client.asked == 100
     assert found.artifacts[1].url == "https://git.test/a/b/actions/runs/7/artifacts/1"
     assert {len(one.name) for one in found.artifacts} == {200}

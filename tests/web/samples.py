@@ -315,7 +315,9 @@ def everything() -> list[Attempt]:
 
 
 EFFECTS: tuple[Effect, ...] = (
-    Dispatch(workflow="patch-maintenance.yml", branch="main", run_name="patch_app x", inputs={"attempt": "x"}),
+    Dispatch(
+        workflow="patch-maintenance.yml", branch="main", run_name="patch_app x", inputs={"attempt": "x"}
+    ),
     UpdateRefs(purpose="branches", changes=()),
     OpenIssue(marker="m", title="t", body="b"),
     Comment(number=1, marker="m", body="b"),
