@@ -180,3 +180,11 @@ def suspend(core: Core, row: Installation, by: str, *, on: bool) -> None:
     else:
         row.suspended_at, row.suspended_by = None, None
     announce(core, row, "suspend" if on else "unsuspend", by)
+
+
+def accept(core: Core, row: Installation, by: str) -> None:
+    """The owner accepts what the App's registration asks for now; sends `new_permissions_accepted`."""
+    app = core.state.apps[row.app_id]
+    row.permissions, row.events = dict(app.permissions), list(app.events)
+    row.updated_at = core.now()
+    announce(core, row, "new_permissions_accepted", by)

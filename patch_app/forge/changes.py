@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from patch_app.forge import views, views_git
+from patch_app.forge import rules, views, views_git
 from patch_app.forge.auth import Caller, has
 from patch_app.forge.core import Core
 from patch_app.forge.git import ZERO, CommitObject, Git, GitError, RefUpdate
@@ -22,10 +22,16 @@ LISTENERS: list[Listener] = []
 
 
 def bypasses(core: Core, caller: Caller, repo: Repository, branch: str) -> bool:
-    """Whether the branch's rules don't hold this caller."""
+    """Whether the rules for a branch or pattern don't hold this caller."""
     listed = repo.bypass.get(branch, [])
     slug = core.state.apps[caller.app_id].slug if caller.app_id in core.state.apps else None
     return caller.login in listed or (slug is not None and slug in listed)
+
+
+def held(core: Core, caller: Caller, repo: Repository, branch: str) -> list[Json]:
+    """The rules that this caller is held to on a branch."""
+    found = rules.holding(repo, branch)
+    return [rule for pattern, rows in found if not bypasses(core, caller, repo, pattern) for rule in rows]
 
 
 def violation(
@@ -36,10 +42,10 @@ def violation(
     `through`: head of the pull request that is being merged; checks are asked of it.
     """
     git, branch = core.git(repo), update.name.removeprefix("refs/heads/")
-    if branch == update.name or bypasses(core, caller, repo, branch):
+    if branch == update.name:
         return None
     old = git.ref(update.name)
-    for rule in repo.rules.get(branch, []):
+    for rule in held(core, caller, repo, branch):
         match rule["type"]:
             case "creation" if old is None:
                 return "Cannot create ref due to creations being restricted."

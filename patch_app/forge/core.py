@@ -46,6 +46,8 @@ class ForgeOptions:
     dispatch_details: bool = True
     # pushes to refs outside heads and tags are taken
     custom_refs: bool = True
+    # where Actions is off, the workflows of pushed files are listed all the same, as disabled; else unknown
+    lists_workflows_when_off: bool = True
     # aware datetimes; JWTs, expiry, all dates
     clock: Callable[[], datetime] = field(default=_now)
     # the key of each App that is made

@@ -44,7 +44,7 @@ if [ "$FORGE_WORKFLOWS" != 1 ] && [ "$new" != "$zero" ]; then
  \`workflows\` permission"
 fi
 while read -r rule_ref rule; do
-  [ "$rule_ref" = "$ref" ] || continue
+  case $ref in $rule_ref) ;; *) continue ;; esac
   case $rule in
   creation) [ "$old" != "$zero" ] || refuse "$rules_say" ;;
   deletion) [ "$new" != "$zero" ] || refuse "$rules_say" ;;

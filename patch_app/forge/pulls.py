@@ -197,15 +197,14 @@ def merge(core: Core, repo: Repository, row: Issue, caller: Caller, how: Merging
         raise ApiError(405, f"{allowed[how.method][1]} are not allowed on this repository.")
     if row.state != "open" or pull.draft:
         raise ApiError(405, "Pull Request is not mergeable")
-    if not changes.bypasses(core, caller, repo, pull.base_ref):
-        for rule in repo.rules.get(pull.base_ref, []):
-            needed = rule.get("parameters", {}).get("required_approving_review_count", 0)
-            if rule["type"] == "pull_request" and approvals(core, repo, row) < needed:
-                raise ApiError(
-                    405,
-                    f"Repository rule violations found\n\nAt least {needed} approving review is required by "
-                    "reviewers with write access.\n\n",
-                )
+    for rule in changes.held(core, caller, repo, pull.base_ref):
+        needed = rule.get("parameters", {}).get("required_approving_review_count", 0)
+        if rule["type"] == "pull_request" and approvals(core, repo, row) < needed:
+            raise ApiError(
+                405,
+                f"Repository rule violations found\n\nAt least {needed} approving review is required by "
+                "reviewers with write access.\n\n",
+            )
     sha = _merged(core, repo, row, caller.actor(), how)
     old = git.ref(f"refs/heads/{pull.base_ref}")
     row.state = "closed"  # so that the moved base is no indirect merge

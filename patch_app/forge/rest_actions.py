@@ -5,7 +5,7 @@ Its job: what a repository's workflows are, and starting one. It refuses dispatc
 
 from __future__ import annotations
 
-from patch_app.forge import runs, views, views_runs
+from patch_app.forge import changes, runs, views, views_runs
 from patch_app.forge.actions import WorkflowError, dispatch_inputs, load
 from patch_app.forge.rest import ApiError, Ctx, Reply, not_found, route, text_of
 from patch_app.forge.state import Json, Repository
@@ -45,6 +45,7 @@ def set_permissions(ctx: Ctx, repo: Repository) -> Reply:
     if not isinstance(ctx.json.get("enabled"), bool):
         raise ApiError(422, 'Invalid request.\n\n"enabled" wasn\'t supplied.')
     repo.actions_enabled = ctx.json["enabled"]
+    changes.moved_default(ctx.core, repo)  # what was pushed meanwhile is known from now on
     return Reply(status=204)
 
 

@@ -11,7 +11,7 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from patch_app.forge import changes, views, views_git
+from patch_app.forge import changes, rules, views, views_git
 from patch_app.forge.auth import role_of
 from patch_app.forge.git import ZERO, Git, GitError, RefUpdate, Signature
 from patch_app.forge.rest import ApiError, Ctx, Reply, forbidden, invalid, not_found, route, text_of
@@ -262,7 +262,7 @@ def _branch(ctx: Ctx, repo: Repository, name: str, sha: str) -> Json:
     return {
         "name": name,
         "commit": {"sha": sha, "url": f"{api}/commits/{sha}"},
-        "protected": bool(repo.rules.get(name)),
+        "protected": any(rows for _, rows in rules.holding(repo, name)),
     }
 
 
@@ -306,8 +306,40 @@ def branch(ctx: Ctx, repo: Repository, branch: str) -> Reply:
 @route("GET", "/repos/{owner}/{repo}/rules/branches/{branch:path}", need=("metadata", "read"))
 def branch_rules(ctx: Ctx, repo: Repository, branch: str) -> Reply:
     """GET /repos/{owner}/{repo}/rules/branches/{branch}."""
-    info = {"ruleset_source_type": "Repository", "ruleset_source": repo.full_name, "ruleset_id": repo.id}
-    return ctx.paged([rule | info for rule in repo.rules.get(branch, [])])
+    info = {"ruleset_source_type": "Repository", "ruleset_source": repo.full_name}
+    return ctx.paged(
+        [
+            rule | info | {"ruleset_id": rules.ruleset_id(repo, pattern)}
+            for pattern, rows in rules.holding(repo, branch)
+            for rule in rows
+        ]
+    )
+
+
+@route("GET", "/repos/{owner}/{repo}/rulesets/{ruleset_id}", need=("metadata", "read"))
+def ruleset(ctx: Ctx, repo: Repository, ruleset_id: str) -> Reply:
+    """GET /repos/{owner}/{repo}/rulesets/{ruleset_id}: who may not edit it sees no bypass list."""
+    there = {str(rules.ruleset_id(repo, one)): one for one in repo.rules}
+    if ruleset_id not in there:
+        raise not_found()
+    pattern = there[ruleset_id]
+    free = changes.bypasses(ctx.core, ctx.caller, repo, pattern)
+    return Reply(
+        body={
+            "id": int(ruleset_id),
+            "node_id": views.node("RepositoryRuleset", int(ruleset_id)),
+            "name": f"rules of {pattern}",
+            "target": "branch",
+            "source_type": "Repository",
+            "source": repo.full_name,
+            "enforcement": "active",
+            "conditions": {"ref_name": {"include": [f"refs/heads/{pattern}"], "exclude": []}},
+            "rules": repo.rules[pattern],
+            "current_user_can_bypass": "always" if free else "never",
+            "created_at": views.stamp(repo.created_at),
+            "updated_at": views.stamp(repo.updated_at),
+        }
+    )
 
 
 @route(

@@ -5,7 +5,9 @@ Its job: complete a rule given by its type. It refuses types that GitHub has not
 
 from __future__ import annotations
 
-from patch_app.forge.state import Json
+from collections.abc import Iterator
+
+from patch_app.forge.state import Json, Repository
 
 _BARE = frozenset(
     {"creation", "deletion", "non_fast_forward", "required_linear_history", "required_signatures"}
@@ -39,3 +41,16 @@ def rule(given: Json | str) -> Json:
             return {"type": kind, "parameters": base | parameters | {"required_status_checks": checks}}
         case _:
             raise ValueError(f"the local GitHub has no rule {kind}")
+
+
+def holding(repo: Repository, branch: str) -> Iterator[tuple[str, list[Json]]]:
+    """The rulesets for a branch that need not exist: the name or `folder/**` that each is for, its rules."""
+    for pattern, rows in repo.rules.items():
+        folder = pattern.removesuffix("**") if pattern.endswith("/**") else ""
+        if branch == pattern or (folder and branch.startswith(folder)):
+            yield pattern, rows
+
+
+def ruleset_id(repo: Repository, pattern: str) -> int:
+    """The id of the ruleset for a name or pattern; it stays while the repository is there."""
+    return repo.id * 1000 + list(repo.rules).index(pattern)

@@ -236,7 +236,7 @@ class Forge:
     def set_rules(
         self, full_name: str, branch: str, rules_list: Sequence[Json | str], *, bypass: Sequence[str] = ()
     ) -> None:
-        """Rules of a branch, by type or in the API's form.
+        """Rules of a branch or of `folder/**`, by type or in the API's form.
 
         `bypass`: logins and App slugs that they don't hold.
         """
@@ -304,6 +304,16 @@ class Forge:
             chosen = None if repositories is None else [self.repository(n) for n in repositories]
             apps.choose(self.core, state.installations[installation], chosen, by)
 
+    def ask_for_permissions(self, app: CreatedApp | int, permissions: Mapping[str, str]) -> None:
+        """The App's registration asks for these from now on; installations keep what they have granted."""
+        with self.core.transaction() as state:
+            state.apps[app if isinstance(app, int) else app.id].permissions = dict(permissions)
+
+    def accept_permissions(self, installation: int, *, by: str) -> None:
+        """The owner accepts what the App's registration asks for."""
+        with self.core.transaction() as state:
+            apps.accept(self.core, state.installations[installation], by)
+
     def suspend(self, installation: int, *, by: str, on: bool = True) -> None:
         """Suspend an installation, or end that."""
         with self.core.transaction() as state:
@@ -327,6 +337,12 @@ class Forge:
         with self.core.transaction():
             repo = self.repository(full_name)
             runs.press(self.core, repo, repo.checks[check_id], identifier, by)
+
+    def set_workflow_state(self, full_name: str, file: str, state: str) -> None:
+        """What GitHub does to a workflow by itself: `disabled_inactivity`, `disabled_fork`, `active`."""
+        with self.core.transaction():
+            rows = self.repository(full_name).workflows.values()
+            next(one for one in rows if one.path.endswith(f"/{file}")).state = state
 
     def set_secret(self, full_name: str, environment: str, name: str, value: str) -> None:
         """Give an environment of a repository a secret, as its settings page does."""

@@ -65,7 +65,8 @@ def sync(core: Core, repo: Repository) -> None:
     """Register what the default branch has; what it no longer has is deleted."""
     git = core.git(repo)
     tip = git.ref(f"refs/heads/{repo.default_branch}")
-    files = files_at(git, tip) if tip else {}
+    listed = repo.actions_enabled or core.options.lists_workflows_when_off
+    files = files_at(git, tip) if tip and listed else {}
     for path, text in files.items():
         row = workflow_of(core, repo, path, text)
         row.name = _name(path, text)

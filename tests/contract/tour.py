@@ -275,7 +275,8 @@ def _rules(go: Guide, forge: Forge, alice: str) -> None:
     kinds = ("creation", "deletion", "update", "non_fast_forward", "pull_request", "required_signatures")
     checks = {"type": "required_status_checks", "parameters": {"required_status_checks": ["ci"]}}
     forge.set_rules("alice/tool", "main", [*kinds, checks])
-    go(alice, "GET", f"{R}/rules/branches/main")
+    held = go(alice, "GET", f"{R}/rules/branches/main")
+    go(alice, "GET", f"{R}/rulesets/{held[0]['ruleset_id']}")
     go(alice, "PUT", f"{R}/contents/z.txt", {"message": "Z", "content": _b64("z")})
 
 
