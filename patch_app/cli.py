@@ -186,6 +186,33 @@ def install(
 
 
 @app.command()
+def doctor(
+    repo: Annotated[str, typer.Option(help="The fork, owner/name.")],
+    checkout: Annotated[Path | None, typer.Option(help="A local checkout of it, to look at too.")] = None,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Add the upstream as a remote of the checkout, and nothing else.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
+) -> None:
+    """Say what is in the way of a fork's releases, and what to do about it. Changes nothing on GitHub.
+
+    Exit status: 0 nothing blocks an attempt, 1 something does, 2 wrong usage or settings.
+    """
+    from rich.console import Console
+
+    from patch_app import operator
+    from patch_app.examine import examine
+
+    settings, console = _settings(), Console()
+    raise typer.Exit(
+        operator.run(
+            console,
+            lambda: examine(settings, console, repository=repo, folder=checkout, apply=apply, as_json=json),
+        )
+    )
+
+
+@app.command()
 def attempts(
     attempt: Annotated[str | None, typer.Argument(help="One attempt, whole, as JSON.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,

@@ -60,7 +60,7 @@ async def run_release(
     settings: Settings, console: Console, *, upstream: str, tag: str, dry_run: bool, record_only: bool
 ) -> int:
     """`patch-app run release`: tell the server of a release. 1 where no fork is one of this upstream."""
-    _check_repository(upstream)
+    check_repository(upstream)
     if why := releases.tag_problem(tag):
         raise UsageError(f"{tag!r} is no tag to carry a stack onto: it {why}")
     event = ReleaseEvent(upstream=upstream, tag=tag, source="cli", record_only=record_only)
@@ -123,7 +123,7 @@ def _show(console: Console, event: ReleaseEvent, matches: list[Match]) -> None:
 
 async def install(settings: Settings, console: Console, *, repository: str, file: Path | None) -> int:
     """`patch-app install`: bring the workflow to a fork as a pull request."""
-    _check_repository(repository)
+    check_repository(repository)
     content = None
     if file is not None:
         try:
@@ -212,6 +212,7 @@ async def ask(settings: Settings, console: Console, attempt: str, command: str) 
     return await wish(settings, console, Kind.ASK, attempt, payload)
 
 
-def _check_repository(text: str) -> None:
+def check_repository(text: str) -> None:
+    """Raises UsageError for what is no owner/name."""
     if not _REPOSITORY.fullmatch(text):
         raise UsageError(f"{text!r} is no owner/name of a repository")

@@ -20,7 +20,7 @@ Written from `--help` of every command by `python -m tests.cli_reference`. With 
 runs in a clone of this repository.
 
 Exit status, where a command says nothing else: 0 done, 1 it could not be done, 2 wrong usage or settings.
-The commands `serve`, `run release`, `install`, `attempts`, `sync`, `retry` and `replay` take the
+The commands `serve`, `run release`, `install`, `doctor`, `attempts`, `sync`, `retry` and `replay` take the
 [settings of the server](settings.md) from the environment. [preview](preview.md) has a page of its own.
 """
 

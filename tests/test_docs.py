@@ -18,6 +18,7 @@ from patch_app.core.attempt import Attempt, Stage, Status, status
 from patch_app.core.configuration import Configuration
 from patch_app.core.effects import EFFECT, EffectState
 from patch_app.core.events import Kind, ReleaseEvent
+from patch_app.core.findings import Code
 from patch_app.settings import NOT_YET, Settings
 from tests import cli_reference
 
@@ -92,6 +93,10 @@ def test_a_status_or_effect_that_nobody_can_read_about() -> None:
     assert set(kinds) | {one.value for one in EffectState} | {one.value for one in Stage} == set(
         rows("reference/stages-and-statuses.md")
     )
+
+
+def test_a_finding_that_nobody_can_read_about() -> None:
+    assert {code.value for code in Code} == set(rows("reference/findings.md"))
 
 
 def test_an_event_that_nobody_can_read_about() -> None:

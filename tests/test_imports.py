@@ -34,7 +34,10 @@ ALLOWED: dict[str, set[str]] = {
     # what the commands do: the server's parts put together, an operator's commands
     "serve": OUTER,
     "operator": OUTER | {"serve"},
-    "cli": OUTER | {"serve", "operator", "preview", "preview_shape", "demo"},
+    "checkout": INNER,
+    "doctor_view": INNER | {"preview_view"},
+    "examine": OUTER | {"operator", "checkout", "doctor_view"},
+    "cli": OUTER | {"examine"} | {"serve", "operator", "preview", "preview_shape", "demo"},
     "__main__": {"cli"},
     "demo": OUTER | {"serve", "operator", "forge"},
 }

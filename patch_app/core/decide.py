@@ -9,7 +9,18 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from patch_app.core import approval, asks, guard, messages, names, plan, preflight, telling, verify
+from patch_app.core import (
+    approval,
+    asks,
+    guard,
+    messages,
+    names,
+    notices,
+    plan,
+    preflight,
+    telling,
+    verify,
+)
 from patch_app.core.attempt import Attempt, Stage
 from patch_app.core.configuration import Workflows
 from patch_app.core.effects import EffectState, Performed, RefChange
@@ -46,7 +57,9 @@ def decide(attempt: Attempt, facts: Facts) -> Decision:
         decision = decision.model_copy(
             update={"attempt": decision.attempt.model_copy(update={"resume": None, "message": ""})}
         )
-    return _with_last_words(attempt, decision, facts)
+    decision = _with_last_words(attempt, decision, facts)
+    said = notices.due(decision.attempt, facts)
+    return decision.model_copy(update={"effects": (*decision.effects, *said)}) if said else decision
 
 
 def _with_last_words(before: Attempt, decision: Decision, facts: Facts) -> Decision:

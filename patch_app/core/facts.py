@@ -20,6 +20,7 @@ from patch_app.core.model import Model
 from patch_app.core.needs import Need
 from patch_app.core.report import Report
 from patch_app.core.rules import Rules
+from patch_app.core.vitals import Vitals
 
 
 class Workflow(Model):
@@ -60,6 +61,8 @@ class Preflight(Model):
     built: dict[str, str] = Field(default_factory=dict)
     # branches whose names stand in the way of ours
     collisions: tuple[str, ...] = ()
+    # None: not read this time, since they were a moment ago
+    vitals: Vitals | None = None
 
 
 class Job(Model):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 NAMESPACE: Final = "refs/patch-app"
@@ -19,6 +20,8 @@ CARRY_JOBS: Final = frozenset({"carry", "carry resolved"})
 INSTALLED_TRAILER: Final = "Patch-App-Installed: true"
 DEFAULT_PREFIX: Final = "patch-app"
 ZERO: Final = "0" * 40
+
+_NOTICE: Final = "patch-app:blocked"
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.+-]")
 
@@ -80,6 +83,15 @@ def candidate_tag(stack: str, tag: str, prefix: str = DEFAULT_PREFIX) -> str:
     return f"{prefix}/{escape(stack)}/{escape(tag)}"
 
 
+def in_the_way(branches: Iterable[str], ours: Sequence[str]) -> tuple[str, ...]:
+    """Branches that are a directory of one of ours, or the other way round (files in Git)."""
+    return tuple(
+        branch
+        for branch in branches
+        if any(one.startswith(f"{branch}/") or branch.startswith(f"{one}/") for one in ours)
+    )
+
+
 def head(branch: str) -> str:
     """Full name of a branch."""
     return f"refs/heads/{branch}"
@@ -118,6 +130,21 @@ def run_name(attempt: str) -> str:
 def check_name(stack: str) -> str:
     """The App's own check run on a candidate."""
     return f"patch-app / {stack}"
+
+
+def notice_name(stack: str) -> str:
+    """The App's check run on the maintained branch that says what is in the way, where issues are off."""
+    return f"{check_name(stack)} / blocked"
+
+
+def notice_marker(attempt: str, number: int) -> str:
+    """Marker of an attempt's notice of what is in its way, from 1."""
+    return f"{_NOTICE}:{attempt}:{number}"
+
+
+def is_notice(marker: str) -> bool:
+    """Whether a marker is one of `notice_marker`'s."""
+    return marker.startswith(f"{_NOTICE}:")
 
 
 def event_id(upstream: str, tag: str) -> str:

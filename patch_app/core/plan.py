@@ -145,9 +145,9 @@ def with_outcomes(attempt: Attempt, facts: Facts) -> Attempt:
                 update["runs"] = (begun,)
             case OpenPullRequest():
                 update["pull_request"] = Link(number=one.outcome["number"], url=one.outcome["url"])
-            case OpenIssue():
+            case OpenIssue(marker=marker) if not names.is_notice(marker):
                 update["issue"] = Link(number=one.outcome["number"], url=one.outcome["url"])
-            case PutCheckRun():
+            case PutCheckRun(name=name) if name == names.check_name(attempt.stack):
                 update["check_run"] = one.outcome["id"]
             case _:
                 pass

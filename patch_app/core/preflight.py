@@ -1,15 +1,15 @@
-"""What must be so before a run is started, each with one sentence that says what to do."""
+"""From the preflight to a run that was asked for. What stands in the way is `doctor`'s to say."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from patch_app.core import branches, names, plan, request
+from patch_app.core import branches, doctor, names, plan, request
 from patch_app.core.attempt import Attempt, Stage
 from patch_app.core.configuration import stack_of, stacks
 from patch_app.core.effects import Dispatch, EffectState, PinTarget
 from patch_app.core.facts import Facts, Preflight
+from patch_app.core.health import Branch, Health, Upstream
 from patch_app.core.plan import Decision
+from patch_app.core.vitals import Vitals
 
 
 def step(attempt: Attempt, facts: Facts) -> Decision:
@@ -22,9 +22,9 @@ def step(attempt: Attempt, facts: Facts) -> Decision:
         for one in facts.siblings
     ):
         return plan.to(attempt, Stage.SUPERSEDED, message="a newer attempt has taken over")
-    problem = next(iter(problems(attempt, known, facts)), None)
-    if problem is not None:
-        return plan.blocked(attempt, problem)
+    in_the_way = doctor.blocking(health(attempt, known, facts))
+    if in_the_way:
+        return plan.blocked(attempt, in_the_way[0].line)
     if known.contained:
         return plan.to(attempt, Stage.CONTAINED, message=f"{attempt.stack} already contains {attempt.tag}")
     head = facts.ref(names.head(attempt.stack))
@@ -79,49 +79,41 @@ def dispatch(attempt: Attempt, facts: Facts) -> Decision:
     return Decision(attempt=attempt, effects=(wish,))
 
 
-def problems(attempt: Attempt, known: Preflight, facts: Facts) -> Iterable[str]:
-    """Everything in the way, the most fundamental first."""
-    if known.archived:
-        yield "the fork is archived: un-archive it in its settings"
-    if known.configuration is None:
-        yield f"{names.CONFIGURATION_PATH} has an error: {'; '.join(known.configuration_problems)}"
-    elif attempt.stack not in {one.branch for one in stacks(known.configuration, known.default_branch)}:
-        yield f"{attempt.stack} is no longer a stack in {names.CONFIGURATION_PATH}: add it there again"
-    if facts.ref(names.head(attempt.stack)) == names.ZERO:
-        yield (
-            f"the maintained branch {attempt.stack} does not exist: create it, "
-            f"or name another in {names.CONFIGURATION_PATH}"
-        )
-    if known.configuration is not None and facts.patches is not None:
-        stack = stack_of(known.configuration, attempt.stack)
-        yield from branches.problems(stack, attempt.stack, facts.patches)
-    yield from _workflow(known, uploads=bool(known.configuration and known.configuration.keeps_artifacts))
-    if known.target is None:
-        yield f"{attempt.upstream} has no tag {attempt.tag}: it was deleted, or never pushed"
-    if known.collisions:
-        yield (
-            f"the branch {known.collisions[0]} stands where the App's branches go: rename it, "
-            "or set another prefix under [branches]"
-        )
-
-
-def _workflow(known: Preflight, *, uploads: bool) -> Iterable[str]:
-    workflow = known.workflow
-    if workflow.blob is None:
-        yield f"{names.WORKFLOW_PATH} is not on the default branch: merge the App's installation pull request"
-    elif workflow.blob == workflow.other_blob:
-        asked = (
-            "a check asks for artifacts, which the workflow file on the default branch does not upload"
-            if uploads
-            else "the workflow file on the default branch uploads artifacts, which no check asks for any more"
-        )
-        yield f"{asked}: run `patch-app install` again and merge its pull request"
-    elif workflow.blob != workflow.expected_blob:
-        yield (
-            f"{names.WORKFLOW_PATH} is not the App's own (blob {workflow.blob[:12]}, expected "
-            f"{workflow.expected_blob[:12]}): run `patch-app install` again and merge its pull request"
-        )
-    if workflow.runner != workflow.expected_runner:
-        yield f"{names.RUNNER_REF} is not this version's runner: run `patch-app install` again"
-    if workflow.blob is not None and workflow.state not in (None, "active"):
-        yield f"the workflow is {workflow.state}: enable it on the fork's Actions page"
+def health(attempt: Attempt, known: Preflight, facts: Facts) -> Health:
+    """What the preflight read, as `doctor` takes it."""
+    config, vitals = known.configuration, known.vitals or Vitals()
+    stack = stack_of(config or attempt.configuration, attempt.stack)
+    branch = Branch(
+        name=attempt.stack,
+        exists=facts.ref(names.head(attempt.stack)) != names.ZERO,
+        strategy=stack.strategy,
+        merges=stack.merges,
+        patch_problems=tuple(branches.problems(stack, attempt.stack, facts.patches))
+        if config is not None and facts.patches is not None
+        else (),
+        rules=vitals.rules,
+        own_rules=vitals.own_rules,
+    )
+    upstream = Upstream(
+        name=attempt.upstream,
+        reachable=vitals.upstream_reachable,
+        private=vitals.upstream_private,
+        tag=attempt.tag,
+        has_tag=known.target is not None,
+    )
+    there = config is None or attempt.stack in {one.branch for one in stacks(config, known.default_branch)}
+    return Health(
+        repository=attempt.repository,
+        default_branch=known.default_branch,
+        prefix=(config or attempt.configuration).branches.prefix,
+        archived=known.archived,
+        missing_permissions=vitals.missing_permissions,
+        suspended=vitals.suspended,
+        configuration=config,
+        configuration_problems=known.configuration_problems,
+        stack_gone=None if there else attempt.stack,
+        workflow=known.workflow,
+        upstream=upstream,
+        branches=(branch,),
+        collisions=known.collisions,
+    )

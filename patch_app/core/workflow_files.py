@@ -120,6 +120,11 @@ def _steps(mapping: Mapping[str, Any]) -> Iterator[str]:
             yield use if isinstance(use, str) else _json(use)
 
 
+def secrets(part: Any) -> Iterator[str]:
+    """Names of the secrets that a part of a workflow reads, or ALL_SECRETS; GITHUB_TOKEN is none of them."""
+    yield from _secrets(part)
+
+
 def local_path(use: str) -> str | None:
     """The path within the repository that `uses: ./...` means; None where it leaves the repository."""
     parts = [part for part in use.split("/") if part not in ("", ".")]

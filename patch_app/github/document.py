@@ -95,6 +95,13 @@ def peeled(ref: Any) -> str | None:
     return None
 
 
+async def peeled_tag(client: Client, repository: str, tag: str) -> str | None:
+    """The commit that a repository's tag leads to, None where there is none. Raises as `ask`."""
+    document = Document(repository)
+    document.add("tag", "ref", "qualifiedName", f"refs/tags/{tag}", PEELED)
+    return peeled((await document.ask(client)).fork.get("tag"))
+
+
 async def nodes(
     client: Client, repository: str, path: tuple[tuple[str, str, str | int], str], page: Any, selection: str
 ) -> AsyncIterator[Any]:

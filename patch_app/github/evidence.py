@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from patch_app.core import configuration, names
+from patch_app.core import configuration, doctor, names
 from patch_app.core.attempt import Attempt, Stage
 from patch_app.core.effects import Dispatch, EffectState, OpenIssue, Performed
 from patch_app.core.facts import Facts, Inbox, Preflight, RunFact, Workflow
 from patch_app.core.needs import Need, needs
 from patch_app.core.rules import Rules
 from patch_app.core.siblings import siblings_of
-from patch_app.github import asking, claims, reading, refs_of, reviewing, workflows
+from patch_app.github import asking, claims, reading, refs_of, reviewing, vitals, workflows
 from patch_app.github.client import GitHubApp, InstallationClient
 from patch_app.github.document import PEELED, Answer, Document, peeled
 from patch_app.github.errors import Refused
@@ -71,15 +71,15 @@ class Evidence:
         except Refused as error:
             if (gone := await self._gone(attempt)) is None:
                 raise error
-            return Facts(gone=f"the App can no longer read {attempt.repository}: {gone}", **frame)
+            return Facts(gone=doctor.gone(attempt.repository, gone.status, gone.message), **frame)
 
-    async def _gone(self, attempt: Attempt) -> str | None:
+    async def _gone(self, attempt: Attempt) -> Refused | None:
         """What GitHub says where it no longer shows the repository at all."""
         try:
             client = await self.app.installation(attempt.installation_id, attempt.repository_id, READ)
             await client.get(f"/repos/{attempt.repository}")
         except Refused as error:
-            return error.message
+            return error
         return None
 
 
@@ -124,8 +124,8 @@ class _Reading:
         if Need.PREFLIGHT in wanted:
             known = await self._preflight(answer, refs)
             config = known.configuration or attempt.configuration
-            return out | {"preflight": known, "patches": refs.patches(attempt, config)}
-        out["patches"] = refs.patches(attempt, attempt.configuration) if attempt.open else None
+            return out | {"preflight": known, "patches": refs.patches(attempt.stack, config)}
+        out["patches"] = refs.patches(attempt.stack, attempt.configuration) if attempt.open else None
         out["asks"] = await asking.asks(self.client, attempt, self._comments(answer), self.app_slug)
         if gated:
             out["rules"] = await self._rules() if attempt.rules is None else None
@@ -149,7 +149,7 @@ class _Reading:
         attempt = self.attempt
         document = Document(self.name, attempt.upstream)
         document.select("hasIssuesEnabled isArchived isPrivate defaultBranchRef { name }")
-        document.select("defaultBranchRef { name }", of="upstream")
+        document.select("isPrivate defaultBranchRef { name }", of="upstream")
         document.add("tag", "ref", "qualifiedName", f"refs/tags/{attempt.tag}", PEELED, of="upstream")
         for number, commit in enumerate(_commits(runs)):
             at = f"{commit}:{names.WORKFLOW_PATH}"
@@ -199,6 +199,13 @@ class _Reading:
             ahead=compared["ahead_by"] if compared else None,
             merge_base=compared["merge_base_commit"]["sha"] if compared else None,
             collisions=refs.collisions(attempt, config or attempt.configuration),
+            vitals=await vitals.before_attempt(
+                self.app,
+                self.client,
+                attempt,
+                (config or attempt.configuration).branches.prefix,
+                answer.upstream,
+            ),
         )
 
     def _promoted_target(self, head: str) -> str | None:
@@ -308,6 +315,7 @@ class _Reading:
                 int(one.outcome["number"])
                 for one in self.effects.values()
                 if isinstance(one.effect, OpenIssue) and one.state is EffectState.DONE
+                if not names.is_notice(one.effect.marker)
             }
         )
 

@@ -51,9 +51,9 @@ class Refs:
         wanted = [one for one in _exact(attempt) if not one.endswith("/")]
         return {name: self.value(name) for name in wanted}
 
-    def patches(self, attempt: Attempt, configuration: Configuration) -> tuple[PatchBranch, ...] | None:
-        """The patch branches in order with their heads; None for a stack that has none."""
-        stack = stack_of(configuration, attempt.stack)
+    def patches(self, branch: str, configuration: Configuration) -> tuple[PatchBranch, ...] | None:
+        """The patch branches of a stack in order with their heads; None for a stack that has none."""
+        stack = stack_of(configuration, branch)
         if not stack.patch_branches:
             return None
         heads = {
@@ -61,7 +61,7 @@ class Refs:
             for ref, sha in self.there.items()
             if ref.startswith("refs/heads/")
         }
-        return branches.selected(stack, attempt.stack, configuration.branches.prefix, heads)
+        return branches.selected(stack, branch, configuration.branches.prefix, heads)
 
     def collisions(self, attempt: Attempt, configuration: Configuration) -> tuple[str, ...]:
         """Branches that are a directory of one of ours, or the other way round (files in Git)."""
@@ -71,8 +71,4 @@ class Refs:
             names.maintenance_branch(attempt.stack, attempt.tag, prefix),
         )
         there = [ref.removeprefix("refs/heads/") for ref in self.there if ref.startswith("refs/heads/")]
-        return tuple(
-            branch
-            for branch in there
-            if any(one.startswith(f"{branch}/") or branch.startswith(f"{one}/") for one in ours)
-        )
+        return names.in_the_way(there, ours)

@@ -39,6 +39,18 @@ async def findings(
     client: Client, repository: str, answer: Answer, commits: Sequence[str]
 ) -> tuple[Finding, ...]:
     """What the workflow files of `commits` may do that those of the first of them may not."""
+    before, *after = await _every(client, repository, answer, commits)
+    return gate.findings(before, *after)
+
+
+async def read_files(client: Client, repository: str, commit: str) -> Files:
+    """The workflow files of a commit and the local actions they use, parsed, by path."""
+    document = Document(repository)
+    ask(document, [commit])
+    return (await _every(client, repository, await document.ask(client), [commit]))[0]
+
+
+async def _every(client: Client, repository: str, answer: Answer, commits: Sequence[str]) -> list[Files]:
     reader = _Reader(client, repository)
     every: list[Files] = []
     for number, _ in enumerate(commits):
@@ -51,8 +63,7 @@ async def findings(
             }
         )
     await reader.add_actions(every, commits)
-    before, *after = every
-    return gate.findings(before, *after)
+    return every
 
 
 class _Reader:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from patch_app.core import configuration_reference, messages
+from patch_app.core import configuration_reference, messages, notice_texts
+from patch_app.core.attempt import Stage
+from tests import findings_reference
 from tests.core import samples
 
 ROOT = Path(__file__).parents[2]
@@ -19,6 +21,12 @@ def _check_run(title: str, summary: str, text: str) -> str:
     return f"# {title}\n\n{summary.rstrip()}\n\n---\n\n{text.rstrip()}\n"
 
 
+def _comments() -> str:
+    attempt = samples.blocked()
+    mended = notice_texts.mended(attempt), notice_texts.mended(samples.blocked(stage=Stage.SUPERSEDED))
+    return "\n---\n\n".join((notice_texts.comment(attempt), *(f"{one}\n" for one in mended)))
+
+
 FILES: dict[str, Callable[[], str]] = {
     "tests/core/golden/pull_request.md": lambda: _page(
         messages.pull_request_title(samples.carried()), messages.pull_request_body(samples.carried())
@@ -30,6 +38,9 @@ FILES: dict[str, Callable[[], str]] = {
         *messages.check_run(samples.conflicted())
     ),
     "tests/core/golden/hostile_issue.md": lambda: _page(*messages.conflict_issue(samples.hostile())),
+    "tests/core/golden/blocked_issue.md": lambda: _page(*notice_texts.issue(samples.blocked())),
+    "tests/core/golden/blocked_comment.md": lambda: _page("On a pull request", _comments()),
+    "docs/reference/findings.md": findings_reference.page,
     "docs/reference/configuration.md": configuration_reference.page,
     "docs/reference/patch-app.schema.json": configuration_reference.schema,
 }

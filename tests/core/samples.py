@@ -8,6 +8,7 @@ from typing import Any
 from patch_app.core import names
 from patch_app.core.attempt import Artifact, Attempt, Check, Run, Stage
 from patch_app.core.configuration import Configuration
+from patch_app.core.findings import Code, finding
 from patch_app.core.gate import Finding, What
 from patch_app.core.report import Report
 
@@ -263,3 +264,16 @@ def huge_conflict() -> Attempt:
     files = [{"path": "ü" * 300 + str(n), "kind": "k" * 1000, "stages": []} for n in range(200)]
     conflict = {"patch": patches[0]["old"], "files": files, "diff": "+ü\n" * 20_000}
     return conflicted().model_copy(update={"report": report(patches, conflict=conflict)})
+
+
+def blocked(stage: Stage = Stage.BLOCKED) -> Attempt:
+    """In whose way a rule is, with a name that somebody chose."""
+    told = finding(
+        Code.PROMOTION_REFUSED,
+        ruleset="the ruleset house @rules",
+        rule="non_fast_forward",
+        branch="main",
+        why="carrying patches anew moves the branch with force",
+        instead='set strategy = "merge" for the stack, or ',
+    )
+    return carried().model_copy(update={"stage": stage, "resume": Stage.PREFLIGHT, "message": told.line})

@@ -39,6 +39,7 @@ from patch_app.core.facts import (
 )
 from patch_app.core.gate import Finding
 from patch_app.core.report import Report
+from patch_app.core.vitals import Vitals
 
 START = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
@@ -134,7 +135,8 @@ class World:
     )
     now: datetime = START
     refs: dict[str, str] = field(default_factory=lambda: {"refs/heads/main": HEAD})
-    tag: str = TARGET
+    tag: str | None = TARGET
+    vitals: Vitals | None = None
     configuration: Configuration = field(default_factory=Configuration)
     conflict: bool = False
     shares_objects: bool = False
@@ -250,6 +252,7 @@ class World:
                 configuration=self.configuration,
                 target=self.tag,
                 built=self.built,
+                vitals=self.vitals,
             ),
             patches=self.patches,
             patch_commits=self.patch_commits,

@@ -104,12 +104,12 @@ def test_branches_of_a_list_and_of_a_pattern_are_picked_from_what_was_listed() -
 
     def found(configured: str) -> list[str]:
         table = parse(f'[[stack]]\nstrategy = "patches"\n{configured}')
-        branches = there.patches(attempt(""), table) or ()
+        branches = there.patches("main", table) or ()
         return [one.branch for one in branches if one == PatchBranch(branch=one.branch, sha=FIRST)]
 
     assert found("") == ["patch/9", "patch/10", "patch/x/y"]
     assert found('patches = ["b", "gone"]') == ["b"]
-    assert there.patches(attempt(""), parse("")) is None
+    assert there.patches("main", parse("")) is None
 
 
 @pytest.mark.parametrize(

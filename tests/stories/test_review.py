@@ -194,8 +194,8 @@ def test_a_person_pushes_something_that_does_not_stand_on_the_release(world: Wor
 
 
 def test_a_ruleset_refuses_force_pushes_on_the_maintained_branch(world: World) -> None:
-    world.forge.set_rules(FORK, "main", ["non_fast_forward"])
     attempt, before = world.release(), world.main()
+    world.forge.set_rules(FORK, "main", ["non_fast_forward"])
     world.approve(attempt)
     world.settle()
     attempt = world.attempt()

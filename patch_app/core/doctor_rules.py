@@ -1,0 +1,123 @@
+"""What the rules of a fork's branches will refuse: the promotion, or the branches that the App makes.
+
+By the types of GitHub's rules ("Available rules for rulesets"). Refuses to guess: a rule whose effect
+depends on what a candidate is like, or whose bypass list wasn't shown, is a doubt and blocks nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from patch_app.core.configuration import Merges, Strategy
+from patch_app.core.findings import Code, Finding, finding
+from patch_app.core.health import Branch
+from patch_app.core.vitals import Bypass, Rule
+
+# rules on who or what must have agreed, which the App doesn't know how to look up
+NOT_WEIGHED = frozenset({"required_deployments", "workflows", "code_scanning", "code_quality", "merge_queue"})
+# the App reads and meets these, or they don't bear on a branch that is there
+_MET = frozenset({"creation", "deletion", "required_status_checks"})
+_FREE = frozenset({Bypass.ALWAYS, Bypass.EXEMPT})
+
+_MERGE = 'set strategy = "merge" for the stack, or '
+_PROMOTION = {
+    "update": "nobody may move that branch directly",
+    "pull_request": "it is moved by pull requests alone",
+    "required_signatures": "the runner's commits aren't signed",
+}
+_OWN = {
+    "creation": "they can't be made",
+    "update": "they can't be moved to a newer candidate",
+    "deletion": "a promotion takes them away in the same step",
+    "pull_request": "they are moved without a pull request",
+    "required_signatures": "the runner's commits aren't signed",
+}
+
+
+def of_branch(branch: Branch, prefix: str) -> Iterator[Finding]:
+    """Findings about the rules of a maintained branch, and of the App's own branches for it."""
+    for rule in _once(branch.rules):
+        yield from _maintained(branch, rule)
+    if branch.classic_protection:
+        yield finding(Code.PROTECTION_UNREADABLE, branch=branch.name)
+    for rule in _once(branch.own_rules):
+        if rule.type in _OWN and rule.bypass in (Bypass.NEVER, Bypass.PULL_REQUESTS):
+            yield finding(
+                Code.BRANCHES_REFUSED,
+                ruleset=_named(rule),
+                rule=rule.type,
+                branch=f"{prefix}/**",
+                why=_OWN[rule.type],
+                prefix=prefix,
+            )
+        elif rule.type not in ("required_status_checks", "required_linear_history") and _held(rule):
+            yield _doubt(f"{prefix}/**", rule)
+
+
+def _maintained(branch: Branch, rule: Rule) -> Iterator[Finding]:
+    if rule.type in NOT_WEIGHED:
+        # it keeps a promotion from happening on either side of the bypass list
+        why = "the App can't weigh it yet, so nothing is promoted there"
+        yield finding(Code.RULE_IN_DOUBT, branch=branch.name, rule=rule.type, why=why)
+        return
+    if rule.type in _MET:
+        return
+    if rule.bypass in _FREE:
+        yield finding(Code.RULE_BYPASSED, ruleset=_named(rule), rule=rule.type, branch=branch.name)
+        return
+    refused = _refused(branch, rule)
+    if refused is None:
+        if rule.type not in ("non_fast_forward", "required_linear_history") or _may_merge(branch, rule):
+            yield _doubt(branch.name, rule)
+        return
+    if rule.bypass is Bypass.UNKNOWN:
+        yield _doubt(branch.name, rule)
+        return
+    why, instead = refused
+    yield finding(
+        Code.PROMOTION_REFUSED,
+        ruleset=_named(rule),
+        rule=rule.type,
+        branch=branch.name,
+        why=why,
+        instead=instead,
+    )
+
+
+def _refused(branch: Branch, rule: Rule) -> tuple[str, str] | None:
+    """Why the promotion can't pass the rule, and what may be done instead of a bypass; None: it can."""
+    match rule.type:
+        case "non_fast_forward" if branch.strategy is not Strategy.MERGE:
+            instead = _MERGE if branch.strategy is Strategy.REBASE else ""
+            return "carrying patches anew moves the branch with force", instead
+        case "required_linear_history" if branch.strategy is Strategy.MERGE:
+            return "the release is merged into the branch", 'set strategy = "rebase" for the stack, or '
+        case other if other in _PROMOTION:
+            return _PROMOTION[other], ""
+        case _:
+            return None
+
+
+def _may_merge(branch: Branch, rule: Rule) -> bool:
+    return rule.type == "required_linear_history" and branch.merges is Merges.PRESERVE
+
+
+def _held(rule: Rule) -> bool:
+    return rule.bypass not in _FREE
+
+
+def _doubt(branch: str, rule: Rule) -> Finding:
+    why = (
+        "GitHub doesn't show the App whether it is on that ruleset's bypass list"
+        if rule.bypass is Bypass.UNKNOWN
+        else "whether it lets a candidate through depends on the candidate"
+    )
+    return finding(Code.RULE_IN_DOUBT, branch=branch, rule=rule.type, why=why)
+
+
+def _named(rule: Rule) -> str:
+    return f"the ruleset {rule.ruleset}" if rule.ruleset else "a ruleset"
+
+
+def _once(rules: tuple[Rule, ...]) -> list[Rule]:
+    return list(dict.fromkeys(rules))

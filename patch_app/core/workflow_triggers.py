@@ -1,0 +1,227 @@
+"""Would a workflow file be started by the App's branches or its pull request? Read from its parsed YAML.
+
+By GitHub's rules for `on` and its filters ("Events that trigger workflows", "Filter pattern cheat
+sheet"). Says only that a file can't be started where no form of it could be; paths filters depend on
+what a candidate changes, so they are told and never decided.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from patch_app.core import workflow_files
+from patch_app.core.health import Exposed, RequiredRun
+from patch_app.core.model import Model
+from patch_app.core.workflow_files import ALL_SECRETS, Broken, Document
+
+Files = Mapping[str, Document | Broken]
+
+# what a pull request of the App's does, where a file names types (the default has all three)
+_TYPES: Final = frozenset({"opened", "synchronize", "reopened"})
+# permissions with which a job publishes what others install or trust
+_PUBLISHES: Final = ("id-token", "packages", "attestations", "deployments", "pages")
+
+
+class Ours(Model):
+    """Names of the branches and of the tag that the App makes for one release."""
+
+    base: str
+    maintenance: str
+    tag: str
+
+
+def events(document: Document, ours: Ours) -> Iterator[str]:
+    """The events of the App's that start this workflow; paths filters are taken to let them through."""
+    for event, filters in _triggers(document):
+        match event:
+            case "push":
+                if _push(filters, (ours.base, ours.maintenance), ours.tag):
+                    yield event
+            case "pull_request" | "pull_request_target":
+                types = _texts(filters.get("types"))
+                if (not types or _TYPES & set(types)) and _passes(filters, "branches", ours.base):
+                    yield event
+            case "create" | "pull_request_review":
+                yield event
+            case _:
+                pass
+
+
+def exposed(files: Files, ours: Ours) -> tuple[Exposed, ...]:
+    """Workflows that the App's branches start, with jobs that have secrets or publish, and no environment."""
+    found = []
+    for path, document in sorted(files.items()):
+        if not workflow_files.is_workflow(path) or not isinstance(document, dict):
+            continue
+        started = next(events(document, ours), None)
+        what = tuple(dict.fromkeys(_unbound(document)))
+        if started is not None and what:
+            found.append(Exposed(path=path, event=started, what=what))
+    return tuple(found)
+
+
+def required(name: str, workflow: str | None, files: Files, ours: Ours) -> RequiredRun:
+    """Which workflow files make a required check, and why none of them would on a candidate.
+
+    `workflow`: the path of the only one that counts, where the configuration names one.
+    """
+    makers = {
+        path: document
+        for path, document in files.items()
+        if workflow_files.is_workflow(path) and isinstance(document, dict) and workflow in (None, path)
+        if workflow == path or any(_makes(one, name) for one in _job_names(document))
+    }
+    if any(_on_candidate(document, ours) for document in makers.values()):
+        return RequiredRun(name=name, workflows=tuple(makers))
+    why = "; ".join(f"{path} {_why(document, ours)}" for path, document in list(makers.items())[:3])
+    return RequiredRun(name=name, workflows=tuple(makers), never=why)
+
+
+def _on_candidate(document: Document, ours: Ours) -> bool:
+    # checks of pull_request_target and workflow_run are put on another commit
+    return any(one in ("push", "pull_request", "create") for one in _candidate_events(document, ours))
+
+
+def _candidate_events(document: Document, ours: Ours) -> Iterator[str]:
+    # the base branch is upstream's commit: what starts for it says nothing about the candidate
+    narrowed = ours.model_copy(update={"tag": ""})
+    for event in events(document, narrowed):
+        filters = dict(_triggers(document)).get(event, {})
+        if event != "push" or _push(filters, (ours.maintenance,), ""):
+            yield event
+
+
+def _why(document: Document, ours: Ours) -> str:
+    said = []
+    for event, filters in _triggers(document):
+        if event in ("push", "pull_request"):
+            kinds = [key for key in filters if key.startswith(("branches", "tags", "types"))]
+            if kinds:
+                own = ours.base if event == "pull_request" else ours.maintenance
+                said.append(f"starts for {event} with {' and '.join(kinds)} that leave out {own}")
+    return ", ".join(said) or f"starts for {', '.join(e for e, _ in _triggers(document)) or 'nothing'} alone"
+
+
+# What a job has ------------------------------------------------------------------------------------
+
+
+def _unbound(document: Mapping[str, Any]) -> Iterator[str]:
+    """Secrets and publishing permissions of jobs that have no environment; the top level is every job's."""
+    jobs = _get(document, "jobs")
+    jobs = jobs if isinstance(jobs, dict) else {}
+    loose = [job for job in jobs.values() if isinstance(job, dict) and not _get(job, "environment")]
+    if not loose:
+        return
+    for part in (_get(document, "env"), _get(document, "defaults"), *loose):
+        yield from (_secret(one) for one in workflow_files.secrets(part))
+    for job in loose:
+        if isinstance(_get(job, "secrets"), str):
+            yield _secret(ALL_SECRETS)
+        block = _get(job, "permissions")
+        block = _get(document, "permissions") if block is None else block
+        if isinstance(block, str) and block.strip().lower() == "write-all":
+            yield "permission to publish (write-all)"
+        elif isinstance(block, dict):
+            levels = {str(key).lower(): str(level).strip().lower() for key, level in block.items()}
+            yield from (f"{one}: write" for one in _PUBLISHES if levels.get(one) == "write")
+
+
+def _secret(name: str) -> str:
+    return name if name == ALL_SECRETS else f"the secret {name}"
+
+
+def _job_names(document: Mapping[str, Any]) -> Iterator[str]:
+    jobs = _get(document, "jobs")
+    for key, job in jobs.items() if isinstance(jobs, dict) else ():
+        name = _get(job, "name") if isinstance(job, dict) else None
+        yield name if isinstance(name, str) and name else str(key)
+
+
+def _makes(job: str, check: str) -> bool:
+    """Whether a job's check run may have this name: with a matrix behind it, or of a workflow it calls."""
+    parts = [re.escape(part) for part in re.split(r"\$\{\{.*?\}\}", job)]
+    return re.fullmatch(".*".join(parts) + r"(?: \(.*\)| / .*)?", check, re.DOTALL) is not None
+
+
+# Triggers and filters ------------------------------------------------------------------------------
+
+
+def _triggers(document: Document) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    on = _get(document, "on") if isinstance(document, dict) else None
+    match on:
+        case str():
+            yield on.strip().lower(), {}
+        case list():
+            yield from ((one.strip().lower(), {}) for one in on if isinstance(one, str))
+        case dict():
+            for event, filters in on.items():
+                known = filters if isinstance(filters, dict) else {}
+                yield str(event).lower(), {str(key).lower(): value for key, value in known.items()}
+        case _:
+            pass
+
+
+def _push(filters: Mapping[str, Any], branches: Iterable[str], tag: str) -> bool:
+    of_branches = "branches" in filters or "branches-ignore" in filters
+    of_tags = "tags" in filters or "tags-ignore" in filters
+    if tag and (of_tags or not of_branches) and _passes(filters, "tags", tag):
+        return True
+    # a filter on one kind alone leaves the other out
+    return (of_branches or not of_tags) and any(_passes(filters, "branches", one) for one in branches)
+
+
+def _passes(filters: Mapping[str, Any], key: str, name: str) -> bool:
+    if key in filters:
+        return _taken(_texts(filters[key]), name)
+    ignored = filters.get(f"{key}-ignore")
+    return ignored is None or not _taken(_texts(ignored), name)
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    listed = value if isinstance(value, list) else [value]
+    return tuple(one for one in listed if isinstance(one, str))
+
+
+def _taken(patterns: Iterable[str], name: str) -> bool:
+    """The last pattern that fits decides; one with `!` in front takes the name back."""
+    taken = False
+    for pattern in patterns:
+        if _compiled(pattern.removeprefix("!")).fullmatch(name):
+            taken = not pattern.startswith("!")
+    return taken
+
+
+# a pattern with more is taken to fit: trying it could take for ever, and nobody writes one
+_MOST_REPEATS: Final = 8
+_PARTS: Final = re.compile(r"\*\*/|\*\*|\*|\[[^\]]+\]|\\.|.", re.DOTALL)
+_MEANING: Final = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*"}
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """A filter pattern: `*` without slashes, `**` with them, `?` and `+` repeat what stands before."""
+    out: list[str] = []
+    parts = _PARTS.findall(pattern)
+    if sum(part[0] in "*?+" for part in parts) > _MOST_REPEATS:
+        return re.compile(".*", re.DOTALL)
+    for part in parts:
+        if part in ("?", "+") and out:
+            if not out[-1].endswith(("?", "+", ".*", "*")):  # said twice is said once
+                out[-1] = f"(?:{out[-1]}){part}"
+        elif part in _MEANING:
+            out.append(_MEANING[part])
+        elif part.startswith("[") and len(part) > 2:
+            out.append("[" + part[1:-1].replace("\\", r"\\").replace("[", r"\[").replace("^", r"\^") + "]")
+        else:
+            out.append(re.escape(part[-1]))
+    try:
+        return re.compile("".join(out), re.DOTALL)
+    except re.error:
+        return re.compile(re.escape(pattern))  # a range the wrong way round: it fits nothing but itself
+
+
+def _get(mapping: Any, name: str) -> Any:
+    if not isinstance(mapping, dict):
+        return None
+    return next((value for key, value in mapping.items() if str(key).lower() == name), None)

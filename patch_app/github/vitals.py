@@ -1,0 +1,134 @@
+"""Reads what can block an attempt and nothing else of it needs: permissions, rules, upstream's visibility.
+
+Cheap, since it is read before each attempt: the installation, the rules of two branches, and a ruleset
+only where it has a rule that matters. What GitHub doesn't show is left out and blocks nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Final
+
+from patch_app.core import names
+from patch_app.core.attempt import Attempt
+from patch_app.core.vitals import Bypass, Rule, Vitals
+from patch_app.github.client import Client, GitHubApp
+from patch_app.github.errors import Refused
+from patch_app.github.perform import ACT, SPEAK
+from patch_app.github.setup import manifest
+from patch_app.github.transport import segments
+
+_LEVELS: Final = {"read": 1, "write": 2, "admin": 3}
+# no branch has more than a few rules
+_MOST_RULES: Final = 200
+
+
+async def before_attempt(
+    app: GitHubApp,
+    client: Client,
+    attempt: Attempt,
+    prefix: str,
+    upstream: Mapping[str, Any] | None,
+) -> Vitals:
+    """The vitals of one fork for one attempt. Raises Later and Bug; a refusal leaves a part out.
+
+    `prefix`: of the App's branches. `upstream`: GitHub's own record of it, None where it can't be seen.
+    """
+    branch = names.maintenance_branch(attempt.stack, attempt.tag, prefix)
+    (missing, suspended), (maintained, own) = await asyncio.gather(
+        _lacking(app, attempt), both_rules(client, attempt.repository, attempt.stack, branch)
+    )
+    return Vitals(
+        missing_permissions=missing,
+        suspended=suspended,
+        rules=maintained or (),
+        own_rules=own or (),
+        upstream_reachable=upstream is not None,
+        upstream_private=bool(upstream and upstream.get("isPrivate")),
+    )
+
+
+async def _lacking(app: GitHubApp, attempt: Attempt) -> tuple[dict[str, str] | None, bool]:
+    """As `installation`, but asked only where GitHub gives no token for what the attempt will do.
+
+    "The permissions requested are not granted to this installation": docs.github.com/rest/apps/apps, 422.
+    """
+    try:
+        for wanted in (ACT, SPEAK):
+            await app.installation(attempt.installation_id, attempt.repository_id, wanted)
+    except Refused:
+        return await installation(app, attempt.installation_id)
+    return {}, False
+
+
+async def installation(app: GitHubApp, installation_id: int) -> tuple[dict[str, str] | None, bool]:
+    """The permissions that the installation lacks against the manifest, and whether it is suspended."""
+    try:
+        found = await app.jwt_client().get(f"/app/installations/{installation_id}")
+    except Refused:
+        return None, False
+    granted = found.get("permissions") or {}
+    wanted = manifest(app.settings.web_url)["default_permissions"]
+    missing = {
+        name: level
+        for name, level in wanted.items()
+        if _LEVELS.get(granted.get(name, ""), 0) < _LEVELS.get(level, 0)
+    }
+    return missing, found.get("suspended_at") is not None
+
+
+async def both_rules(client: Client, repository: str, *wanted: str) -> tuple[tuple[Rule, ...] | None, ...]:
+    """The rules of each branch, which need not exist; None where GitHub doesn't show them."""
+    listed = await asyncio.gather(*(_rules(client, repository, one) for one in wanted))
+    rulesets = {row["ruleset_id"] for rows in listed for row in rows or () if row.get("ruleset_id")}
+    known = dict(
+        zip(
+            sorted(rulesets),
+            await asyncio.gather(*(_ruleset(client, repository, one) for one in sorted(rulesets))),
+            strict=True,
+        )
+    )
+    return tuple(
+        None if rows is None else tuple(_rule(row, known.get(row.get("ruleset_id"))) for row in rows)
+        for rows in listed
+    )
+
+
+async def _rules(client: Client, repository: str, branch: str) -> list[dict[str, Any]] | None:
+    try:
+        path = f"/repos/{repository}/rules/branches/{segments(branch)}"
+        return await client.get_all(path, limit=_MOST_RULES)
+    except Refused:
+        return None
+
+
+async def _ruleset(client: Client, repository: str, number: int) -> dict[str, Any] | None:
+    """docs.github.com/rest/repos/rules, "Get a repository ruleset": an organisation's are found here too."""
+    try:
+        found = await client.get(f"/repos/{repository}/rulesets/{number}")
+    except Refused:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _rule(row: Mapping[str, Any], ruleset: Mapping[str, Any] | None) -> Rule:
+    said = (ruleset or {}).get("current_user_can_bypass")
+    bypass = next((one for one in Bypass if one.value == said), Bypass.UNKNOWN)
+    name = str((ruleset or {}).get("name") or "")
+    return Rule(type=str(row["type"]), ruleset=name, bypass=bypass)
+
+
+def parent_is_private(repository: Mapping[str, Any], upstream: str) -> bool:
+    """Whether GitHub's record of the fork says so of its parent, and that is the upstream."""
+    parent = repository.get("parent") or {}
+    same = str(parent.get("full_name", "")).lower() == upstream.lower()
+    return same and bool(parent.get("private"))
+
+
+async def is_visible(client: Client, upstream: str) -> bool | None:
+    """Whether a token of the fork alone sees the upstream; None where GitHub gives another refusal."""
+    try:
+        return await client.find(f"/repos/{segments(upstream)}") is not None
+    except Refused:
+        return None
