@@ -128,14 +128,27 @@ def demo(
 
 
 @app.command()
-def serve() -> None:
-    """Run the server: webhooks, engine and pages. Settings come from the environment."""
+def serve(
+    poll: Annotated[
+        bool,
+        typer.Option(
+            "--poll", help="Take webhooks by polling the App's delivery list: GitHub can't reach this server."
+        ),
+    ] = False,
+) -> None:
+    """Run the server: webhooks, engine and pages. Settings come from the environment.
+
+    Without an App it serves a page that registers one; its log has the address and a one-time code.
+    """
     from patch_app import serve as server
     from patch_app.settings import SettingsError
     from patch_app.store.errors import StoreError
 
     try:
-        status = server.serve(_settings())
+        settings = _settings()
+        if poll:
+            settings = settings.model_copy(update={"poll_deliveries": True})
+        status = server.serve(settings)
     except (SettingsError, StoreError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None

@@ -1,37 +1,56 @@
 """`patch-app serve`: the HTTP surface and the engine in one process, until a signal ends it.
 
-Webhooks are taken even while GitHub can't be reached; what they say waits in the inbox. Refuses to
-start with settings it can't use.
+Without an App it serves /setup, and goes on as the whole server once one is registered there. Webhooks
+are taken even while GitHub can't be reached; what they say waits in the inbox. Refuses to start with
+settings it can't use.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
+import secrets
 import socket
+import sys
+from collections.abc import Iterable
 from typing import Final
 
 import structlog
+from pydantic import SecretStr
 
-from patch_app import logs
+from patch_app import credentials, identity, logs
+from patch_app.credentials import AppIdentity, CredentialsError, Place, StoredApp
 from patch_app.engine import assemble
 from patch_app.engine.engine import Engine
 from patch_app.github.errors import GitHubError, Later
-from patch_app.settings import Settings
+from patch_app.identity import Known
+from patch_app.settings import AppCredentials, Settings, SettingsError
 from patch_app.store.store import Store
-from patch_app.web.app import create_app
+from patch_app.web.app import Site, create_app
+from patch_app.web.door import Door
+from patch_app.web.registrar import Registrar, convert
 from patch_app.web.server import Server, listen, url_of
+from patch_app.web.setup import PATH as SETUP_PATH
+from patch_app.web.setup import Setup
 
 # seconds until GitHub is asked again who we are
 PAUSE: Final = 5.0
+_KEY: Final = "setup"
 
 log = structlog.get_logger("server")
 
 
 def serve(settings: Settings) -> int:
     """Run until SIGINT or SIGTERM; the exit status. Raises SettingsError, StoreError."""
-    # what is missing is said before anything is opened; a key from a file is a secret too
-    secrets = (*settings.secrets(), assemble.github_settings(settings).private_key)
-    logs.configure(settings.log_format, settings.log_level, secrets)
+    # what is missing is said before anything is opened
+    try:
+        lost = credentials.recover(settings.data_dir)
+    except CredentialsError as error:
+        raise SettingsError((str(error),)) from None
+    known = identity.known(settings)
+    if known is None:
+        _check_setup(settings)
+    _configure_logs(settings, known.app.secrets() if known else ())
     bound = listen(settings.host, settings.port)
     try:
         store = Store.open(settings.data_dir)
@@ -39,17 +58,38 @@ def serve(settings: Settings) -> int:
         bound.close()
         raise
     try:
-        return asyncio.run(_Process(settings, store).run(bound))
+        return asyncio.run(_Process(settings, store, known, lost=lost).run(bound))
     finally:
         store.close()
+
+
+def _check_setup(settings: Settings) -> None:
+    """Raises SettingsError for what would make a new App useless."""
+    problems = []
+    if settings.app_credentials is AppCredentials.PRINT and not sys.stdout.isatty():
+        problems.append("APP_CREDENTIALS: print needs a terminal to print on (a container: docker run -it)")
+    if settings.poll_deliveries is False and settings.public_url is None:
+        problems.append(
+            "POLL_DELIVERIES: is off, and without PUBLIC_URL GitHub can't deliver: set one of them"
+        )
+    if problems:
+        raise SettingsError(tuple(problems))
+
+
+def _configure_logs(settings: Settings, more: Iterable[SecretStr]) -> None:
+    # a key from a file, or one that was handed out just now, is a secret too
+    logs.configure(settings.log_format, settings.log_level, (*settings.secrets(), *more))
 
 
 class _Process:
     """The two halves, and what one has to know of the other."""
 
-    def __init__(self, settings: Settings, store: Store) -> None:
+    def __init__(self, settings: Settings, store: Store, known: Known | None, *, lost: bool) -> None:
         self._settings = settings
         self._store = store
+        self._known = known
+        self._lost = lost
+        self._registered = asyncio.Event()
         self._engine: Engine | None = None
         self._failed = False
         self._server: Server | None = None
@@ -58,6 +98,12 @@ class _Process:
         site = create_app(self._settings, self._store, self._wake, lambda: not self._failed)
         self._server = Server(site)
         log.info("listening", url=url_of(bound), data=str(self._settings.data_dir))
+        if self._known is None:
+            await self._open_setup(site, self._settings.public_url or url_of(bound))
+        else:
+            for line in self._known.overridden:
+                log.warning("the environment wins", reason=line)
+            self._become(site, self._known.app)
         engine = asyncio.create_task(self._run_engine())
         try:
             await self._server.serve(sockets=[bound])
@@ -71,11 +117,77 @@ class _Process:
         log.info("stopped")
         return 1 if self._failed else 0
 
+    async def _open_setup(self, site: Site, url: str) -> None:
+        settings = self._settings
+        printed = settings.app_credentials is AppCredentials.PRINT
+        # an address that people use is no address for GitHub where its deliveries are polled
+        reachable = settings.public_url is not None and not settings.poll_deliveries
+        door = Door(
+            key=await self._setup_key(),
+            clock=assemble.utc_now,
+            announce=lambda code: log.warning("setup: no App yet", url=f"{url}{SETUP_PATH}", code=code),
+        )
+        if self._lost:
+            log.warning(
+                "setup was cut off: an App may be on GitHub whose credentials are lost; delete it there",
+                settings=f"{settings.github_url}/settings/apps",
+            )
+        setup = Setup(
+            door=door,
+            registrar=Registrar(
+                convert=functools.partial(convert, settings.github_api_url),
+                place=None if printed else Place(settings.data_dir),
+                show=_show,
+                github_url=settings.github_url,
+                reachable=reachable,
+            ),
+            registered=functools.partial(self._on_registered, site),
+            github_url=settings.github_url,
+            public_url=settings.public_url,
+            printed=printed,
+            polls=0 if reachable else settings.poll_deliveries_seconds,
+            lost=self._lost,
+            render=site.pages.page,
+        )
+        site.open_setup(setup)
+        door.new_code()
+
+    async def _setup_key(self) -> bytes:
+        """Signs what a browser brings back from GitHub, also after a restart in between."""
+        kept = await self._store.cursor(_KEY)
+        key = kept["key"] if kept else secrets.token_hex(32)
+        if kept is None:
+            await self._store.set_cursor(_KEY, {"key": key})
+        return bytes.fromhex(key)
+
+    def _on_registered(self, site: Site, app: StoredApp) -> None:
+        """The rest of the server starts."""
+        _configure_logs(self._settings, app.identity.secrets())
+        if self._settings.app_credentials is AppCredentials.PRINT:
+            # until the next start, which has them in its environment
+            held = app.identity
+            self._settings = self._settings.model_copy(
+                update={
+                    "github_app_id": held.id,
+                    "github_app_private_key": held.private_key,
+                    "github_webhook_secret": held.webhook_secret,
+                    "poll_deliveries": self._settings.poll_deliveries or not app.reachable,
+                }
+            )
+        log.info("the App is registered", slug=app.slug, install=app.install_url)
+        self._become(site, identity.need(self._settings))
+
+    def _become(self, site: Site, app: AppIdentity) -> None:
+        if app.webhook_secret is not None:
+            site.open_webhook(app.webhook_secret)
+        self._registered.set()
+
     def _wake(self) -> None:
         if self._engine is not None:
             self._engine.wake()
 
     async def _run_engine(self) -> None:
+        await self._registered.wait()
         while True:
             try:
                 async with assemble.engine(self._settings, self._store) as engine:
@@ -87,7 +199,9 @@ class _Process:
                 await asyncio.sleep(error.retry_after or PAUSE)
             except GitHubError as error:
                 log.error(
-                    "GitHub doesn't know this App: check GITHUB_APP_ID and its key", reason=error.message
+                    "GitHub doesn't know this App: check GITHUB_APP_ID and its key, or github-app.json in "
+                    "DATA_DIR",
+                    reason=error.message,
                 )
                 break
             except Exception:
@@ -96,3 +210,18 @@ class _Process:
         self._failed = True
         if self._server is not None:
             self._server.should_exit = True
+
+
+def _show(app: StoredApp) -> None:
+    """Once, on the terminal and past the log."""
+    key = app.identity.private_key.get_secret_value().strip().replace("\n", "\\n")
+    secret = app.identity.webhook_secret
+    lines = [
+        f"The credentials of {app.slug}, shown this once. Put them into your secret store:",
+        f"GITHUB_APP_ID={app.identity.id}",
+        *([f"GITHUB_WEBHOOK_SECRET={secret.get_secret_value()}"] if secret else []),
+        *([] if app.reachable else ["POLL_DELIVERIES=true"]),
+        f'GITHUB_APP_PRIVATE_KEY="{key}"',
+    ]
+    sys.stdout.write("\n".join(["", *lines, "", ""]))
+    sys.stdout.flush()

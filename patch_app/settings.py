@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
@@ -20,6 +19,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from patch_app.credentials import AppIdentity
 
 # names of patch.moi (or of the design) that nothing here acts on yet, and what to use meanwhile
 NOT_YET: Final[Mapping[str, str]] = {
@@ -60,21 +61,19 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
+class AppCredentials(StrEnum):
+    """Where the credentials of an App that /setup registers go."""
+
+    FILE = "file"
+    PRINT = "print"
+
+
 class SettingsError(Exception):
     """The settings can't be used; one line for each reason."""
 
     def __init__(self, problems: tuple[str, ...]) -> None:
         self.problems = problems
         super().__init__("\n".join(problems))
-
-
-@dataclass(frozen=True, kw_only=True)
-class AppIdentity:
-    """What the server needs to be the App."""
-
-    id: int
-    private_key: SecretStr = field(repr=False)
-    webhook_secret: SecretStr = field(repr=False)
 
 
 class Settings(BaseSettings):
@@ -110,6 +109,20 @@ class Settings(BaseSettings):
         "(`https://api.github.com`; `/api/v3` on GitHub Enterprise Server).",
     )
 
+    app_credentials: AppCredentials = Field(
+        AppCredentials.FILE,
+        description="Where /setup puts a new App's credentials: `file` in `DATA_DIR`, or `print`, once, "
+        "on the terminal.",
+    )
+
+    poll_deliveries: bool | None = Field(
+        None,
+        description="Take webhooks by polling the App's delivery list. Default: only for an App that "
+        "/setup registered without `PUBLIC_URL`.",
+    )
+    poll_deliveries_seconds: float = Field(
+        10, ge=1, le=3600, description="Seconds between two looks at the App's delivery list."
+    )
     poll_seconds: float = Field(
         300, ge=0, le=86_400, description="Seconds between two looks at upstream releases; `0`: never."
     )
@@ -178,32 +191,38 @@ class Settings(BaseSettings):
         return tuple(secret for secret in held if secret is not None)
 
     def app(self) -> AppIdentity:
-        """The App's identity, its key read from the file where one is named. Raises SettingsError."""
+        """The App's identity as the environment has it, its key read from the file where one is named.
+        Raises SettingsError. What /setup stored: see patch_app.identity.
+        """
         problems: list[str] = []
-        key = self.github_app_private_key
-        if key is None and self.github_app_private_key_file is not None:
-            try:
-                text = self.github_app_private_key_file.read_text("utf-8")
-                key = SecretStr(_pem(text))
-            except OSError as error:
-                problems.append(f"GITHUB_APP_PRIVATE_KEY_FILE: can't be read: {error.strerror}")
-            except ValueError as error:
-                problems.append(f"GITHUB_APP_PRIVATE_KEY_FILE: {_said(error)}")
-        elif key is None:
+        key = self.private_key(problems)
+        if key is None and not problems:
             problems.append(
                 "GITHUB_APP_PRIVATE_KEY or GITHUB_APP_PRIVATE_KEY_FILE: missing; "
                 "make a private key on the App's settings page and set it"
             )
         if self.github_app_id is None:
             problems.append("GITHUB_APP_ID: missing; it stands on the App's settings page")
-        if self.github_webhook_secret is None:
+        if self.github_webhook_secret is None and not self.poll_deliveries:
             problems.append(
                 "GITHUB_WEBHOOK_SECRET: missing; make one with openssl rand -hex 32 and "
                 "set it here and on the App's settings page"
             )
-        if problems or key is None or self.github_app_id is None or self.github_webhook_secret is None:
+        if problems or key is None or self.github_app_id is None:
             raise SettingsError(tuple(problems))
         return AppIdentity(id=self.github_app_id, private_key=key, webhook_secret=self.github_webhook_secret)
+
+    def private_key(self, problems: list[str]) -> SecretStr | None:
+        """The environment's key, None where none is set, or where a line was added to `problems`."""
+        if self.github_app_private_key is not None or self.github_app_private_key_file is None:
+            return self.github_app_private_key
+        try:
+            return SecretStr(_pem(self.github_app_private_key_file.read_text("utf-8")))
+        except OSError as error:
+            problems.append(f"GITHUB_APP_PRIVATE_KEY_FILE: can't be read: {error.strerror}")
+        except ValueError as error:
+            problems.append(f"GITHUB_APP_PRIVATE_KEY_FILE: {_said(error)}")
+        return None
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:

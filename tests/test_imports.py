@@ -13,13 +13,15 @@ PACKAGE = Path(__file__).parents[1] / "patch_app"
 
 INNER = {"core"}
 ADAPTERS = {"github", "upstream", "store"}
-LEAVES = {"settings", "logs"}
+LEAVES = {"settings", "logs", "credentials", "identity"}
 OUTER = INNER | ADAPTERS | LEAVES | {"engine", "web"}
 # what each part of the package may import of the package, besides itself
 ALLOWED: dict[str, set[str]] = {
     "core": set(),
     "runner": set(),
-    "settings": set(),
+    "credentials": set(),
+    "settings": {"credentials"},
+    "identity": {"credentials", "settings"},
     "logs": {"settings"},
     "github": INNER,
     # GitHub releases are read with the App's one client to GitHub

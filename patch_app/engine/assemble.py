@@ -9,7 +9,9 @@ from typing import Final
 
 import structlog
 
+from patch_app import identity
 from patch_app.engine.advance import Advancer
+from patch_app.engine.deliveries import Deliveries
 from patch_app.engine.engine import Engine
 from patch_app.engine.forks import Forks
 from patch_app.engine.intake import Intake
@@ -33,10 +35,10 @@ def utc_now() -> datetime:
 
 def github_settings(settings: Settings) -> GitHubSettings:
     """Where GitHub is and who we are. Raises SettingsError."""
-    identity = settings.app()
+    app = identity.need(settings)
     return GitHubSettings(
-        issuer=str(identity.id),
-        private_key=identity.private_key,
+        issuer=str(app.id),
+        private_key=app.private_key,
         web_url=settings.github_url,
         api_url=settings.github_api_url,
     )
@@ -54,6 +56,7 @@ async def engine(
 
     Asks GitHub for the App's own name. Raises SettingsError, Later, Refused, Bug.
     """
+    known = identity.known(settings)
     async with GitHubApp(github_settings(settings)) as app:
         slug = (await app.jwt_client().get("/app"))["slug"]
         log.info("app", slug=slug)
@@ -72,6 +75,8 @@ async def engine(
             forks=forks,
             advancer=advancer,
             poller=Poller(app=app, store=store, clock=clock),
+            deliveries=Deliveries(app=app, store=store, clock=clock),
             clock=clock,
             poll=settings.poll_seconds,
+            hear=settings.poll_deliveries_seconds if known is not None and known.polled else 0,
         )

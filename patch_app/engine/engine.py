@@ -17,6 +17,7 @@ from typing import Final
 import structlog
 
 from patch_app.engine.advance import Advancer
+from patch_app.engine.deliveries import Deliveries
 from patch_app.engine.forks import Forks
 from patch_app.engine.intake import Intake
 from patch_app.engine.poll import Poller
@@ -42,15 +43,21 @@ log = structlog.get_logger("engine")
 
 @dataclass(kw_only=True)
 class Engine:
-    """Start with `run()`, end with `stop()`. `poll`: seconds between polls of upstreams, 0 for none."""
+    """Start with `run()`, end with `stop()`.
+
+    `poll`: seconds between polls of upstreams, 0 for none. `hear`: seconds between looks at the App's
+    deliveries, 0 where GitHub sends them and only lost ones are looked for, once.
+    """
 
     store: Store
     intake: Intake
     forks: Forks
     advancer: Advancer
     poller: Poller
+    deliveries: Deliveries
     clock: Callable[[], datetime]
     poll: float
+    hear: float
     _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     # attempts to look at, in the order in which they were asked for
     _queue: dict[str, None] = field(default_factory=dict)
@@ -72,7 +79,8 @@ class Engine:
 
     async def run(self) -> None:
         """Until stopped. What goes wrong in one part is logged and tried again; nothing is dropped."""
-        others = [asyncio.create_task(self._know_forks()), asyncio.create_task(self._prune_forever())]
+        jobs = (self._know_forks(), self._prune_forever(), self._hear())
+        others = [asyncio.create_task(job) for job in jobs]
         if self.poll > 0:
             others.append(asyncio.create_task(self._poll_forever()))
         try:
@@ -151,6 +159,14 @@ class Engine:
         self._woken.set()
         if failed:
             raise Later(f"{failed} installation(s) could not be read")
+
+    async def _hear(self) -> None:
+        while not self._stopping:
+            well = await self._guarded(self.deliveries.poll if self.hear else self.deliveries.catch_up)
+            self._woken.set()
+            if well and not self.hear:
+                return
+            await asyncio.sleep(self.hear if well else REST)
 
     async def _prune_forever(self) -> None:
         while not self._stopping:

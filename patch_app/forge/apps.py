@@ -29,6 +29,8 @@ class AppRequest:
     events: Sequence[str]
     description: str | None = None
     external_url: str = "https://example.invalid"
+    # where a person is sent after an installation
+    setup_url: str | None = None
     webhook_secret: str | None = None
 
 
@@ -74,6 +76,7 @@ def make_app(core: Core, wanted: AppRequest) -> CreatedApp:
         events=list(wanted.events),
         description=wanted.description,
         external_url=wanted.external_url,
+        setup_url=wanted.setup_url,
         created_at=now,
         updated_at=now,
     )

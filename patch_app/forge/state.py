@@ -194,6 +194,7 @@ class App:
     external_url: str
     created_at: datetime
     updated_at: datetime
+    setup_url: str | None = None
 
 
 @dataclass(kw_only=True)

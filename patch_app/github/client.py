@@ -21,6 +21,7 @@ from patch_app.github.errors import Bug, Refused, TooMany
 from patch_app.github.graphql import GraphQL, read_answer
 from patch_app.github.tokens import AppJwt, Json, Token, Tokens
 from patch_app.github.transport import (
+    ANSWER_BOUND,
     API_VERSION,
     JSON_ACCEPT,
     TIMEOUT,
@@ -84,7 +85,7 @@ class Client:
             body=body,
             accept=accept,
             write=method != "GET" if write is None else write,
-            **({} if bound is None else {"bound": bound}),
+            bound=ANSWER_BOUND if bound is None else bound,
         )
 
     async def get(self, path: str, **params: Param) -> Any:
@@ -165,6 +166,15 @@ class JwtClient(Client):
         super().__init__(transport)
         self._jwt = jwt
 
+    async def changed(
+        self, path: str, etag: str | None, params: Mapping[str, Param] | None = None
+    ) -> httpx.Response | None:
+        """The answer at `path`; None where it still is the one with that ETag, which GitHub doesn't count."""
+        response = await self.transport.send(
+            "GET", path, await self.authorization(), params=params, write=False, etag=etag
+        )
+        return None if response.status_code == 304 else response
+
     async def authorization(self) -> str | None:
         """Bearer and the App's JWT."""
         return f"Bearer {self._jwt.get().get_secret_value()}"
@@ -240,7 +250,7 @@ class InstallationClient(Client):
                     body=body,
                     accept=accept,
                     write=method != "GET" if write is None else write,
-                    **({} if bound is None else {"bound": bound}),
+                    bound=ANSWER_BOUND if bound is None else bound,
                 )
             except Refused as error:
                 if error.status not in (401, 403, 404):

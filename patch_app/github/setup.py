@@ -21,7 +21,10 @@ from patch_app.github.errors import Bug
 
 MANIFEST: Final = "app-manifest.json"
 WEBHOOK_PATH: Final = "/webhooks/github"
-REDIRECT_PATH: Final = "/setup/registered"
+REDIRECT_PATH: Final = "/setup/callback"
+# GitHub wants an address of the Internet even where nobody is to receive anything, and keeps deliveries
+# only where it has tried one. Nobody can own a name under .invalid (RFC 2606), so nobody gets them.
+UNREACHABLE: Final = "https://patch-app.invalid"
 _HERE: Final = Path(__file__).resolve().parent.parent
 _CODE: Final = re.compile(r"[A-Za-z0-9_-]{1,200}")
 
@@ -40,18 +43,28 @@ class AppCredentials:
     html_url: str
 
 
-def manifest(public_url: str, *, name: str | None = None) -> dict[str, Any]:
-    """The manifest with this server's addresses in it. `public_url`: without a path, as GitHub sees it."""
+def manifest(base_url: str, *, name: str | None = None, reachable: bool = True) -> dict[str, Any]:
+    """The manifest with this server's addresses in it.
+
+    `base_url`: without a path, as the person's browser sees it. `reachable`: GitHub can deliver webhooks
+    there; otherwise they go nowhere, and deliveries are polled.
+    """
     for directory in (_HERE, _HERE.parent):
         if (directory / MANIFEST).is_file():
             found: dict[str, Any] = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
             break
     else:
         raise FileNotFoundError("the App's manifest isn't in the installed package")
-    base = public_url.rstrip("/")
-    found["url"] = base
-    found["hook_attributes"] = {**found["hook_attributes"], "url": base + WEBHOOK_PATH}
+    base = base_url.rstrip("/")
+    public = base if reachable else UNREACHABLE
+    found["url"] = public
+    found["hook_attributes"] = {**found["hook_attributes"], "url": public + WEBHOOK_PATH}
     found["redirect_url"] = base + REDIRECT_PATH
+    # where a person goes after the installation
+    found["setup_url"] = base + "/"
+    if not reachable:
+        # unlike the redirect, nobody has said that GitHub takes a private address here
+        del found["setup_url"]
     if name:
         found["name"] = name
     return found

@@ -127,10 +127,12 @@ class Transport:
         accept: str = JSON_ACCEPT,
         write: bool,
         bound: int = ANSWER_BOUND,
+        etag: str | None = None,
     ) -> httpx.Response:
         """The answer, read whole, with a status below 300. Raises Later, Unknown, Refused, Bug.
 
         A body over `bound` bytes is TooMany. Redirects keep method and body (a POST stays a POST).
+        With `etag`, that of an earlier answer, it may be an empty 304: nothing has changed.
         """
         url = self.url(path)
         query = {key: _param(value) for key, value in (params or {}).items() if value is not None}
@@ -139,6 +141,8 @@ class Transport:
         headers = {"Accept": accept}
         if authorization:
             headers["Authorization"] = authorization
+        if etag is not None:
+            headers["If-None-Match"] = etag
         for _ in range(REDIRECTS + 1):
             told = f"{method} {url.path}"
             response = await self._once(method, url, body, headers, write=write, bound=bound)
@@ -154,7 +158,7 @@ class Transport:
             raise Later(f"{method} {path} is redirected without end")
         if response.status_code >= 400:
             raise from_response(response, write=write, now=self.now())
-        if response.status_code >= 300:
+        if response.status_code >= 300 and not (response.status_code == 304 and etag is not None):
             raise Bug(f"{method} {path}: unexpected status {response.status_code}")
         return response
 

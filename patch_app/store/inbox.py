@@ -6,7 +6,7 @@ A key is taken once a kind, for as long as its row is kept, so a redelivery is k
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -16,6 +16,17 @@ from sqlalchemy import Connection, Row, delete, insert, or_, select, update
 from patch_app.core.events import Kind
 from patch_app.store.tables import inbox, moment, stamp
 
+# what is kept of a delivery's headers, and how much of each
+DELIVERY_HEADERS: Final = frozenset(
+    {
+        "x-github-event",
+        "x-github-delivery",
+        "x-github-hook-id",
+        "x-github-hook-installation-target-id",
+        "x-github-hook-installation-target-type",
+    }
+)
+_MAX_HEADER: Final = 200
 # SQLite takes 32,766 values a statement (sqlite.org/limits.html)
 _MANY: Final = 500
 
@@ -30,6 +41,12 @@ class Incoming:
     payload: bytes
     headers: dict[str, str]
     received: datetime
+
+
+def delivery(guid: str, payload: bytes, headers: Iterable[tuple[str, str]], received: datetime) -> Incoming:
+    """A webhook delivery, the same whether it was received or read from GitHub's list."""
+    kept = {name.lower(): value[:_MAX_HEADER] for name, value in headers if name.lower() in DELIVERY_HEADERS}
+    return Incoming(kind=Kind.DELIVERY, key=guid, payload=payload, headers=kept, received=received)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +79,17 @@ def add(connection: Connection, incoming: Incoming) -> bool:
         )
     )
     return True
+
+
+def known(connection: Connection, kind: Kind, keys: Sequence[str]) -> set[str]:
+    """Those of the keys that there is a row for, done or not."""
+    found: set[str] = set()
+    for start in range(0, len(keys), _MANY):
+        wanted = select(inbox.c.key).where(
+            inbox.c.kind == kind.value, inbox.c.key.in_(keys[start : start + _MANY])
+        )
+        found.update(connection.execute(wanted).scalars())
+    return found
 
 
 def pending(connection: Connection, limit: int, now: datetime) -> list[InboxRow]:

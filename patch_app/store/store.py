@@ -22,6 +22,7 @@ from sqlalchemy.exc import DBAPIError
 
 from patch_app.core.attempt import Attempt
 from patch_app.core.effects import EffectState
+from patch_app.core.events import Kind
 from patch_app.store import attempts, database, effects, flow_events, forks, inbox
 from patch_app.store.attempts import AdvanceCommit, AttemptFilter, HistoryLine
 from patch_app.store.effects import StoredEffect
@@ -93,6 +94,10 @@ class Store:
     async def inbox_add(self, incoming: Incoming) -> bool:
         """True: new, and on disk. False: the key is known, and was on disk before."""
         return await self._write(lambda c: inbox.add(c, incoming))
+
+    async def inbox_known(self, kind: Kind, keys: Sequence[str]) -> set[str]:
+        """Those of the keys that came before."""
+        return await self._read(lambda c: inbox.known(c, kind, keys))
 
     async def inbox_pending(self, limit: int, now: datetime | None = None) -> list[InboxRow]:
         """Rows to deal with, oldest first; those that failed only once their time has come."""

@@ -15,6 +15,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
+from pydantic import SecretStr
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope, Send
 
@@ -24,6 +25,8 @@ from patch_app.web.api import Wishes, query_api
 from patch_app.web.auth import Access, Admin
 from patch_app.web.dashboard import STATIC, Dashboard
 from patch_app.web.live import Live
+from patch_app.web.setup import CALLBACK, Setup
+from patch_app.web.setup import PATH as SETUP_PATH
 from patch_app.web.webhook import Webhook
 
 WEBHOOK_PATH: Final = "/webhooks/github"
@@ -32,6 +35,7 @@ _OPEN: Final = ("/healthz", "/login")
 
 _ASK: Final = {"www-authenticate": "Bearer"}
 _HEADERS: Final = (
+    (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"same-origin"),
     (b"x-frame-options", b"DENY"),
@@ -58,7 +62,10 @@ class Site(FastAPI):
     live: Live
     admin: Admin
     pages: Dashboard
+    intake: Callable[[SecretStr], Webhook]
     webhook: Webhook | None = None
+    # until the App is registered, and None where it was before the start
+    registration: Setup | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI entry."""
@@ -71,11 +78,24 @@ class Site(FastAPI):
             refusal = self._refusal(Request(scope))
             await (refusal or super().__call__)(scope, receive, sending)
 
+    def open_webhook(self, secret: SecretStr) -> None:
+        """From now on webhooks are taken."""
+        self.webhook = self.intake(secret)
+
+    def open_setup(self, setup: Setup) -> None:
+        """From now on, until it says otherwise, the App can be registered."""
+        self.registration = setup
+        self.include_router(setup.router())
+
     def _refusal(self, request: Request) -> Response | None:
         """What is answered instead. Everything is closed but what is named as open."""
         path = request.url.path
         if path in _OPEN or path.startswith("/static/"):
             return None
+        if self.registration is not None and path in (SETUP_PATH, CALLBACK):
+            return None  # it has a door of its own
+        if self.registration is not None and self.registration.open and path == "/":
+            return RedirectResponse(SETUP_PATH, 303)
         match self.admin.access(request):
             case Access.OPEN:
                 return None
@@ -108,7 +128,7 @@ class Site(FastAPI):
 
 def _is_page(request: Request) -> bool:
     path = request.url.path
-    shown = path == "/" or path.startswith(("/attempts/", "/login"))
+    shown = path == "/" or path.startswith(("/attempts/", "/login", SETUP_PATH))
     return shown and "text/html" in request.headers.get("accept", "")
 
 
@@ -122,8 +142,8 @@ def create_app(
 ) -> Site:
     """The application for uvicorn (see web/server).
 
-    `wake` is called after each new inbox row; `alive` says whether the engine runs. Without
-    GITHUB_WEBHOOK_SECRET there is no webhook endpoint.
+    `wake` is called after each new inbox row; `alive` says whether the engine runs. Without a webhook
+    secret in the environment there is no webhook endpoint until `open_webhook`.
     """
     live = Live()
 
@@ -137,10 +157,9 @@ def create_app(
 
     site = Site(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan, redirect_slashes=False)
     site.live = live
+    site.intake = lambda secret: Webhook(secret=secret, add=store.inbox_add, wake=wake, clock=clock)
     if settings.github_webhook_secret is not None:
-        site.webhook = Webhook(
-            secret=settings.github_webhook_secret, add=store.inbox_add, wake=wake, clock=clock
-        )
+        site.open_webhook(settings.github_webhook_secret)
     site.admin = Admin(
         token=settings.patch_admin_token,
         clock=clock,
@@ -201,9 +220,10 @@ def _with_headers(send: Send) -> Send:
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers: list[Any] = message["headers"]
-            if not any(name == b"cache-control" for name, _ in headers):
-                headers = [*headers, (b"cache-control", b"no-store")]
-            message = {**message, "headers": [*headers, *_HEADERS]}
+            # a page may say otherwise
+            there = {name for name, _ in headers}
+            more = [(name, value) for name, value in _HEADERS if name not in there]
+            message = {**message, "headers": [*headers, *more]}
         await send(message)
 
     return sending

@@ -114,12 +114,22 @@ class Admin:
 def _from_this_machine(request: Request) -> bool:
     if request.client is None or not is_loopback(request.client.host):
         return False
-    names = request.headers.keys()
-    if any(name.startswith("x-forwarded") or name in _FORWARDED for name in names):
+    if forwarded(request):
         return False
     # a foreign name that resolves to this machine (DNS rebinding) shows in the Host header
     host = _HOST.fullmatch(request.headers.get("host", ""))
     return host is not None and is_loopback(host[1].strip("[]").lower())
+
+
+def forwarded(request: Request) -> bool:
+    """Whether it came through a proxy that says so."""
+    return any(name.startswith("x-forwarded") or name in _FORWARDED for name in request.headers)
+
+
+def host_of(request: Request) -> str | None:
+    """The Host header where it is a name or address with or without a port."""
+    host = request.headers.get("host", "")
+    return host if _HOST.fullmatch(host) else None
 
 
 def _cross_site(request: Request) -> bool:

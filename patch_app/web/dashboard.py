@@ -100,7 +100,7 @@ class Dashboard:
             raise HTTPException(404, "there is no such page") from None
         waiting, under_way = view.groups([records.summary(one) for one in opened])
         shown = [records.summary(one) for one in ended[:PAGE]]
-        return self._page(
+        return self.page(
             request,
             "attempts.html",
             stream="" if before else f"/stream?since={pulse}",
@@ -117,7 +117,7 @@ class Dashboard:
         pulse = await self.store.pulse(attempt_id)
         attempt = await self.store.attempt(attempt_id)
         found = await whole(self.store, attempt_id)
-        return self._page(
+        return self.page(
             request,
             "attempt.html",
             stream=f"/stream?since={pulse}&attempt={quote(attempt_id)}",
@@ -160,17 +160,15 @@ class Dashboard:
         """The form that asks for the admin token."""
         if self.admin.token is None or self.admin.access(request) is Access.OPEN:
             return RedirectResponse("/", 303)
-        return self._page(
+        return self.page(
             request, "login.html", next=_local(request.query_params.get("next", "")), wrong=False
         )
 
     async def enter(self, request: Request) -> Response:
         """Takes the token, gives a session."""
-        form = await _form(request)
+        form = await read_form(request)
         if not self.admin.right_token(form.get("token", "")):
-            return self._page(
-                request, "login.html", status=401, next=_local(form.get("next", "")), wrong=True
-            )
+            return self.page(request, "login.html", status=401, next=_local(form.get("next", "")), wrong=True)
         answer = RedirectResponse(_local(form.get("next", "")), 303)
         answer.set_cookie(
             COOKIE,
@@ -190,9 +188,10 @@ class Dashboard:
 
     def problem(self, request: Request, status: int, said: str) -> Response:
         """An error as a page."""
-        return self._page(request, "problem.html", status=status, code=status, said=said)
+        return self.page(request, "problem.html", status=status, code=status, said=said)
 
-    def _page(self, request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
+    def page(self, request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
+        """A page from its template."""
         html = self._templates.get_template(template).render(
             {"stream": "", "signed_in": COOKIE in request.cookies and self.admin.token is not None} | values
         )
@@ -205,7 +204,7 @@ def _local(path: str) -> str:
     return path if path != name and name.isascii() and name.isalnum() else "/"
 
 
-async def _form(request: Request) -> dict[str, str]:
+async def read_form(request: Request) -> dict[str, str]:
     """The fields of a small form."""
     body = b""
     async for chunk in request.stream():

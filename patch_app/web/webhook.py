@@ -19,9 +19,8 @@ from urllib.parse import parse_qs
 import structlog
 from pydantic import SecretStr
 
-from patch_app.core.events import Kind
 from patch_app.store.errors import StoreError
-from patch_app.store.inbox import Incoming
+from patch_app.store.inbox import Incoming, delivery
 from patch_app.web.http import Receive, Scope, Send, answer, header
 
 # "payloads are capped at 25 MB": docs.github.com, Webhook events and payloads
@@ -37,15 +36,6 @@ _SIGNATURE = re.compile(rb"sha256=([0-9a-fA-F]{64})")
 _DELIVERY = re.compile(rb"[A-Za-z0-9-]{1,100}")
 _EVENT = re.compile(rb"[a-z0-9_]{1,64}")
 _LENGTH = re.compile(rb"[0-9]{1,15}")
-_KEPT: Final = (
-    b"x-github-event",
-    b"x-github-delivery",
-    b"x-github-hook-id",
-    b"x-github-hook-installation-target-id",
-    b"x-github-hook-installation-target-type",
-)
-_MAX_KEPT: Final = 200
-
 log = structlog.get_logger("webhook")
 
 
@@ -69,7 +59,7 @@ class _Head:
 
     signature: bytes
     delivery: str
-    headers: dict[str, str]
+    headers: tuple[tuple[str, str], ...]
     # the JSON is the form field `payload` (docs.github.com: "Webhook events and payloads")
     form: bool
 
@@ -114,21 +104,19 @@ class Webhook:
         signature = _SIGNATURE.fullmatch(header(scope, b"x-hub-signature-256") or b"")
         if signature is None:
             raise _RefusedError(401, "X-Hub-Signature-256 is missing or isn't sha256= and 64 hex digits")
-        delivery = header(scope, b"x-github-delivery") or b""
-        if not _DELIVERY.fullmatch(delivery):
+        guid = header(scope, b"x-github-delivery") or b""
+        if not _DELIVERY.fullmatch(guid):
             raise _RefusedError(400, "X-GitHub-Delivery is missing or isn't an id")
         if not _EVENT.fullmatch(header(scope, b"x-github-event") or b""):
             raise _RefusedError(400, "X-GitHub-Event is missing or isn't an event's name")
         length = header(scope, b"content-length")
         if length is not None and _LENGTH.fullmatch(length) and int(length) > self.max_body:
             raise self._too_large()
-        kept = {
-            name.decode(): value[:_MAX_KEPT].decode("ascii", "replace")
-            for name, value in scope["headers"]
-            if name in _KEPT
-        }
         return _Head(
-            signature=signature[1].lower(), delivery=delivery.decode(), headers=kept, form=kind == _FORM
+            signature=signature[1].lower(),
+            delivery=guid.decode(),
+            headers=tuple((n.decode("latin-1"), v.decode("ascii", "replace")) for n, v in scope["headers"]),
+            form=kind == _FORM,
         )
 
     async def _take(self, head: _Head, receive: Receive) -> bool:
@@ -170,11 +158,8 @@ class Webhook:
             raise _RefusedError(400, "the body isn't JSON, nor a form with JSON as its payload") from None
         if not isinstance(payload, dict):
             raise _RefusedError(400, "the body isn't a JSON object")
-        incoming = Incoming(
-            kind=Kind.DELIVERY, key=head.delivery, payload=body, headers=head.headers, received=self.clock()
-        )
         try:
-            return await self.add(incoming)
+            return await self.add(delivery(head.delivery, body, head.headers, self.clock()))
         except StoreError as error:
             log.error("delivery not stored", delivery=head.delivery, reason=str(error))
             raise _RefusedError(

@@ -33,23 +33,43 @@ async def test_deliveries_come_oldest_first_and_end_where_we_were(app, fake, clo
     def page(request: httpx.Request) -> httpx.Response:
         rows, cursor = pages[request.url.params.get("cursor")]
         link = f'<{request.url.copy_set_param("cursor", cursor)}>; rel="next"'
-        return httpx.Response(200, json=rows, headers={"link": link})
+        if request.headers.get("if-none-match") == "w1":
+            return httpx.Response(304)
+        return httpx.Response(200, json=rows, headers={"link": link, "etag": "w1"})
 
     fake.on("GET /app/hook/deliveries", page)
     found = await deliveries_since(app.jwt_client(), clock.time)
-    assert [d.id for d in found] == [7, 8, 9]
-    assert [d.succeeded for d in found] == [False, True, True]
-    assert [d.id for d in await deliveries_since(app.jwt_client(), 0, limit=1)] == [9]
+    assert found is not None
+    assert [d.id for d in found.deliveries] == [7, 8, 9]
+    assert [d.succeeded for d in found.deliveries] == [False, True, True]
+    assert (found.etag, found.cut) == ("w1", False)
+    newest = await deliveries_since(app.jwt_client(), 0, limit=1)
+    assert newest is not None
+    assert ([d.id for d in newest.deliveries], newest.cut) == ([9], True)
+    asked = fake.count("GET /app/hook/deliveries")
+    assert await deliveries_since(app.jwt_client(), clock.time, etag="w1") is None
+    assert fake.count("GET /app/hook/deliveries") == asked + 1
+
+
+async def test_a_list_of_deliveries_that_is_none_is_no_silence(app, fake):
+    fake.on("GET /app/hook/deliveries", {"message": "no list"})
+    with pytest.raises(Bug):
+        await deliveries_since(app.jwt_client(), 0)
 
 
 async def test_a_delivery_is_read_whole_and_asked_for_again(app, fake):
     fake.on(
         "GET /app/hook/deliveries/9",
-        row(9, "2025-10-09T08:53:20Z", request={"headers": {}, "payload": {"ref": "x"}}),
+        row(
+            9,
+            "2025-10-09T08:53:20Z",
+            request={"headers": {"X-GitHub-Event": "push"}, "payload": {"ref": "x"}},
+        ),
     )
     fake.on("POST /app/hook/deliveries/9/attempts", httpx.Response(202, json={}))
     full = await read_delivery(app.jwt_client(), 9)
     assert (full.delivery.guid, full.payload) == ("g9", {"ref": "x"})
+    assert full.headers == {"X-GitHub-Event": "push"}
     await redeliver(app.jwt_client(), 9)
     with pytest.raises(NotFound):
         await read_delivery(app.jwt_client(), 10)
@@ -84,10 +104,16 @@ def test_the_manifest_points_at_this_server_and_asks_for_the_least():
     found = manifest("https://me.example/", name="mine")
     assert found["name"] == "mine"
     assert found["hook_attributes"] == {"url": "https://me.example/webhooks/github", "active": True}
-    assert found["redirect_url"] == "https://me.example/setup/registered"
+    assert found["redirect_url"] == "https://me.example/setup/callback"
     assert found["public"] is False
     assert found["default_permissions"]["metadata"] == "read"
     assert "administration" not in found["default_permissions"]
+    assert found["setup_url"] == "https://me.example/"
+    hidden = manifest("http://127.0.0.1:3000", reachable=False)
+    assert hidden["hook_attributes"] == {"url": "https://patch-app.invalid/webhooks/github", "active": True}
+    assert hidden["redirect_url"] == "http://127.0.0.1:3000/setup/callback"
+    assert "setup_url" not in hidden
+    assert "127.0.0.1" not in hidden["url"]
     assert (
         registration_url("https://github.com/", "s&t") == "https://github.com/settings/apps/new?state=s%26t"
     )
