@@ -19,6 +19,7 @@ from patch_app.core.configuration import Configuration
 from patch_app.core.effects import EFFECT, EffectState
 from patch_app.core.events import Kind, ReleaseEvent
 from patch_app.core.findings import Code
+from patch_app.core.hints import HEARD, INSTALLATION
 from patch_app.settings import NOT_YET, Settings
 from tests import cli_reference
 
@@ -128,13 +129,11 @@ def test_a_ref_that_nobody_can_read_about() -> None:
 # Permissions: the manifest, the code and the page ---------------------------------------------------
 
 
-def requested() -> Iterator[tuple[str, str]]:
-    """Every permission that the code asks a token for: read from the syntax."""
+def requested() -> Iterator[tuple[str, str, str]]:
+    """Every permission that the code asks a token for, its level, and the module: read from the syntax."""
     known = {*MANIFEST["default_permissions"], "administration"}
-    for path in sorted((ROOT / "patch_app").rglob("*.py")):
-        if "forge" in path.parts or "runner" in path.parts:
-            continue
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for module, tree in asking():
+        for node in ast.walk(tree):
             if isinstance(node, ast.Dict):
                 pairs = [(k, v) for k, v in zip(node.keys, node.values, strict=True) if k is not None]
             elif isinstance(node, ast.Call):
@@ -144,12 +143,37 @@ def requested() -> Iterator[tuple[str, str]]:
             for key, value in pairs:
                 said = isinstance(key, ast.Constant) and isinstance(value, ast.Constant)
                 if said and key.value in known and value.value in ("read", "write"):
-                    yield str(key.value), str(value.value)
+                    yield str(key.value), str(value.value), module
+
+
+def asking() -> Iterator[tuple[str, ast.Module]]:
+    """The modules that may ask GitHub for a token."""
+    for path in sorted((ROOT / "patch_app").rglob("*.py")):
+        if "forge" not in path.parts and "runner" not in path.parts:
+            yield (
+                path.relative_to(ROOT / "patch_app").as_posix(),
+                ast.parse(path.read_text(encoding="utf-8")),
+            )
+
+
+def test_a_token_whose_permissions_are_not_to_be_read_from_the_code() -> None:
+    unread = []
+    for module, tree in asking():
+        for node in ast.walk(tree):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+                continue
+            if node.func.attr != "installation" or len(node.args) < 3:
+                continue
+            # a literal, a constant of such a literal, or what `_client(..., issues="write")` collects
+            named = isinstance(node.args[2], ast.Name) and re.fullmatch("[A-Z]+|permissions", node.args[2].id)
+            if not (named or isinstance(node.args[2], ast.Dict)):
+                unread.append(f"{module}:{node.lineno}")
+    assert unread == []
 
 
 def test_a_permission_that_is_asked_for_and_not_used_or_used_and_not_asked_for() -> None:
     used: dict[str, str] = {}
-    for name, level in requested():
+    for name, level, _ in requested():
         used[name] = max(level, used.get(name, ""))  # "write" sorts after "read"
     assert used == MANIFEST["default_permissions"]
 
@@ -159,7 +183,22 @@ def test_a_permission_or_event_without_a_reason() -> None:
     assert {name: row[0] for name, row in permissions.items()} == MANIFEST["default_permissions"]
     events = rows("reference/permissions.md", after="## Events")
     assert set(events) == set(MANIFEST["default_events"])
-    assert all(row[-1] for row in [*permissions.values(), *events.values()])
+    assert all(all(row) for row in [*permissions.values(), *events.values()])
+
+
+def test_a_permission_whose_code_is_elsewhere_than_the_page_says() -> None:
+    there: dict[str, set[str]] = {}
+    for name, _, module in requested():
+        there.setdefault(name, set()).add(module)
+    told = rows("reference/permissions.md", before="## Which operation")
+    assert {name: set(re.findall(r"[a-z_/]+\.py", row[-1])) for name, row in told.items()} == there
+
+
+def test_an_event_that_is_subscribed_to_and_not_heard_or_heard_and_not_subscribed_to() -> None:
+    assert sorted(HEARD) == sorted(MANIFEST["default_events"])
+    assert not INSTALLATION & set(MANIFEST["default_events"]), "GitHub refuses to subscribe to these"
+    told = read("reference/permissions.md").partition("## Events")[2]
+    assert all(f"`{name}`" in told for name in INSTALLATION)
 
 
 # What is written is so -----------------------------------------------------------------------------

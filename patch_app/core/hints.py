@@ -18,11 +18,31 @@ from patch_app.core.model import Model
 
 # a release is announced once, whichever of its actions arrives first
 _RELEASED: Final = frozenset({"published", "released", "prereleased"})
-_INSTALLATION: Final = frozenset({"installation", "installation_repositories"})
+# sent to every App without asking
+INSTALLATION: Final = frozenset({"installation", "installation_repositories"})
+# what the App subscribes to; each but `release` and `repository` is news of a repository and nothing more
+HEARD: Final = frozenset(
+    {
+        "release",
+        "repository",
+        "push",
+        "create",
+        "delete",
+        "pull_request",
+        "pull_request_review",
+        "issue_comment",
+        "issues",
+        "check_run",
+        "check_suite",
+        "status",
+        "workflow_run",
+        "workflow_job",
+    }
+)
 _RUN_NAME = re.compile(r"patch_app ([0-9a-z]{8,40})")
-# what a delivery about our own act tells us we know: we have GitHub's answer to it
 _ATTEMPT = re.compile(r"[0-9a-z]{8,40}")
 _BUTTONS: Final = frozenset({"retry", "promote", "hold", "resume"})
+# what a delivery about our own act tells us we know: we have GitHub's answer to it
 _ECHOES: Final = frozenset({"push", "create", "delete", "pull_request", "issues", "issue_comment"})
 _CHECKS: Final = frozenset({"check_run", "check_suite", "status"})
 _RUNS: Final = frozenset({"workflow_run", "workflow_job"})
@@ -67,7 +87,7 @@ class Hints(Model):
 
 def hints(event: str, payload: Mapping[str, Any], app_slug: str = "") -> Hints:
     """Hints of one delivery; `event` is its X-GitHub-Event, `app_slug` the App's own name on GitHub."""
-    if _is_ours(event, payload, app_slug):
+    if event not in HEARD | INSTALLATION or _is_ours(event, payload, app_slug):
         return Hints()
     repository = _mapping(payload.get("repository"))
     repository_id = repository.get("id")
@@ -82,7 +102,7 @@ def hints(event: str, payload: Mapping[str, Any], app_slug: str = "") -> Hints:
         commit=_commit(event, payload),
         run=_run(event, payload),
         installation_id=installation_id
-        if event in _INSTALLATION and isinstance(installation_id, int)
+        if event in INSTALLATION and isinstance(installation_id, int)
         else None,
         fork_changed=event == "repository" or (event == "push" and _to_default_branch(payload, repository)),
         release=_release(payload, repository) if event == "release" else None,

@@ -210,3 +210,47 @@ def test_a_person_installs_the_app_on_its_page_but_not_for_others(world: World, 
         assert client.post(page, data={"account": "bob"}).status_code == 422
     world.forge.settle()
     assert receiver.events() == ["installation.created"]
+
+
+def test_a_browser_confirms_before_an_app_is_made_and_chooses_before_it_is_installed(world: World) -> None:
+    manifest = {
+        "url": "https://example.invalid",
+        "redirect_url": "http://127.0.0.1:1/cb?a=b",
+        "setup_url": "http://127.0.0.1:1/after",
+        "name": '"><i>',
+    }
+    url = f"{world.forge.url}/settings/apps/new?state=s1"
+    with httpx.Client(trust_env=False, headers={"Accept": "text/html"}) as client:
+        page = client.post(url, data={"manifest": json.dumps(manifest)})
+        assert page.status_code == 200
+        assert "Create GitHub App for alice" in page.text
+        assert "<i>" not in page.text
+        fields = {"manifest": json.dumps(manifest), "confirmed": "1"}
+        taken = client.post(url, data=fields | {"name": "carrier"})
+        assert (taken.status_code, "already taken" in taken.text) == (422, True)
+        made = client.post(url, data=fields | {"name": "Third App"})
+        target = httpx.URL(made.headers["location"])
+        assert (target.params["a"], target.params["state"], len(target.params["code"])) == ("b", "s1", 40)
+        page = client.get(f"{world.forge.url}/apps/third-app/installations/new")
+        assert "?account=acme" in page.text
+        page = client.get(f"{world.forge.url}/apps/third-app/installations/new?account=acme")
+        assert "acme/tool" in page.text
+        sent = {"account": "acme", "repository_selection": "selected"}
+        assert client.post(str(page.url), data=sent).status_code == 422
+        done = client.post(str(page.url), data=sent | {"repository": "tool"})
+        after = httpx.URL(done.headers["location"])
+        assert (after.path, after.params["setup_action"]) == ("/after", "install")
+        shown = client.get(f"{world.forge.url}/settings/installations/{after.params['installation_id']}")
+        assert "acme/tool" in shown.text
+
+
+def test_a_webhook_to_a_name_that_nobody_can_own_is_recorded_and_sent_to_nobody(world: World) -> None:
+    world.forge.set_webhook_url(world.app, "https://patch-app.invalid/webhooks/github")
+    world.forge.commit("alice/tool", "main", {"b": "b"}, "B")
+    world.forge.settle()
+    [newest, *_] = world.request(world.jwt(), "GET", "/app/hook/deliveries").json()
+    assert (newest["event"], newest["status"], newest["status_code"]) == (
+        "push",
+        "failed to connect to host",
+        0,
+    )
