@@ -6,6 +6,7 @@ is there, and to keep the client secret: nobody signs in with this App.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Mapping
@@ -111,7 +112,9 @@ class Place:
             raise FileExistsError(self.path)
         directory = self.path.parent
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        directory.chmod(0o700)
+        # of somebody else's directory only they can say that; the file has its own mode
+        with contextlib.suppress(PermissionError):
+            directory.chmod(0o700)
         self._write(b" " * ROOM)
 
     def keep(self, app: StoredApp) -> None:
