@@ -42,17 +42,11 @@ log = structlog.get_logger("server")
 
 def serve(settings: Settings) -> int:
     """Run until SIGINT or SIGTERM; the exit status. Raises SettingsError, StoreError."""
-    # what is missing is said before anything is opened
-    try:
-        lost = credentials.recover(settings.data_dir)
-    except CredentialsError as error:
-        raise SettingsError((str(error),)) from None
-    known = identity.known(settings)
-    if known is None:
-        _check_setup(settings)
-    _configure_logs(settings, known.app.secrets() if known else ())
+    # first of all: a second server by mistake ends here, before it touches what the first one writes
     bound = listen(settings.host, settings.port)
     try:
+        known, lost = _known(settings)
+        _configure_logs(settings, known.app.secrets() if known else ())
         store = Store.open(settings.data_dir)
     except BaseException:
         bound.close()
@@ -61,6 +55,18 @@ def serve(settings: Settings) -> int:
         return asyncio.run(_Process(settings, store, known, lost=lost).run(bound))
     finally:
         store.close()
+
+
+def _known(settings: Settings) -> tuple[Known | None, bool]:
+    """The App where there is one, and whether an earlier registration was cut off. Raises SettingsError."""
+    try:
+        lost = credentials.recover(settings.data_dir)
+    except CredentialsError as error:
+        raise SettingsError((str(error),)) from None
+    known = identity.known(settings)
+    if known is None:
+        _check_setup(settings)
+    return known, lost
 
 
 def _check_setup(settings: Settings) -> None:

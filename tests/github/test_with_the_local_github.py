@@ -142,12 +142,16 @@ async def test_lost_deliveries_are_read_and_asked_for_again(place):
     place.forge.settle()
     async with place.github() as github:
         client = github.jwt_client()
-        found = [d for d in await deliveries_since(client, 0) if d.event == "push"]
+        listing = await deliveries_since(client, 0)
+        assert listing is not None
+        found = [d for d in listing.deliveries if d.event == "push"]
         assert [d.succeeded for d in found] == [False]
         full = await read_delivery(client, found[0].id)
         assert json.dumps(full.payload["ref"]) == '"refs/heads/main"'
         await redeliver(client, found[0].id)
         place.forge.settle()
-        again = [d for d in await deliveries_since(client, 0) if d.event == "push"]
+        listing = await deliveries_since(client, 0)
+        assert listing is not None
+        again = [d for d in listing.deliveries if d.event == "push"]
         assert len(again) == 2
         assert {d.guid for d in again} == {found[0].guid}
