@@ -17,7 +17,7 @@ from graphql import GraphQLError
 from patch_app.forge import auth, graphql_checks, views, views_git
 from patch_app.forge.auth import Caller
 from patch_app.forge.core import Core
-from patch_app.forge.git import ZERO
+from patch_app.forge.git import ZERO, Git
 from patch_app.forge.rest import ApiError
 from patch_app.forge.rest_releases import published
 from patch_app.forge.state import Comment, Issue, Json, Release, Repository, Review
@@ -135,6 +135,11 @@ def _at(core: Core, repo: Repository, commit: str, path: str) -> Json | None:
         return None
     found = git.run("ls-tree", "-z", sha, "--", path).decode("utf-8", "replace")
     return git_object(core, repo, found.split("\t")[0].split()[2]) if found else None
+
+
+def _committed(git: Git, name: str) -> int:
+    sha = git.resolve(name)
+    return git.commit(sha).committer.when if sha else 0
 
 
 def ref(core: Core, repo: Repository, name: str) -> Json | None:
@@ -298,7 +303,11 @@ def repository(core: Core, caller: Caller, repo: Repository) -> Json:
 
     def refs(refPrefix: str, **arguments: Any) -> Json:  # noqa: N803
         rows = [n for n in git.refs() if n.startswith(refPrefix) and (arguments.get("query") or "") in n]
-        if arguments.get("direction") == "DESC":
+        order = arguments.get("orderBy") or {}
+        # the schema: "Order refs by underlying commit date if the ref prefix is refs/tags/"
+        if order.get("field") == "TAG_COMMIT_DATE" and refPrefix.startswith("refs/tags/"):
+            rows.sort(key=lambda n: _committed(git, n))
+        if (order.get("direction") or arguments.get("direction")) == "DESC":
             rows.reverse()
         return connection(rows, lambda n: ref(core, repo, n) or {}, arguments)
 

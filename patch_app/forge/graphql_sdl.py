@@ -93,6 +93,7 @@ type Repository implements Node {
     after: String
     direction: OrderDirection
     first: Int
+    orderBy: RefOrder
     query: String
     refPrefix: String!
   ): RefConnection
@@ -124,6 +125,11 @@ type RefConnection {
 }
 
 enum OrderDirection { ASC DESC }
+enum RefOrderField { ALPHABETICAL TAG_COMMIT_DATE }
+input RefOrder {
+  direction: OrderDirection!
+  field: RefOrderField!
+}
 enum ReleaseOrderField { CREATED_AT NAME }
 input ReleaseOrder {
   direction: OrderDirection!
