@@ -80,7 +80,7 @@ async def evidence(
         none: dict[str, Any] = {"stack_commits": (), "base_is_upstream": False, "pushed_commits": ()}
         return none | ({"patch_commits": {}} if attempt.patches else {})
     claimed = report.installed.commits if report.installed else ()
-    own = [one for one in claimed if one in commits and await is_our_own(client, fork, one)]
+    own = await installed(client, fork, [one for one in claimed if one in commits])
     known = [await _upstreams(client, attempt, base, upstream_default) for base in bases]
     pushed: dict[str, Any] = {}
     if attempt.pushed is not None:
@@ -130,12 +130,23 @@ async def _start_holds(client: InstallationClient, attempt: Attempt, report: Rep
     return len(parents) > 1 and parents[0] == report.base and start["tree"]["sha"] == base["tree"]["sha"]
 
 
-async def is_our_own(client: InstallationClient, repository: str, commit: str) -> bool:
-    """Whether a commit has the App's trailer and touches the App's paths alone, as GitHub shows it."""
-    found = await client.get(f"/repos/{repository}/commits/{segment(commit)}")
-    paths = {file[key] for file in found["files"] for key in ("filename", "previous_filename") if key in file}
-    lines = [line.rstrip() for line in found["commit"]["message"].splitlines()]
-    return names.INSTALLED_TRAILER in lines and bool(paths) and paths <= set(names.INSTALLED_PATHS)
+async def installed(client: InstallationClient, repository: str, claimed: Sequence[str]) -> list[str]:
+    """Those of the commits that touch the App's paths alone, as GitHub shows them; none where none of them
+    has
+    the App's trailer: then a person has made the files, and they are patches.
+    """
+    own: list[str] = []
+    is_ours = False
+    for commit in claimed:
+        found = await client.get(f"/repos/{repository}/commits/{segment(commit)}")
+        paths = {
+            file[key] for file in found["files"] for key in ("filename", "previous_filename") if key in file
+        }
+        if paths and paths <= set(names.INSTALLED_PATHS):
+            own.append(commit)
+            lines = [line.rstrip() for line in found["commit"]["message"].splitlines()]
+            is_ours = is_ours or names.INSTALLED_TRAILER in lines
+    return own if is_ours else []
 
 
 async def _upstreams(client: InstallationClient, attempt: Attempt, commit: str, default: str | None) -> bool:

@@ -65,7 +65,10 @@ def read(repository: Git, merger: Merger, history: History, request: Request) ->
     changed = dict(zip(single, diff.raws(repository, [trees[old] for old in single])))
     for old in history.stack:
         raw, (before, after), changes = objects[old], trees[old], changed.get(old, ())
-        if old in changed and is_installed(raw, changes, request):
+        # what people change of the App's files afterwards stands on its commit, and goes with it
+        if old in changed and (
+            is_installed(raw, changes, request) or (installed and is_of_installed(changes, request))
+        ):
             installed.append(old)
         subject, author = commit.subject_and_author(raw)
         patches[old] = Patch(old, raw, subject, author, (before, after), changes, before, after)
@@ -124,11 +127,12 @@ def blobs(changes: Sequence[Change]) -> List[str]:
 
 def is_installed(raw: bytes, changes: Tuple[Change, ...], request: Request) -> bool:
     """Whether the App made this commit: its trailer, and nothing outside its own paths."""
-    return (
-        bool(changes)
-        and commit.has_trailer(raw, request.installed_trailer)
-        and all(change.path in request.installed_paths for change in changes)
-    )
+    return commit.has_trailer(raw, request.installed_trailer) and is_of_installed(changes, request)
+
+
+def is_of_installed(changes: Tuple[Change, ...], request: Request) -> bool:
+    """Whether a commit changes the App's own paths and nothing else."""
+    return bool(changes) and all(change.path in request.installed_paths for change in changes)
 
 
 def wanted_blobs(
@@ -185,8 +189,9 @@ def install(merger: Merger, request: Request, stack: Stack, tip: str) -> str:
     present = {path for _, _, path in head}
     gone = [("0", "0" * len(request.stack), path) for path in paths if path not in present]
     tree = index.write_tree(repository, [*head, *gone], merger.tree_of(tip))
-    newest = repository.run("cat-file", "commit", stack.installed[-1])
-    raw, _ = commit.carried(newest, tree, [tip], request.date)
+    raws = commit_objects(repository, stack.installed)
+    ours = [raws[sha] for sha in stack.installed if commit.has_trailer(raws[sha], request.installed_trailer)]
+    raw, _ = commit.carried(ours[-1], tree, [tip], request.date)
     new = commit.write(repository, raw)
     merger.know(new, raw)
     return new

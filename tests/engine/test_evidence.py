@@ -85,6 +85,7 @@ async def test_button_is_kept_until_it_is_answered_and_its_persons_permission_re
     assert await asked(presses=(pressed,), answered=("press:1",)) == []
 
 
+OTHER = "0" * 39 + "9"
 TRAILED = f"Install patch_app\n\n{names.INSTALLED_TRAILER}\n"
 
 
@@ -104,7 +105,21 @@ async def test_only_a_commit_with_the_trailer_and_our_paths_alone_is_our_own(
 ) -> None:
     answers = {f"/repos/alice/tool/commits/{CANDIDATE}": {"commit": {"message": message}, "files": files}}
     client: Any = Client(answers)
-    assert await claims.is_our_own(client, "alice/tool", CANDIDATE) is own
+    assert await claims.installed(client, "alice/tool", [CANDIDATE]) == ([CANDIDATE] if own else [])
+
+
+async def test_what_a_person_changes_of_our_files_goes_with_our_own_commit() -> None:
+    told = {OTHER: "Configure it", CANDIDATE: TRAILED}
+    answers = {
+        f"/repos/alice/tool/commits/{one}": {
+            "commit": {"message": message},
+            "files": [{"filename": names.CONFIGURATION_PATH}],
+        }
+        for one, message in told.items()
+    }
+    client: Any = Client(answers)
+    assert await claims.installed(client, "alice/tool", [OTHER, CANDIDATE]) == [OTHER, CANDIDATE]
+    assert await claims.installed(client, "alice/tool", [OTHER]) == []
 
 
 @pytest.mark.parametrize(("upstream", "newer"), [("UP/Tool", True), ("other/tool", False)])

@@ -327,6 +327,30 @@ def test_the_apps_own_commit_is_left_out_and_made_again_on_top(world: World) -> 
     assert world.fork.git("log", "-1", "--format=%s", "refs/carried") == "Update"
 
 
+def test_what_people_change_of_the_apps_files_goes_with_its_commit(world: World) -> None:
+    """It stands on a commit that is left out: carried as a patch it would conflict with every release."""
+    world.upstream.commit("first", {"a.txt": numbered()})
+    fork = world.fork_now()
+    before = fork.commit("Mine before it", {".github/patch-app.toml": "# 0\n"})
+    installed = fork.commit(f"Install\n\n{TRAILER}\n", {WORKFLOW: "one\n"})
+    configured = fork.commit("Configure", {".github/patch-app.toml": "# 1\n", WORKFLOW: "two\n"})
+    mixed = fork.commit("Both", {".github/patch-app.toml": "# 2\n", "b.txt": "b\n"})
+    world.upstream.commit("second", {"a.txt": numbered(l20="y")})
+    report = world.carry()
+    assert report.installed is not None
+    assert report.installed.commits == (installed, configured)
+    assert [(patch.old, patch.verdict) for patch in report.patches] == [
+        (before, Verdict.CLEAN),
+        (mixed, Verdict.CONFLICTED),
+    ]
+    fork.git("reset", "-q", "--hard", configured)
+    report = world.carry()
+    assert report.candidate is not None
+    assert world.fork.git("log", "-1", "--format=%s", "refs/carried") == "Install"
+    assert world.fork.git("show", "refs/carried:.github/patch-app.toml") == "# 1"
+    assert world.fork.git("show", f"refs/carried:{WORKFLOW}") == "two"
+
+
 def test_upstream_has_the_apps_own_path(world: World) -> None:
     world.upstream.commit("first", {"a.txt": numbered()})
     world.fork_now().commit("ours", {"a.txt": numbered(l3="x")})
