@@ -19,12 +19,14 @@ from rich.table import Table
 
 from patch_app.core import configuration, releases
 from patch_app.core.events import Kind, ReleaseEvent
+from patch_app.core.onboarding import Standing
 from patch_app.engine.assemble import github_settings, utc_now
 from patch_app.engine.forks import Forks
 from patch_app.engine.intake import Intake, Match
+from patch_app.engine.onboarder import Onboarder
+from patch_app.engine.onboarding import Look, Onboarding
 from patch_app.github.client import GitHubApp
 from patch_app.github.errors import GitHubError, Refused
-from patch_app.github.install import install_footprint
 from patch_app.github.transport import segments
 from patch_app.settings import Settings, SettingsError
 from patch_app.store.errors import StoreError
@@ -96,7 +98,10 @@ async def _matches(settings: Settings, event: ReleaseEvent) -> list[Match]:
             async with GitHubApp(github_settings(settings)) as app:
                 forks = Forks(app=app, store=store, clock=utc_now)
                 await forks.refresh_all()
-                return await Intake(store=store, app=app, forks=forks, clock=utc_now).match(event)
+                onboarding = Onboarding(app=app, app_slug="", clock=utc_now)
+                onboarder = Onboarder(app=app, store=store, onboarding=onboarding, clock=utc_now)
+                intake = Intake(store=store, app=app, forks=forks, onboarder=onboarder, clock=utc_now)
+                return await intake.match(event)
         finally:
             store.close()
 
@@ -122,7 +127,7 @@ def _show(console: Console, event: ReleaseEvent, matches: list[Match]) -> None:
 
 
 async def install(settings: Settings, console: Console, *, repository: str, file: Path | None) -> int:
-    """`patch-app install`: bring the workflow to a fork as a pull request."""
+    """`patch-app install`: what the server does when the App is installed, whatever was said to it before."""
     check_repository(repository)
     content = None
     if file is not None:
@@ -144,17 +149,24 @@ async def install(settings: Settings, console: Console, *, repository: str, file
             raise
         reader = await app.installation(found["id"], None, {"metadata": "read"})
         about = await reader.get(f"/repos/{segments(repository)}")
-        done = await install_footprint(
-            app,
-            installation_id=found["id"],
-            repository_id=about["id"],
-            repository=about["full_name"],
-            configuration=content,
-        )
-    if done.up_to_date:
-        console.print(f"{repository} has this version's workflow already", highlight=False)
-    else:
-        console.print(f"merge this pull request: {done.url}", markup=False, highlight=False)
+        slug = (await app.jwt_client().get("/app"))["slug"]
+        onboarding = Onboarding(app=app, app_slug=slug, clock=utc_now)
+        done = await onboarding.look(found["id"], about["id"], asked=True, configuration=content)
+    return _told(console, about["full_name"], done)
+
+
+def _told(console: Console, repository: str, done: Look) -> int:
+    match done.standing:
+        case Standing.ARCHIVED:
+            raise UsageError(f"{repository} is archived: un-archive it in its settings first")
+        case Standing.EMPTY:
+            raise UsageError(f"{repository} is empty: push something first")
+        case Standing.INSTALLED:
+            console.print(f"{repository} has this version's workflow already", highlight=False)
+        case _:
+            console.print(f"merge this pull request: {done.url}", markup=False, highlight=False)
+    if done.theirs:
+        console.print("its branch holds somebody's own commits, and was left as it is", highlight=False)
     return 0
 
 

@@ -109,6 +109,7 @@ def test_a_ref_that_nobody_can_read_about() -> None:
     attempt = "<attempt>"
     wanted = {
         names.RUNNER_REF,
+        names.ONBOARDING_REF,
         names.target_ref(attempt),
         names.inbox_prefix(attempt) + "<run attempt>",
         names.candidate_ref(attempt),

@@ -131,6 +131,9 @@ def _apply(attempt: Attempt, facts: Facts, ask: Ask, command: Command) -> Reply:
             return _rollback(attempt, facts, ask)
         case Name.DROP:
             return _drop(attempt, ask, command.argument or "")
+        case Name.ONBOARD:
+            line = "that is for the pull request that brings the App's files: the fork has them."
+            return Reply(attempt=attempt, line=line, done=False)
         case _:
             assert_never(command.name)
 

@@ -29,6 +29,7 @@ class Name(StrEnum):
     DROP = "drop"
     ABANDON = "abandon"
     ROLLBACK = "rollback"
+    ONBOARD = "onboard"
     HELP = "help"
 
 
@@ -61,6 +62,7 @@ USAGE: Final[dict[Name, tuple[str, str]]] = {
     Name.DROP: ("<commit>", "leave a patch out of the stack from the next carry on"),
     Name.ABANDON: ("[reason]", "end this attempt without a promotion"),
     Name.ROLLBACK: ("", "ask for the maintained branch's old head back"),
+    Name.ONBOARD: ("", "on the installation pull request: open it again, or make it anew"),
     Name.HELP: ("", "this list"),
 }
 _TAKES_COMMIT: Final = frozenset({Name.TRUST_WORKFLOWS, Name.DROP, Name.PROMOTE})

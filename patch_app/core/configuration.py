@@ -326,9 +326,7 @@ class Configuration(Model):
         if self.promotion.approve is not Approve.AUTO:
             return self
         if self.upstream.minimum_age == 0:
-            raise ValueError(
-                'approve = "auto" needs a minimum_age under [upstream], so that others look first'
-            )
+            raise ValueError('approve = "auto" needs minimum_age under [upstream]: others look first')
         if not (self.check or self.promotion.required_checks):
             raise ValueError('approve = "auto" needs a [[check]] or required_checks: nobody else looks')
         return self

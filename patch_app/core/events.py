@@ -21,6 +21,7 @@ class Kind(StrEnum):
     RETRY = "retry"  # the same attempt again, what GitHub refused included
     ASK = "ask"  # a command of the person who runs the server, as in a comment
     REPLAY = "replay"  # a new attempt for the same event
+    ONBOARD = "onboard"  # a repository whose files of ours, or whose pull request for them, may have changed
 
 
 class ReleaseEvent(Model):

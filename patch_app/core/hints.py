@@ -78,6 +78,8 @@ class Hints(Model):
     installation_id: int | None = None
     # this repository's configuration may have changed
     fork_changed: bool = False
+    # the App's own files there, or its pull request that brings them, may have changed
+    onboarding: bool = False
     release: ReleaseEvent | None = None
     # a button of our check run
     press: Pressed | None = None
@@ -105,6 +107,7 @@ def hints(event: str, payload: Mapping[str, Any], app_slug: str = "") -> Hints:
         if event in INSTALLATION and isinstance(installation_id, int)
         else None,
         fork_changed=event == "repository" or (event == "push" and _to_default_branch(payload, repository)),
+        onboarding=_onboarding(event, payload, repository),
         release=_release(payload, repository) if event == "release" else None,
         press=_pressed(payload, app_slug) if event == "check_run" else None,
         talk=_talk(payload) if event == "issue_comment" else None,
@@ -193,6 +196,42 @@ def _talk(payload: Mapping[str, Any]) -> int | None:
 
 def _to_default_branch(payload: Mapping[str, Any], repository: Mapping[str, Any]) -> bool:
     return payload.get("ref") == f"refs/heads/{repository.get('default_branch')}"
+
+
+def _onboarding(event: str, payload: Mapping[str, Any], repository: Mapping[str, Any]) -> bool:
+    """Narrow, since a look costs requests; what it misses is seen at the next start, and by the preflight."""
+    match event:
+        case "repository":
+            return True
+        case "push":
+            return _to_default_branch(payload, repository) and _touches_our_files(payload)
+        case "pull_request":
+            head = _mapping(_mapping(payload.get("pull_request")).get("head"))
+            return head.get("ref") == names.INSTALL_BRANCH and payload.get("action") in ("closed", "reopened")
+        case "issue_comment":
+            is_pull = _mapping(payload.get("issue")).get("pull_request") is not None
+            body = _mapping(payload.get("comment")).get("body")
+            return is_pull and payload.get("action") == "created" and "/patch onboard" in str(body)
+        case "workflow_run":
+            run = _mapping(payload.get("workflow_run"))
+            ended = payload.get("action") == "completed" and run.get("event") == "pull_request"
+            return ended and run.get("head_branch") == names.INSTALL_BRANCH
+        case _:
+            return False
+
+
+def _touches_our_files(payload: Mapping[str, Any]) -> bool:
+    """Whether a pushed commit names one of the files; a new branch's first push lists no commits."""
+    commits = payload.get("commits")
+    if not isinstance(commits, list) or not commits:
+        return True
+    paths = [
+        path
+        for one in commits
+        for key in ("added", "modified", "removed")
+        for path in _mapping(one).get(key) or ()
+    ]
+    return any(path in names.INSTALLED_PATHS for path in paths)
 
 
 def _release(payload: Mapping[str, Any], repository: Mapping[str, Any]) -> ReleaseEvent | None:

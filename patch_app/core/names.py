@@ -12,6 +12,7 @@ from typing import Final
 
 NAMESPACE: Final = "refs/patch-app"
 RUNNER_REF: Final = f"{NAMESPACE}/runner"
+ONBOARDING_REF: Final = f"{NAMESPACE}/onboarding"
 WORKFLOW_PATH: Final = ".github/workflows/patch-maintenance.yml"
 CONFIGURATION_PATH: Final = ".github/patch-app.toml"
 INSTALLED_PATHS: Final = (WORKFLOW_PATH, CONFIGURATION_PATH)
@@ -19,6 +20,11 @@ CARRY_JOBS: Final = frozenset({"carry", "carry resolved"})
 """Jobs of that workflow whose check runs may vouch for a report. None of them executes foreign code."""
 INSTALLED_TRAILER: Final = "Patch-App-Installed: true"
 DEFAULT_PREFIX: Final = "patch-app"
+INSTALL_BRANCH: Final = f"{DEFAULT_PREFIX}/install"
+"""Of the pull request that brings or updates the files. The workflow names it: no prefix of the fork's
+counts.
+"""
+PREVIEW_JOB: Final = "preview"
 ZERO: Final = "0" * 40
 
 _NOTICE: Final = "patch-app:blocked"

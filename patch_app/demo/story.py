@@ -6,7 +6,6 @@ query API. A step that does not happen ends the story with status 1.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import signal
 import sys
@@ -19,15 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import SecretStr
 from rich.console import Console
 
+from patch_app.core import names
 from patch_app.demo import project
 from patch_app.demo.narrator import Narrator
 from patch_app.demo.process import ServerProcess, free_port
 from patch_app.forge.server import Forge
-from patch_app.github.client import GitHubApp, GitHubSettings
-from patch_app.github.install import install_footprint
 from patch_app.github.setup import manifest
 
 # longest wait for one step, in seconds, on a slow machine
@@ -114,33 +111,29 @@ def _install(stage: Stage, narrator: Narrator) -> None:
     narrator.chapter("Install")
     narrator.say(project.OWNER, f"installs the App on {project.FORK}")
     forge = stage.forge
-    repository = forge.repository(project.FORK)
-    settings = GitHubSettings(
-        issuer=str(stage.app.id),
-        private_key=SecretStr(stage.app.pem),
-        web_url=forge.url,
-        api_url=forge.api_url,
+    _until(lambda: _offered(stage) is not None, "the App has opened no installation pull request")
+    number = _offered(stage)
+    narrator.say(
+        "app", f"opens pull request #{number}: one workflow file, and what it found out about the fork"
     )
-
-    async def install() -> int:
-        async with GitHubApp(settings) as app:
-            done = await install_footprint(
-                app,
-                installation_id=stage.installation,
-                repository_id=repository.id,
-                repository=project.FORK,
-                configuration=project.configuration(),
-            )
-        if done.pull_request is None:
-            raise StepMissingError("no installation pull request")
-        return done.pull_request
-
-    number = asyncio.run(install())
-    narrator.say("app", f"opens pull request #{number}: one workflow file and a configuration")
+    forge.commit(
+        project.FORK,
+        names.INSTALL_BRANCH,
+        {names.CONFIGURATION_PATH: project.configuration()},
+        f"Configure patch_app\n\n{names.INSTALLED_TRAILER}",
+        by=project.OWNER,
+    )
+    narrator.say(project.OWNER, "pushes a configuration of their own to it")
     path = f"/repos/{project.FORK}/pulls/{number}/merge"
     forge.person(project.OWNER).api("PUT", path, {"merge_method": "rebase"})
     narrator.say(project.OWNER, "merges it; that commit of the App's is in the stack now")
     _until(lambda: _primed(stage), "the App has not read the upstream's releases")
+
+
+def _offered(stage: Stage) -> int | None:
+    path = f"/repos/{project.FORK}/pulls?state=open"
+    found = stage.forge.person(project.OWNER).api("GET", path)
+    return next((int(one["number"]) for one in found if one["head"]["ref"] == names.INSTALL_BRANCH), None)
 
 
 def _primed(stage: Stage) -> bool:

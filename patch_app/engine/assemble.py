@@ -15,6 +15,8 @@ from patch_app.engine.deliveries import Deliveries
 from patch_app.engine.engine import Engine
 from patch_app.engine.forks import Forks
 from patch_app.engine.intake import Intake
+from patch_app.engine.onboarder import Onboarder
+from patch_app.engine.onboarding import Onboarding
 from patch_app.engine.poll import Poller
 from patch_app.github.client import GitHubApp, GitHubSettings
 from patch_app.github.evidence import Evidence
@@ -61,6 +63,8 @@ async def engine(
         slug = (await app.jwt_client().get("/app"))["slug"]
         log.info("app", slug=slug)
         forks = Forks(app=app, store=store, clock=clock)
+        onboarding = Onboarding(app=app, app_slug=slug, clock=clock)
+        onboarder = Onboarder(app=app, store=store, onboarding=onboarding, clock=clock)
         advancer = Advancer(
             store=store,
             evidence=Evidence(app=app, app_slug=slug),
@@ -71,7 +75,8 @@ async def engine(
         )
         yield Engine(
             store=store,
-            intake=Intake(store=store, app=app, forks=forks, clock=clock, app_slug=slug),
+            intake=Intake(store=store, app=app, forks=forks, onboarder=onboarder, clock=clock, app_slug=slug),
+            onboarder=onboarder,
             forks=forks,
             advancer=advancer,
             poller=Poller(app=app, store=store, clock=clock),

@@ -20,6 +20,7 @@ from patch_app.engine.advance import Advancer
 from patch_app.engine.deliveries import Deliveries
 from patch_app.engine.forks import Forks
 from patch_app.engine.intake import Intake
+from patch_app.engine.onboarder import Onboarder
 from patch_app.engine.poll import Poller
 from patch_app.github.errors import GitHubError, Later
 from patch_app.store.errors import StoreError
@@ -51,6 +52,7 @@ class Engine:
 
     store: Store
     intake: Intake
+    onboarder: Onboarder
     forks: Forks
     advancer: Advancer
     poller: Poller
@@ -155,6 +157,7 @@ class Engine:
 
     async def _refresh_forks(self) -> None:
         failed = await self.forks.refresh_all()
+        await self.onboarder.ask_new()
         self._known = True
         self._woken.set()
         if failed:

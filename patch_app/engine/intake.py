@@ -22,6 +22,7 @@ from patch_app.core.events import Kind, ReleaseEvent
 from patch_app.core.hints import concerns, hints, is_news
 from patch_app.engine.advance import stamped, successor
 from patch_app.engine.forks import Forks, upstream_of
+from patch_app.engine.onboarder import Onboarder
 from patch_app.github.client import GitHubApp
 from patch_app.github.errors import Bug, GitHubError, Later
 from patch_app.store.attempts import AdvanceCommit
@@ -54,6 +55,7 @@ class Intake:
     store: Store
     app: GitHubApp
     forks: Forks
+    onboarder: Onboarder
     clock: Callable[[], datetime]
     # the App's own name on GitHub, by which it knows what it did itself
     app_slug: str = ""
@@ -113,6 +115,9 @@ class Intake:
                 return await self._press(asked["attempt"], press)
             case Kind.REPLAY:
                 return await self._replay(_attempt_id(row))
+            case Kind.ONBOARD:
+                await self.onboarder.take(row)
+                return set()
             case _:
                 assert_never(row.kind)
 
@@ -124,10 +129,13 @@ class Intake:
         found = hints(event, payload if isinstance(payload, dict) else {}, self.app_slug)
         if found.installation_id is not None:
             await self.forks.refresh(found.installation_id)
+            await self.onboarder.ask_installation(found.installation_id, row.key)
         if found.fork_changed and found.repository_id is not None:
             fork = await self.store.fork(found.repository_id)
             if fork is not None:
                 await self.forks.refresh_one(fork)
+        if found.onboarding and found.repository_id is not None:
+            await self.onboarder.ask(found.repository_id, row.key)
         wake: set[str] = set()
         if found.press is not None:
             wake |= await self._press(found.press.attempt, found.press.press(row.key))
@@ -199,6 +207,8 @@ class Intake:
                 branch = stack.branch or fork.default_branch
                 current = await self._current(fork, branch, event)
                 verdict = releases.accepts(release, configuration.upstream, self.clock(), current=current)
+                if isinstance(verdict, releases.Accepted) and not await self.onboarder.is_installed(fork):
+                    verdict = releases.Rejected(reason="the installation pull request isn't merged yet")
                 out.append(Match(fork=fork, stack=branch, verdict=verdict))
         return out
 

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from patch_app.core import installed
 from patch_app.github.gitobjects import TreeEntry, commit_body, object_id, tree_body, write_pack
 
 PACKAGE: Final = "patch_app_runner"
@@ -75,7 +76,6 @@ def render_workflow(template: str, *, runner: str, private: bool, uploads: bool)
     where the template lacks a placeholder: what goes to a fork must be complete.
     """
     for name, value in (
-        ("@RUNNER_COMMIT@", runner),
         ("@CHECK_PERMISSIONS@", "{contents: read}" if private else "{}"),
         (
             "@ACTIONS@",
@@ -88,7 +88,7 @@ def render_workflow(template: str, *, runner: str, private: bool, uploads: bool)
     template, steps = _UPLOAD.subn(r"\1" if uploads else "", template)
     if not steps:
         raise ValueError("the workflow template lacks @UPLOAD@ and @END@")
-    return template.encode()
+    return installed.stamped(template, runner)
 
 
 @cache

@@ -143,10 +143,9 @@ async def _workflow(found: Examination) -> Workflow | None:
     private, uploads = bool(found.repository["private"]), found.config.keeps_artifacts
     files = [workflow_blob_id(workflow_file(private, uploads=one)) for one in (uploads, not uploads)]
     file = names.WORKFLOW_PATH.rsplit("/", 1)[-1]
-    there = await reading.file_text(client, name, names.WORKFLOW_PATH, branch)
     listed = await client.find(f"/repos/{name}/actions/workflows/{segment(file)}")
     return Workflow(
-        blob=there[0] if there else None,
+        blob=await reading.blob_id(client, name, names.WORKFLOW_PATH, branch),
         state=listed["state"] if listed else None,
         runner=await reading.ref(client, name, names.RUNNER_REF),
         expected_blob=files[0],

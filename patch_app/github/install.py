@@ -1,7 +1,7 @@
-"""Brings the App's footprint to a fork: the runner's ref, and a pull request with the workflow file.
+"""Brings the App's footprint to a fork: the runner's ref, and a pull request with the files.
 
-It refuses to write to the default branch, to move a ref of anybody else's, and to overwrite an
-installation branch that a person has worked on.
+It refuses to write to the default branch, to move a ref from another value than the one it read, and to
+overwrite an installation branch that a person has worked on.
 """
 
 from __future__ import annotations
@@ -12,113 +12,108 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from patch_app.core import names
-from patch_app.core.configuration import parse
-from patch_app.github import receive_pack
+from patch_app.core.names import INSTALL_BRANCH
+from patch_app.github import reading, receive_pack
 from patch_app.github.client import GitHubApp, InstallationClient
 from patch_app.github.errors import Refused
-from patch_app.github.evidence import read_configuration
-from patch_app.github.footprint import footprint_version, runner_commit, workflow_blob_id, workflow_file
-from patch_app.github.transport import segment, segments
+from patch_app.github.footprint import PERSON, footprint_version, runner_commit
+from patch_app.github.gitobjects import TreeEntry, commit_body, object_id, tree_body, write_pack
+from patch_app.github.transport import segment
 
-BRANCH: Final = f"{names.DEFAULT_PREFIX}/install"
-PERMISSIONS: Final = {"contents": "write", "workflows": "write", "pull_requests": "write"}
-TITLE: Final = "Let patch_app carry this fork's patches onto upstream's releases"
+REQUESTS: Final = "requests.json"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Installed:
-    """`up_to_date`: the default branch has the right files already, so there is no pull request."""
+class Offer:
+    """The pull request that is wanted: these files on top of `head` of the branch `base`.
 
-    runner: str
-    up_to_date: bool
-    pull_request: int | None = None
-    url: str | None = None
-
-
-async def install_footprint(
-    app: GitHubApp,
-    *,
-    installation_id: int,
-    repository_id: int,
-    repository: str,
-    configuration: bytes | None = None,
-) -> Installed:
-    """Store the runner on the fork "owner/name" and open, or bring up to date, the pull request.
-
-    `configuration`: the wanted `.github/patch-app.toml`; None leaves that file as it is. The workflow file
-    has the step that stores artifacts only where a check asks for them. Safe to repeat: what is there
-    already is recognised. Raises Later, Unknown, Refused (with what a person can do), RefMoved, Bug, and
-    ConfigurationError where `configuration` has a mistake.
+    `requests`: what the preview job is to carry, as JSON; `anew`: make the commit anew though nothing
+    changed, so that its workflow runs once more.
     """
-    client = await app.installation(installation_id, repository_id, PERMISSIONS)
-    about = await client.get(f"/repos/{repository}")
-    runner = await _store_runner(app, client, repository)
-    default = str(about["default_branch"])
-    head = (await client.get(f"/repos/{repository}/git/ref/{segments(names.head(default)[5:])}"))["object"][
-        "sha"
-    ]
-    # one with a mistake in it asks for nothing: the preflight names the mistake, and then what is missing
-    wanted = (
-        parse(configuration.decode())
-        if configuration is not None
-        else (await read_configuration(client, repository, head))[0]
-    )
-    uploads = wanted is not None and wanted.keeps_artifacts
-    files = {names.WORKFLOW_PATH: workflow_file(bool(about["private"]), uploads=uploads)}
-    if configuration is not None:
-        files[names.CONFIGURATION_PATH] = configuration
-    changed = {
-        path: content
-        for path, content in files.items()
-        if await _blob_at(client, repository, path, head) != workflow_blob_id(content)
-    }
-    if not changed:
-        return Installed(runner=runner, up_to_date=True)
-    await _put_branch(client, repository, head, changed)
-    text = body(default, sorted(changed), uploads=uploads)
-    pull = await _put_pull_request(client, repository, default, text)
-    return Installed(
-        runner=runner, up_to_date=False, pull_request=int(pull["number"]), url=str(pull["html_url"])
-    )
+
+    base: str
+    head: str
+    files: Mapping[str, bytes]
+    title: str
+    body: str
+    requests: bytes | None = None
+    anew: bool = False
+    # a merged pull request's last commit: nothing on the branch would be lost
+    merged: str | None = None
 
 
-async def _store_runner(app: GitHubApp, client: InstallationClient, repository: str) -> str:
-    oid, pack = runner_commit()
+@dataclass(frozen=True, kw_only=True)
+class Offered:
+    """The pull request. `theirs`: a person's own commits are on its branch, which was left as it is."""
+
+    pull_request: int
+    url: str
+    theirs: bool
+
+
+async def put_offer(app: GitHubApp, client: InstallationClient, repository: str, offer: Offer) -> Offered:
+    """Store runner and requests on the fork "owner/name"; open the pull request, or bring it up to date.
+
+    Safe to repeat: what is there already is recognised. Raises Later, Unknown, Refused, RefMoved, Bug.
+    """
     url, token = app.git_url(repository), await client.token()
-    current = (await receive_pack.read_refs(app.http, url, token)).get(names.RUNNER_REF, names.ZERO)
-    if current != oid:
-        await receive_pack.push(app.http, url, token, [(current, oid, names.RUNNER_REF)], pack)
-    return oid
+    refs = await receive_pack.read_refs(app.http, url, token)
+    runner, pack = runner_commit()
+    branch = names.head(INSTALL_BRANCH)
+    made = await _commit(client, repository, offer, refs.get(branch))
+    if offer.requests is not None:
+        commit, requests = requests_commit(offer.requests)
+        change = (refs.get(names.ONBOARDING_REF, names.ZERO), commit, names.ONBOARDING_REF)
+        await receive_pack.push(app.http, url, token, [change], requests)
+    wanted = {names.RUNNER_REF: runner} | ({} if made is None else {branch: made})
+    changes = [(refs.get(ref, names.ZERO), new, ref) for ref, new in wanted.items()]
+    await receive_pack.push(app.http, url, token, changes, pack)
+    pull = await _put_pull_request(client, repository, offer)
+    return Offered(pull_request=int(pull["number"]), url=str(pull["html_url"]), theirs=made is None)
 
 
-async def _blob_at(client: InstallationClient, repository: str, path: str, commit: str) -> str | None:
-    found = await client.find(f"/repos/{repository}/contents/{segments(path)}", ref=commit)
-    return str(found["sha"]) if isinstance(found, dict) else None
+async def store_runner(app: GitHubApp, client: InstallationClient, repository: str) -> None:
+    """Put the runner's ref where it belongs, if it isn't there. Raises as `put_offer`."""
+    runner, pack = runner_commit()
+    there = await reading.ref(client, repository, names.RUNNER_REF)
+    if there != runner:
+        change = (there, runner, names.RUNNER_REF)
+        await receive_pack.push(app.http, app.git_url(repository), await client.token(), [change], pack)
 
 
-async def _put_branch(
-    client: InstallationClient, repository: str, head: str, files: Mapping[str, bytes]
-) -> None:
-    """Make the branch one commit on top of `head`; leave it where it is that already."""
+def requests_commit(requests: bytes) -> tuple[str, bytes]:
+    """Id and pack of a commit without parents that holds the preview's requests."""
+    blob = TreeEntry(mode="100644", name=REQUESTS, oid=object_id("blob", requests))
+    tree = tree_body([blob])
+    commit = commit_body(
+        tree=object_id("tree", tree),
+        parents=(),
+        author=PERSON,
+        committer=PERSON,
+        message="What the preview carries\n",
+    )
+    return object_id("commit", commit), write_pack([("commit", commit), ("tree", tree), ("blob", requests)])
+
+
+async def _commit(client: InstallationClient, repository: str, offer: Offer, there: str | None) -> str | None:
+    """One commit with the files on top of `head`, or the one that is there already; None for somebody's
+    own.
+    """
     git = f"/repos/{repository}/git"
-    base_tree = (await client.get(f"{git}/commits/{head}"))["tree"]["sha"]
-    entries = [await _entry(client, git, path, content) for path, content in files.items()]
+    base_tree = (await client.get(f"{git}/commits/{segment(offer.head)}"))["tree"]["sha"]
+    entries = [await _entry(client, git, path, content) for path, content in offer.files.items()]
     tree = (await client.post(f"{git}/trees", {"base_tree": base_tree, "tree": entries}))["sha"]
-    ref = await client.find(f"{git}/ref/heads/{segments(BRANCH)}")
-    if ref is not None:
-        there = await client.get(f"{git}/commits/{ref['object']['sha']}")
-        if there["tree"]["sha"] == tree and [parent["sha"] for parent in there["parents"]] == [head]:
-            return
-        if names.INSTALLED_TRAILER not in there["message"].splitlines():
-            raise Refused(
-                409, f"the branch {BRANCH} holds somebody's own commits: merge or delete it, then try again"
-            )
+    if there is not None:
+        found = await client.get(f"{git}/commits/{segment(there)}")
+        same = found["tree"]["sha"] == tree and [one["sha"] for one in found["parents"]] == [offer.head]
+        if same and not offer.anew:
+            return there
+        ours = names.INSTALLED_TRAILER in found["message"].splitlines()
+        if not ours and there not in (offer.head, offer.merged):
+            return None
     message = f"Install patch_app {footprint_version()}\n\n{names.INSTALLED_TRAILER}\n"
-    commit = await client.post(f"{git}/commits", {"message": message, "tree": tree, "parents": [head]})
-    if ref is None:
-        await client.post(f"{git}/refs", {"ref": names.head(BRANCH), "sha": commit["sha"]})
-    else:
-        await client.patch(f"{git}/refs/heads/{segments(BRANCH)}", {"sha": commit["sha"], "force": True})
+    made = await client.post(f"{git}/commits", {"message": message, "tree": tree, "parents": [offer.head]})
+    return str(made["sha"])
 
 
 async def _entry(client: InstallationClient, git: str, path: str, content: bytes) -> dict[str, str]:
@@ -127,41 +122,19 @@ async def _entry(client: InstallationClient, git: str, path: str, content: bytes
     return {"path": path, "mode": "100644", "type": "blob", "sha": str(blob["sha"])}
 
 
-async def _put_pull_request(client: InstallationClient, repository: str, base: str, text: str) -> Any:
+async def _put_pull_request(client: InstallationClient, repository: str, offer: Offer) -> Any:
     owner = repository.split("/", maxsplit=1)[0]
     pulls = f"/repos/{repository}/pulls"
-    found = await client.get(pulls, state="open", head=f"{owner}:{BRANCH}", base=base)
+    found = await client.get(pulls, state="open", head=f"{owner}:{INSTALL_BRANCH}", base=offer.base)
+    wanted = {"title": offer.title, "body": offer.body}
     if not found:
-        wanted = {"title": TITLE, "body": text, "head": BRANCH, "base": base}
-        return await client.post(pulls, wanted)
-    if found[0].get("body") != text:
-        return await client.patch(f"{pulls}/{segment(str(found[0]['number']))}", {"body": text})
+        try:
+            return await client.post(pulls, {**wanted, "head": INSTALL_BRANCH, "base": offer.base})
+        except Refused as error:
+            # opened meanwhile, by the server while a person asks for it, say
+            found = await client.get(pulls, state="open", head=f"{owner}:{INSTALL_BRANCH}", base=offer.base)
+            if error.status != 422 or not found:
+                raise
+    if any(found[0].get(key) != value for key, value in wanted.items()):
+        return await client.patch(f"{pulls}/{segment(str(found[0]['number']))}", wanted)
     return found[0]
-
-
-def body(base: str, paths: list[str], *, uploads: bool) -> str:
-    """The pull request's text."""
-    listed = "\n".join(f"- `{path}`" for path in paths)
-    kept = (
-        "\n   What they ask to keep is stored by GitHub's own `actions/upload-artifact`, pinned by its id."
-        if uploads
-        else ""
-    )
-    return f"""This adds what patch_app needs in this repository:
-
-{listed}
-
-**Merging it starts nothing.** From then on, when upstream publishes a release:
-
-1. The App starts this workflow on `{base}`. Its first job applies your patches to the release, one by
-   one, and stores the result and a report below `refs/patch-app/`. It executes nothing of the source.
-2. Checks that you configured run in a second job, without permission to write.{kept}
-3. The App opens a pull request that shows each patch and what became of it, or an issue where one of
-   them needs you.
-4. Your branch moves only after an approving review of exactly that result. The old head stays at
-   `refs/patch-app/archive/`.
-
-The runner's program is the commit `{runner_commit()[0]}` at `{names.RUNNER_REF}`; the workflow
-names it by that id, so it can't change unseen. To leave, close this pull request, or delete these
-files and uninstall the App.
-"""

@@ -55,6 +55,12 @@ async def file_text(client: Client, repository: str, path: str, at: str) -> tupl
         return found["sha"], "\0"  # no text: whoever parses it says so
 
 
+async def blob_id(client: Client, repository: str, path: str, at: str) -> str | None:
+    """Blob id of a file at a commit or branch, None where there is none."""
+    found = await client.find(f"/repos/{repository}/contents/{segments(path)}", ref=at)
+    return found["sha"] if isinstance(found, dict) and found.get("type") == "file" else None
+
+
 async def compare(client: Client, repository: str, base: str, head: str) -> dict[str, Any] | None:
     """GitHub's comparison without its commits, None where either side is unknown to the repository."""
     try:

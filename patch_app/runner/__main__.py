@@ -1,4 +1,4 @@
-"""Entry of all jobs: `carry`, `resolve`, `carry-resolved` and `check`.
+"""Entry of all jobs: `carry`, `resolve`, `carry-resolved`, `check` and `preview`.
 
 Reads the environment, ends with a report, prints no foreign text.
 
@@ -33,7 +33,9 @@ def main(arguments: List[str], environment: Mapping[str, str]) -> int:
         return resolve(environment)
     if arguments == ["check"]:
         return check(environment)
-    sys.stderr.write("usage: python3 -m patch_app_runner carry|resolve|carry-resolved|check\n")
+    if arguments == ["preview"]:
+        return preview(environment)
+    sys.stderr.write("usage: python3 -m patch_app_runner carry|resolve|carry-resolved|check|preview\n")
     return 2
 
 
@@ -200,6 +202,28 @@ def check(environment: Mapping[str, str]) -> int:
         return ended.status
 
     return run_foreign(environment, "checks", "the check could not be run", work)
+
+
+def preview(environment: Mapping[str, str]) -> int:
+    """The preview job: 0 also where a patch conflicts, since the pull request that it is for is not to
+    blame.
+    """
+    from . import preview_job
+
+    token = take_token(environment) or ""
+    try:
+        preview_job.run(
+            environment,
+            fork_url(environment),
+            token,
+            say,
+            lambda text: append(environment.get("GITHUB_STEP_SUMMARY"), text),
+        )
+    except Exception as error:  # noqa: BLE001 - a sentence instead of a traceback
+        found = as_problem(error, "preview", Scrubber([token]))
+        say("::error title=patch_app::there is no preview: " + plain(found.message))
+        return 1
+    return 0
 
 
 def run_foreign(

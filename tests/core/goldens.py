@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from patch_app.core import configuration_reference, messages, notice_texts
+from patch_app.core import configuration_reference, detect, messages, notice_texts, onboarding_text
 from patch_app.core.attempt import Stage
 from tests import findings_reference
-from tests.core import samples
+from tests.core import onboarding_samples, samples
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,6 +41,16 @@ FILES: dict[str, Callable[[], str]] = {
     "tests/core/golden/blocked_issue.md": lambda: _page(*notice_texts.issue(samples.blocked())),
     "tests/core/golden/blocked_comment.md": lambda: _page("On a pull request", _comments()),
     "docs/reference/findings.md": findings_reference.page,
+    "tests/core/golden/onboarding.md": lambda: _page(
+        onboarding_text.TITLE, onboarding_text.body(onboarding_samples.offer())
+    ),
+    "tests/core/golden/onboarding_update.md": lambda: _page(
+        onboarding_text.UPDATE_TITLE, onboarding_text.update_body(onboarding_samples.update())
+    ),
+    "tests/core/golden/detected.toml": lambda: detect.text(detect.detect(onboarding_samples.readings())),
+    "tests/core/golden/detected_hostile.toml": lambda: detect.text(
+        detect.detect(onboarding_samples.hostile_readings())
+    ),
     "docs/reference/configuration.md": configuration_reference.page,
     "docs/reference/patch-app.schema.json": configuration_reference.schema,
 }

@@ -121,8 +121,12 @@ def test_every_key_is_read() -> None:
             "[[stack]]\nstrategy='patches'\npatches=['patch-app/base/x']",
             '"patch-app/base/x" is one of the App\'s own',
         ),
-        ("[promotion]\napprove='auto'", 'line 2: promotion.approve: approval by "auto" isn\'t there yet'),
-        ("[promotion]\napprove='command'", "isn't there yet; what there is: review, merge"),
+        ("[promotion]\napprove='auto'", 'approve = "auto" needs minimum_age under [upstream]'),
+        (
+            "[upstream]\nminimum_age='1d'\n[promotion]\napprove='auto'",
+            'approve = "auto" needs a [[check]] or required_checks',
+        ),
+        ("[promotion]\napprove='ask'", "review, merge, command"),
         ("[promotion]\napprove='me'", "line 2: promotion.approve: must be one of: review, merge"),
         (
             "[promotion]\nrequired_checks = [\n 'a',\n {name='b', c=1}]",

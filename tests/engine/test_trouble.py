@@ -135,7 +135,7 @@ async def test_row_that_nobody_understands_does_not_hold_up_those_behind_it(stor
         row = Incoming(kind=kind, key=key, payload=payload, headers={}, received=NOW)
         await store.inbox_add(row)
     nothing: Any = None
-    intake = Intake(store=store, app=nothing, forks=nothing, clock=lambda: NOW)
+    intake = Intake(store=store, app=nothing, forks=nothing, onboarder=nothing, clock=lambda: NOW)
     assert await intake.take() == {"attempt00001"}
     assert await intake.take() is None
     assert [row.tries for row in await store.inbox_pending(10, NOW + timedelta(days=1))] == [1]

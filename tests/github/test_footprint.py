@@ -10,9 +10,10 @@ import pytest
 
 import patch_app.runner
 from patch_app.core import names
+from patch_app.core.names import INSTALL_BRANCH
 from patch_app.github import footprint, install
 from patch_app.github.client import GitHubApp, GitHubSettings
-from patch_app.github.errors import Refused
+from patch_app.github.errors import RefMoved
 from patch_app.github.pack import read_commits
 
 RUNNER = Path(patch_app.runner.__file__).parent
@@ -71,7 +72,8 @@ def test_the_workflow_names_the_runner_and_has_no_placeholder_left(private, perm
     ("template", "missing"),
     [
         ("@RUNNER_COMMIT@", "@CHECK_PERMISSIONS@"),
-        ("@RUNNER_COMMIT@ @CHECK_PERMISSIONS@ @ACTIONS@", "@UPLOAD@"),
+        ("@CHECK_PERMISSIONS@ @ACTIONS@", "@UPLOAD@"),
+        ("@CHECK_PERMISSIONS@ @ACTIONS@\n# @UPLOAD@\n# @END@\n", "@RUNNER_COMMIT@"),
     ],
 )
 def test_a_template_without_a_placeholder_is_refused(template, missing):
@@ -176,11 +178,18 @@ async def github(rest, pem, git_server, clock):
         yield app
 
 
-async def put(github, **changed):
-    return await install.install_footprint(
-        github,
-        **{"installation_id": 5, "repository_id": 7, "repository": "alice/tool", **changed},
-    )
+async def put(github, head, **changed):
+    """The pull request with the App's workflow, and whatever is changed."""
+    client = await github.installation(5, 7, {"contents": "write"})
+    wanted = {
+        "base": "main",
+        "head": head,
+        "files": {names.WORKFLOW_PATH: footprint.workflow_file(False)},
+        "title": "Install",
+        "body": "What it does",
+        **changed,
+    }
+    return await install.put_offer(github, client, "alice/tool", install.Offer(**wanted))
 
 
 @pytest.fixture
@@ -190,68 +199,72 @@ def main(repository, fork) -> str:
     return commit
 
 
-async def test_an_installation_is_a_pull_request_and_the_runners_ref(github, fork, rest, main):
-    done = await put(github, configuration=b"# mine\n")
-    assert (done.pull_request, done.url, done.up_to_date) == (1, "http://pull/1", False)
+BRANCH = f"refs/heads/{INSTALL_BRANCH}"
+
+
+async def test_an_installation_is_a_pull_request_and_refs_of_ours(github, fork, rest, main):
+    files = {names.WORKFLOW_PATH: footprint.workflow_file(False), names.CONFIGURATION_PATH: b"# mine\n"}
+    done = await put(github, main, files=files, requests=b"[1]")
+    assert (done.pull_request, done.url, done.theirs) == (1, "http://pull/1", False)
     assert fork.git("rev-parse", names.RUNNER_REF) == footprint.runner_commit()[0]
-    branch = f"refs/heads/{install.BRANCH}"
-    assert fork.git("rev-parse", f"{branch}^") == main
-    assert fork.git("diff", "--name-only", main, branch).splitlines() == sorted(names.INSTALLED_PATHS)
-    assert names.INSTALLED_TRAILER in fork.git("log", "-1", "--format=%(trailers)", branch)
-    assert fork.git_bytes("show", f"{branch}:{names.WORKFLOW_PATH}") == footprint.workflow_file(False)
+    assert fork.git("show", f"{names.ONBOARDING_REF}:{install.REQUESTS}") == "[1]"
+    assert fork.git("rev-parse", f"{BRANCH}^") == main
+    assert fork.git("diff", "--name-only", main, BRANCH).splitlines() == sorted(names.INSTALLED_PATHS)
+    assert names.INSTALLED_TRAILER in fork.git("log", "-1", "--format=%(trailers)", BRANCH)
+    assert fork.git_bytes("show", f"{BRANCH}:{names.WORKFLOW_PATH}") == footprint.workflow_file(False)
     assert fork.git("rev-parse", "main") == main
-    assert "Merging it starts nothing" in rest.pulls[0]["body"]
+    assert rest.pulls[0]["body"] == "What it does"
 
 
 async def test_an_installation_tried_again_changes_nothing(github, fork, rest, main):
-    first = await put(github)
+    first = await put(github, main, requests=b"[1]")
     before = fork.git("for-each-ref")
-    assert await put(github) == first
+    assert await put(github, main, requests=b"[1]") == first
     assert fork.git("for-each-ref") == before
     assert len(rest.pulls) == 1
 
 
-async def test_a_merged_installation_is_up_to_date(github, fork, rest, main):
-    await put(github)
-    fork.git("update-ref", "refs/heads/main", f"refs/heads/{install.BRANCH}")
-    rest.writes.clear()
-    assert (await put(github)).up_to_date
-    assert rest.writes == []
-
-
-KEEPS = b'[[check]]\nname = "a"\nrun = "make"\nartifacts = ["dist"]\n'
-
-
-async def test_a_fork_whose_checks_ask_for_artifacts_gets_the_file_that_uploads(github, fork, rest, main):
-    branch = f"refs/heads/{install.BRANCH}"
-    await put(github, configuration=KEEPS)
-    assert "`actions/upload-artifact`, pinned" in rest.pulls[0]["body"]
-    uploading = footprint.workflow_file(False, uploads=True)
-    assert fork.git_bytes("show", f"{branch}:{names.WORKFLOW_PATH}") == uploading
-    # merged, the next installation goes by what is there
-    fork.git("update-ref", "refs/heads/main", branch)
-    assert (await put(github)).up_to_date
-    await put(github, configuration=b"# none\n")
-    assert fork.git_bytes("show", f"{branch}:{names.WORKFLOW_PATH}") == footprint.workflow_file(False)
-
-
-async def test_an_older_runner_is_replaced(github, fork, main):
+async def test_an_older_runner_and_older_requests_are_replaced(github, fork, main):
     fork.git("update-ref", names.RUNNER_REF, main)
-    await put(github)
+    fork.git("update-ref", names.ONBOARDING_REF, main)
+    await put(github, main, requests=b"[2]")
     assert fork.git("rev-parse", names.RUNNER_REF) == footprint.runner_commit()[0]
+    assert fork.git("rev-parse", names.ONBOARDING_REF) == install.requests_commit(b"[2]")[0]
 
 
 async def test_the_branch_follows_when_the_default_branch_moved(github, fork, repository, main):
-    await put(github)
+    await put(github, main)
     later = repository.commit("later", file="2\n")
     repository.git("push", "-q", str(fork.path), "HEAD:refs/heads/main")
-    await put(github)
-    assert fork.git("rev-parse", f"refs/heads/{install.BRANCH}^") == later
+    await put(github, later)
+    assert fork.git("rev-parse", f"{BRANCH}^") == later
 
 
 async def test_a_branch_with_a_persons_commits_is_not_overwritten(github, fork, repository, main):
-    repository.git("push", "-q", str(fork.path), f"HEAD:refs/heads/{install.BRANCH}")
     repository.commit("mine", file="3\n")
-    repository.git("push", "-q", str(fork.path), f"HEAD:refs/heads/{install.BRANCH}")
-    with pytest.raises(Refused, match="somebody's own commits"):
-        await put(github)
+    repository.git("push", "-q", str(fork.path), f"HEAD:{BRANCH}")
+    mine = fork.git("rev-parse", BRANCH)
+    assert (await put(github, main)).theirs
+    assert fork.git("rev-parse", BRANCH) == mine
+    # once it was merged nothing of it can be lost
+    assert not (await put(github, main, merged=mine)).theirs
+    assert fork.git("rev-parse", BRANCH) != mine
+
+
+async def test_a_branch_that_moves_between_the_look_and_the_push_is_left_alone(
+    github, fork, repository, main, monkeypatch
+):
+    await put(github, main)
+    later = repository.commit("later", file="2\n")
+    repository.git("push", "-q", str(fork.path), "HEAD:refs/heads/main")
+    real = install._commit
+
+    async def meanwhile(*arguments):
+        made = await real(*arguments)
+        fork.git("update-ref", BRANCH, main)
+        return made
+
+    monkeypatch.setattr(install, "_commit", meanwhile)
+    with pytest.raises(RefMoved):
+        await put(github, later)
+    assert fork.git("rev-parse", BRANCH) == main

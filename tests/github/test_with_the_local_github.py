@@ -15,8 +15,6 @@ from patch_app.forge.apps import CreatedApp
 from patch_app.github.client import GitHubApp, GitHubSettings
 from patch_app.github.deliveries import deliveries_since, read_delivery, redeliver
 from patch_app.github.errors import RefMoved, Refused
-from patch_app.github.footprint import runner_commit, workflow_blob_id, workflow_file
-from patch_app.github.install import install_footprint
 from patch_app.github.receive_pack import ZERO, push
 from patch_app.github.setup import manifest
 from patch_app.upstream.poller import new_releases
@@ -63,28 +61,6 @@ def place(tmp_path) -> Iterator[Place]:
         )
         installation = forge.install(app, account="alice", repositories=["alice/tool"])
         yield Place(forge, app, installation, fork.id, head)
-
-
-async def test_an_installation_is_put_up_merged_and_recognised(place):
-    async with place.github() as github:
-        where = {
-            "installation_id": place.installation,
-            "repository_id": place.repository_id,
-            "repository": "alice/tool",
-        }
-        done = await install_footprint(github, **where)
-        assert done.pull_request
-        assert await install_footprint(github, **where) == done
-        alice = place.forge.person("alice")
-        alice.api("PUT", f"/repos/alice/tool/pulls/{done.pull_request}/merge", {"merge_method": "rebase"})
-        assert (await install_footprint(github, **where)).up_to_date
-        client = await github.installation(place.installation, place.repository_id, READ)
-        found = await client.get(f"/repos/alice/tool/contents/{names.WORKFLOW_PATH}")
-        assert found["sha"] == workflow_blob_id(workflow_file(False))
-        ref = await client.get("/repos/alice/tool/git/matching-refs/patch-app/runner")
-        assert [row["object"]["sha"] for row in ref] == [runner_commit()[0]]
-        raw = await client.get_bytes(f"/repos/alice/tool/git/blobs/{found['sha']}")
-        assert raw == workflow_file(False)
 
 
 async def test_refs_are_pushed_from_their_expected_values_or_not_at_all(place):

@@ -30,6 +30,7 @@ START = (
     'runpy.run_module("patch_app_runner", run_name="__main__", alter_sys=True)'
 )
 NOTICE = "::notice title=patch-app-inbox::"
+PREVIEW = "::notice title=patch-app-preview::"
 GIT_ENV = {
     "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_CONFIG_NOSYSTEM": "1",
@@ -238,6 +239,9 @@ class Robot:
         if run.path != names.WORKFLOW_PATH:
             self.sink.run_completed(run.id, Conclusion.SUCCESS)
             return
+        if run.event == "pull_request":
+            self._preview(run)
+            return
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:
             job, ended = self._carry(run, inputs, Path(folder), "carry")
             if job.outputs.get("resolver") == "asked":
@@ -247,6 +251,33 @@ class Robot:
                 ended = self._check(job, check["name"], ended)
         if not checks:
             self.sink.job_skipped(run.id, job_key="check", name="check")
+        self.sink.run_completed(run.id, ended)
+
+    def _preview(self, run: WorkflowRun) -> None:
+        """The job of that name, where the file's condition holds; the others are left out."""
+        if run.head_branch != names.INSTALL_BRANCH:
+            self.sink.job_skipped(run.id, job_key="preview", name="preview")
+            self.sink.run_completed(run.id, Conclusion.SKIPPED)
+            return
+        started = self.sink.job_started(
+            run.id, job_key="preview", name="preview", permissions={"contents": "read"}
+        )
+        with tempfile.TemporaryDirectory(dir=self.folder) as folder:
+            status, log = self.start(
+                "preview",
+                run,
+                {"attempt": "", "request": ""},
+                Path(folder),
+                PATCH_APP_TOKEN=started.token,
+                PATCH_APP_REQUESTS=names.ONBOARDING_REF,
+            )
+        self.logs.append(log)
+        said = [line.removeprefix(PREVIEW) for line in log.splitlines() if line.startswith(PREVIEW)]
+        notes = [
+            Annotation(level=AnnotationLevel.NOTICE, title="patch-app-preview", message=one) for one in said
+        ]
+        ended = _conclusion(status)
+        self.sink.job_completed(run.id, job_id=started.id, conclusion=ended, annotations=notes, log=log)
         self.sink.run_completed(run.id, ended)
 
     def _carry(

@@ -31,8 +31,7 @@ from patch_app.forge.actions_api import ActionsBackend
 from patch_app.forge.core import ForgeOptions
 from patch_app.forge.people import Person
 from patch_app.forge.server import Forge
-from patch_app.github import receive_pack
-from patch_app.github.footprint import runner_commit, workflow_file
+from patch_app.github.footprint import workflow_file
 from patch_app.github.setup import manifest
 from patch_app.settings import Settings
 from patch_app.store.inbox import Incoming
@@ -168,7 +167,9 @@ class World:
 
     # Arranging -----------------------------------------------------------------------------------
 
-    def arrange(self, *, issues: bool = True, stack: str = "main", configuration: str = "") -> None:
+    def arrange(
+        self, *, issues: bool = True, stack: str = "main", configuration: str = "", footprint: bool = True
+    ) -> None:
         forge = self.forge
         self.alice, self.bob, self.mia, self.rita = (
             forge.add_user(login) for login in ("alice", "bob", "mia", "rita")
@@ -191,7 +192,8 @@ class World:
         self.stack = stack
         self.patch({"ours.txt": "ours\n"}, "Add a file of ours")
         self.patch({"pot.txt": numbered(l3="ours")}, "Change the third line")
-        self.footprint(configuration)
+        if footprint:
+            self.footprint(configuration)
 
     def footprint(self, configuration: str = "") -> None:
         """What `patch-app install` brings, pushed by a person."""
@@ -221,11 +223,6 @@ class World:
         self.server = InProcess(settings, self.clock, bound)
         self.server.start()
         self.store = self.server.store
-        oid, pack = runner_commit()
-        change = (names.ZERO, oid, names.RUNNER_REF)
-        http = self.server.engine.intake.app.http
-        url = f"{self.forge.url}/{FORK}.git"
-        self.server.call(lambda: receive_pack.push(http, url, SecretStr(self.alice.token), [change], pack))
         self.settle()
         self.poll()
 
