@@ -187,14 +187,6 @@ def test_a_permission_or_event_without_a_reason() -> None:
     assert all(all(row) for row in [*permissions.values(), *events.values()])
 
 
-def test_a_permission_whose_code_is_elsewhere_than_the_page_says() -> None:
-    there: dict[str, set[str]] = {}
-    for name, _, module in requested():
-        there.setdefault(name, set()).add(module)
-    told = rows("reference/permissions.md", before="## Which operation")
-    assert {name: set(re.findall(r"[a-z_/]+\.py", row[-1])) for name, row in told.items()} == there
-
-
 def test_an_event_that_is_subscribed_to_and_not_heard_or_heard_and_not_subscribed_to() -> None:
     assert sorted(HEARD) == sorted(MANIFEST["default_events"])
     assert not INSTALLATION & set(MANIFEST["default_events"]), "GitHub refuses to subscribe to these"

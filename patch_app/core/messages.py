@@ -247,7 +247,8 @@ def buttons(attempt: Attempt) -> tuple[Button, ...]:
         return (Button(label="Resume", description="Go on after the hold", identifier="resume"),)
     hold = Button(label="Hold", description="Do nothing more for now", identifier="hold")
     ask = Button(label="Promote", description="Ask for the promotion", identifier="promote")
-    return (ask, retry, hold) if attempt.stage is Stage.REVIEWING else (retry, hold)
+    asked = (Stage.GATED, Stage.REVIEWING)
+    return (ask, retry, hold) if attempt.stage in asked else (retry, hold)
 
 
 def check_conclusion(attempt: Attempt) -> tuple[CheckStatus, Conclusion | None]:

@@ -117,6 +117,7 @@ def _check_run(attempt: Attempt, facts: Facts, commit: str, conclusion: str, sum
         {
             "name": names.notice_name(attempt.stack),
             "commit": commit,
+            "number": plan.check_run(facts, names.notice_name(attempt.stack), commit),
             "external_id": attempt.id,
             "status": "completed",
             "conclusion": conclusion,

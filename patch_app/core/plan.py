@@ -128,6 +128,19 @@ def told(facts: Facts, *kinds: str) -> list[Effect]:
     ]
 
 
+def check_run(facts: Facts, name: str, commit: str) -> int | None:
+    """The check run of this name that we have made on a commit."""
+    for one in reversed(facts.effects.values()):
+        made = one.effect
+        if (
+            isinstance(made, PutCheckRun)
+            and (made.name, made.commit) == (name, commit)
+            and "id" in one.outcome
+        ):
+            return int(one.outcome["id"])
+    return None
+
+
 def with_outcomes(attempt: Attempt, facts: Facts) -> Attempt:
     """The attempt with what finished effects have brought: links, ids, the refs we wrote."""
     written = dict(attempt.written)

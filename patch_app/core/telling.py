@@ -59,7 +59,7 @@ def check_run(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:
     wish = PutCheckRun(
         name=names.check_name(attempt.stack),
         commit=attempt.candidate,
-        number=_number(facts, attempt.candidate),
+        number=plan.check_run(facts, names.check_name(attempt.stack), attempt.candidate),
         external_id=attempt.id,
         status=status,
         conclusion=conclusion,
@@ -73,14 +73,6 @@ def check_run(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:
     if before and before[-1].model_copy(update=same) == wish:
         return ()
     return (wish,)
-
-
-def _number(facts: Facts, commit: str) -> int | None:
-    """The check run that we have made on a commit."""
-    for one in reversed(facts.effects.values()):
-        if isinstance(one.effect, PutCheckRun) and one.effect.commit == commit and "id" in one.outcome:
-            return int(one.outcome["id"])
-    return None
 
 
 def gate_notice(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:

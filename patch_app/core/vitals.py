@@ -8,6 +8,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from patch_app.core.model import Model
+from patch_app.core.rules import Rules
 
 
 class Bypass(StrEnum):
@@ -36,6 +37,8 @@ class Vitals(Model):
     missing_permissions: dict[str, str] | None = None
     suspended: bool = False
     rules: tuple[Rule, ...] = ()
+    # what they ask for before a promotion, to tell of
+    weighed: Rules | None = None
     own_rules: tuple[Rule, ...] = ()
     # read only where the tag is not there
     upstream_reachable: bool | None = None

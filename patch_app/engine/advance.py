@@ -33,6 +33,9 @@ PAUSE: Final = 5.0
 # a wish to promote that is older than this was made from facts that may be stale (seconds)
 FRESH: Final = 20.0
 
+# an attempt that has come here may be the end of another
+_CONCERNS_OTHERS: Final = frozenset({Stage.DISPATCHED, Stage.PROMOTED, Stage.ROLLED_BACK})
+
 log = structlog.get_logger("engine")
 
 
@@ -215,7 +218,15 @@ class Advancer:
         )
         if stored and before.stage is not after.stage:
             log.info("stage", attempt=after.id, stage=after.stage.value, message=after.message)
+            if after.stage in _CONCERNS_OTHERS:
+                await self._wake_siblings(after, now)
         return True
+
+    async def _wake_siblings(self, attempt: Attempt, now: datetime) -> None:
+        """The other open attempts of the stack: GitHub tells us nothing of what we did ourselves."""
+        for one in await self.store.siblings(attempt.repository_id, attempt.stack):
+            if one.open and one.id != attempt.id:
+                await self.store.reschedule(one.id, now)
 
     async def _stop(self, attempt: Attempt, why: str) -> None:
         if attempt.open:

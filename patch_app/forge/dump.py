@@ -31,10 +31,14 @@ def _issue(row: Issue) -> list[str]:
         head = f"{pull.base_ref} <- {pull.head_ref} {pull.head_sha[:12]}"
         lines = [f"  #{row.number} {state} {row.title!r} by {row.user}: {head}"]
         lines += [f"    review {r.state} by {r.user} on {r.commit_id[:12]}" for r in pull.reviews]
-    lines += [
-        f"    comment by {c.user}: {c.body.splitlines()[0][:100] if c.body else ''}" for c in row.comments
-    ]
+    lines += [f"    comment by {c.user}: {_first_line(c.body)}" for c in row.comments]
     return lines
+
+
+def _first_line(body: str) -> str:
+    """The first line that people see."""
+    seen = (line for line in body.splitlines() if line and not line.startswith("<!--"))
+    return next(seen, "")[:100]
 
 
 def dump(core: Core, repo: Repository) -> str:

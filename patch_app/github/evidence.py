@@ -124,6 +124,7 @@ class _Reading:
         if Need.PREFLIGHT in wanted:
             known = await self._preflight(answer, refs)
             config = known.configuration or attempt.configuration
+            out["rules"] = known.vitals.weighed if known.vitals else None
             return out | {"preflight": known, "patches": refs.patches(attempt.stack, config)}
         out["patches"] = refs.patches(attempt.stack, attempt.configuration) if attempt.open else None
         out["asks"] = await asking.asks(self.client, attempt, self._comments(answer), self.app_slug)

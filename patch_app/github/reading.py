@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from patch_app.core import names
@@ -242,9 +242,15 @@ async def rules(client: Client, repository: str, branch: str) -> Rules:
         return Rules(
             problem="the branch has classic protection, which the App may not read; use a ruleset instead"
         )
-    approvals = 0
+    return weighed(listed)
+
+
+def weighed(listed: Iterable[Mapping[str, Any]]) -> Rules:
+    """What the rules of a branch ask for before a promotion, as GitHub lists them."""
+    approvals, there = 0, False
     required: list[RuleCheck] = []
     for rule in listed:
+        there = True
         parameters = rule.get("parameters") or {}
         unknown = rule["type"] in _NOT_WEIGHED
         if rule["type"] == "pull_request":
@@ -257,4 +263,4 @@ async def rules(client: Client, repository: str, branch: str) -> Rules:
                 RuleCheck(name=one["context"], app_id=one.get("integration_id"))
                 for one in parameters["required_status_checks"]
             ]
-    return Rules(any=bool(listed), approvals=approvals, required_checks=tuple(required))
+    return Rules(any=there, approvals=approvals, required_checks=tuple(required))

@@ -13,6 +13,7 @@ from typing import Any, Final
 from patch_app.core import names
 from patch_app.core.attempt import Attempt
 from patch_app.core.vitals import Bypass, Rule, Vitals
+from patch_app.github import reading
 from patch_app.github.client import Client, GitHubApp
 from patch_app.github.errors import Refused
 from patch_app.github.perform import ACT, SPEAK
@@ -36,13 +37,17 @@ async def before_attempt(
     `prefix`: of the App's branches. `upstream`: GitHub's own record of it, None where it can't be seen.
     """
     branch = names.maintenance_branch(attempt.stack, attempt.tag, prefix)
-    (missing, suspended), (maintained, own) = await asyncio.gather(
-        _lacking(app, attempt), both_rules(client, attempt.repository, attempt.stack, branch)
+    (missing, suspended), listed, theirs = await asyncio.gather(
+        _lacking(app, attempt),
+        _rules(client, attempt.repository, attempt.stack),
+        _rules(client, attempt.repository, branch),
     )
+    maintained, own = await _told(client, attempt.repository, listed, theirs)
     return Vitals(
         missing_permissions=missing,
         suspended=suspended,
         rules=maintained or (),
+        weighed=reading.weighed(listed) if listed is not None else None,
         own_rules=own or (),
         upstream_reachable=upstream is not None,
         upstream_private=bool(upstream and upstream.get("isPrivate")),
@@ -55,8 +60,8 @@ async def _lacking(app: GitHubApp, attempt: Attempt) -> tuple[dict[str, str] | N
     "The permissions requested are not granted to this installation": docs.github.com/rest/apps/apps, 422.
     """
     try:
-        for wanted in (ACT, SPEAK):
-            await app.installation(attempt.installation_id, attempt.repository_id, wanted)
+        await app.installation(attempt.installation_id, attempt.repository_id, ACT)
+        await app.installation(attempt.installation_id, attempt.repository_id, SPEAK)
     except Refused:
         return await installation(app, attempt.installation_id)
     return {}, False
@@ -81,6 +86,13 @@ async def installation(app: GitHubApp, installation_id: int) -> tuple[dict[str, 
 async def both_rules(client: Client, repository: str, *wanted: str) -> tuple[tuple[Rule, ...] | None, ...]:
     """The rules of each branch, which need not exist; None where GitHub doesn't show them."""
     listed = await asyncio.gather(*(_rules(client, repository, one) for one in wanted))
+    return await _told(client, repository, *listed)
+
+
+async def _told(
+    client: Client, repository: str, *listed: list[dict[str, Any]] | None
+) -> tuple[tuple[Rule, ...] | None, ...]:
+    """The rules with what the App may do about each, by a request a ruleset."""
     rulesets = {row["ruleset_id"] for rows in listed for row in rows or () if row.get("ruleset_id")}
     known = dict(
         zip(

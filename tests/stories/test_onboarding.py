@@ -160,7 +160,8 @@ def test_an_older_file_gets_one_line_changed_and_a_changed_one_is_left_alone(bar
     # a closed update is no to this version alone; the comment is for files that somebody changed
     world.comment(1, "/patch onboard", world.bob)
     world.settle()
-    assert pulls(world, "open") == [(2, "open")]
-    assert "+    timeout-minutes: 5" in str(pull(world, 2)["body"])
-    merge(world, 2)
+    # the attempt's issue has the number before
+    assert pulls(world, "open") == [(3, "open")]
+    assert "+    timeout-minutes: 5" in str(pull(world, 3)["body"])
+    merge(world, 3)
     assert world.attempt().stage is Stage.REVIEWING

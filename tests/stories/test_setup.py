@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from patch_app.demo.process import ServerProcess, free_port
-from tests.chaos.world import Killable, killable_at, push_runner
+from tests.chaos.world import Killable, killable_at
 from tests.stories.browser import Browser
 from tests.stories.world import FORK, numbered
 
@@ -104,7 +104,6 @@ def test_server_without_a_public_address_hears_all_by_polling_also_what_came_whi
         register_and_install(world, browser)
         assert "is installed on alice" in browser.page.text
     world.until(lambda: watched(world), "the fork isn't known")
-    push_runner(world)
     world.until(lambda: '"polled"' in world.process.log.read_text(), "the upstream was not polled")
     world.publish("v1.1.0", {"pot.txt": numbered(l15="v1.1.0")})
     attempt = world.comes_to("v1.1.0", "reviewing")
