@@ -15,6 +15,7 @@ import pytest
 
 from patch_app.core import names
 from patch_app.core.attempt import Attempt, Stage, Status, status
+from patch_app.core.commands import Name
 from patch_app.core.configuration import Configuration
 from patch_app.core.effects import EFFECT, EffectState
 from patch_app.core.events import Kind, ReleaseEvent
@@ -98,6 +99,11 @@ def test_a_status_or_effect_that_nobody_can_read_about() -> None:
 
 def test_a_finding_that_nobody_can_read_about() -> None:
     assert {code.value for code in Code} == set(rows("reference/findings.md"))
+
+
+def test_a_command_that_nobody_can_read_about() -> None:
+    told = re.findall(r"^\| `/patch ([a-z-]+)", read("reference/commands.md"), re.MULTILINE)
+    assert sorted(told) == sorted(name.value for name in Name)
 
 
 def test_an_event_that_nobody_can_read_about() -> None:

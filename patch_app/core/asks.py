@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Final, assert_never
 
-from patch_app.core import approval, commands, names, plan, verify
+from patch_app.core import approval, commands, names, plan
 from patch_app.core.attempt import Asked, Attempt, Hold, Stage
 from patch_app.core.commands import Command, Name, Unknown
+from patch_app.core.configuration import Strategy, stack_of
 from patch_app.core.effects import Comment, Effect, React, Rerun
 from patch_app.core.facts import Ask, Facts
 from patch_app.core.markdown import code, inline
@@ -192,8 +193,15 @@ def _drop(attempt: Attempt, ask: Ask, commit: str) -> Reply:
     if len(found) != 1:
         line = f"{code(commit)} is {'no patch' if not found else 'more than one patch'} of this stack."
         return Reply(attempt=attempt, line=line, done=False)
-    if verify.merges_forward(attempt):
+    strategy = stack_of(attempt.configuration, attempt.stack).strategy
+    if strategy is Strategy.MERGE:
         line = "a stack that the release is merged into keeps its commits: revert the patch there instead."
+        return Reply(attempt=attempt, line=line, done=False)
+    if strategy is Strategy.PATCHES:
+        line = f"take {code(found[0].branch or attempt.stack)} out of the patch branches instead."
+        return Reply(attempt=attempt, line=line, done=False)
+    if attempt.pushed is not None:
+        line = "a person's commits are the candidate: push them without the patch instead."
         return Reply(attempt=attempt, line=line, done=False)
     drop = (*attempt.drop, *([] if found[0].old in attempt.drop else [found[0].old]))
     ended = plan.replaced(attempt, f"{ask.person} left {names.short(found[0].old)} out").attempt
@@ -214,4 +222,4 @@ def _rollback(attempt: Attempt, facts: Facts, ask: Ask) -> Reply:
         return Reply(attempt=attempt, line=line, done=False)
     asked = Asked(person=ask.person, permission=ask.permission, commit=attempt.stack_head or "")
     line = f"{code(attempt.stack)} is moved back to {code(names.short(attempt.stack_head))}."
-    return Reply(attempt=attempt.model_copy(update={"rollback": asked}), line=line)
+    return Reply(attempt=attempt.model_copy(update={"rollback": asked}), line=line, forgive=True)

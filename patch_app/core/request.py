@@ -53,6 +53,7 @@ def _text(attempt: Attempt, upstream_git_url: str, *, built: bool) -> str:
             "strategy": stack.strategy,
             "start": stack.start,
             "pushed": attempt.pushed,
+            **({"drop": list(attempt.drop)} if attempt.drop else {}),
             # of use where the runner needn't find out the base
             **({"ahead": attempt.ahead} if attempt.base and attempt.ahead else {}),
             "installed_paths": list(names.INSTALLED_PATHS),

@@ -93,10 +93,11 @@ def _patches_problem(report: Report, facts: Facts) -> str | None:
 def _pushed_problem(attempt: Attempt, report: Report, facts: Facts) -> str | None:
     """What a person pushed is the candidate, commit for commit; nobody else may drop or add any."""
     if attempt.pushed is None:
-        dropped = [patch.old for patch in report.patches if patch.verdict is Verdict.DROPPED]
-        if report.added or set(dropped) - set(branches.left(attempt, facts)):
+        dropped = {patch.old for patch in report.patches if patch.verdict is Verdict.DROPPED}
+        if report.added or dropped - {*branches.left(attempt, facts), *attempt.drop}:
             return "the report drops or adds commits, and nobody has pushed any"
-        return None
+        kept = {patch.old for patch in report.patches if patch.new is not None} & set(attempt.drop)
+        return f"the report has {min(kept)[:12]}, which was to be left out" if kept else None
     if facts.pushed_commits is None:
         return None  # it is read in the next pass
     if not facts.pushed_stands:

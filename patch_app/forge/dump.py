@@ -6,6 +6,8 @@ leave out a namespace of refs but refs/pull.
 
 from __future__ import annotations
 
+import re
+
 from patch_app.forge.core import Core
 from patch_app.forge.git import Git
 from patch_app.forge.state import Issue, Repository
@@ -36,9 +38,9 @@ def _issue(row: Issue) -> list[str]:
 
 
 def _first_line(body: str) -> str:
-    """The first line that people see."""
+    """The first line that people see, without where its links lead."""
     seen = (line for line in body.splitlines() if line and not line.startswith("<!--"))
-    return next(seen, "")[:100]
+    return re.sub(r"\]\([^)]*\)", "]", next(seen, ""))[:100]
 
 
 def dump(core: Core, repo: Repository) -> str:

@@ -20,6 +20,7 @@ from .records import (
     ALREADY_UPSTREAM,
     CLEAN,
     CONFLICTED,
+    DROPPED,
     EMPTY,
     NOT_TRIED,
     RESOLVED,
@@ -57,6 +58,7 @@ class State(NamedTuple):
 
 
 FILES = ("100644", "100755")
+LEFT_OUT = "left out, as a person asked"
 MARKER = re.compile(rb"(?m)^(?:<{2,} %s|>{2,} %s)\r?$" % tuple(name.encode() for name in NAMES))
 """A line of a conflict of ours. A file that had one before is taken for one in conflict."""
 
@@ -112,7 +114,12 @@ class Carrier:
             progress("carry", number, len(patches))
             state = self._states[patch.onto[0]]
             self._use_attributes(state.tree)
-            outcome, found, after = self._merge(patch) if len(patch.onto) > 1 else self._one(patch, state)
+            if patch.old in self.request.drop:
+                outcome, found, after = Outcome(patch, DROPPED, note=LEFT_OUT), None, state
+            elif len(patch.onto) > 1:
+                outcome, found, after = self._merge(patch)
+            else:
+                outcome, found, after = self._one(patch, state)
             outcomes.append(outcome)
             if found is not None:
                 outcomes = [*self._before(outcomes[:-1], state), outcome, *self._after(number, state.tree)]

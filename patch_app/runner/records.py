@@ -216,6 +216,7 @@ class Request(NamedTuple):
     ahead: int = 0
     patches: Tuple[Tuple[str, str], ...] = ()
     built: Tuple[Tuple[str, str], ...] = ()
+    drop: Tuple[str, ...] = ()
 
 
 class Branch(NamedTuple):

@@ -39,6 +39,7 @@ KEYS = {
     "ahead": False,
     "patches": False,
     "built": False,
+    "drop": False,
 }
 RESOLVER_KEYS = {
     "name": True,
@@ -89,6 +90,15 @@ def _hint(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31:
         raise _bad("ahead must be a number of commits or null")
     return value
+
+
+def _drop(value: Any, strategy: str) -> Tuple[str, ...]:
+    """Patches that a person wants left out."""
+    if not isinstance(value, list) or len(value) > 2000:
+        raise _bad("drop must be a list of at most 2000 commits")
+    if value and strategy != REBASE:
+        raise _bad("only a stack that is rebased can leave patches out")
+    return tuple(oid(one, "drop") for one in value)
 
 
 def oid(value: Any, where: str) -> str:
@@ -287,8 +297,10 @@ def parse(raw: str, expected_attempt: Optional[str] = None) -> Request:
         ahead=_hint(data.get("ahead")),
         patches=patches,
         built=_built(data.get("built", {})),
+        drop=_drop(data.get("drop", []), data["strategy"]),
     )
     others = [request.base, request.start, request.pushed, request.resolutions]
+    others += [*request.drop]
     others += [name for pair in request.built for name in pair] + [sha for _, sha in patches]
     lengths = {len(value) for value in (request.stack, request.target, *others) if value}
     if len(lengths) != 1:

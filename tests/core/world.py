@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from patch_app.core import names
+from patch_app.core import commands, names
+from patch_app.core.asks import ANSWER
 from patch_app.core.attempt import Approval, Attempt, Check, PatchBranch, Stage
 from patch_app.core.configuration import Configuration
 from patch_app.core.decide import decide
 from patch_app.core.effects import (
     UNFINISHED,
     Close,
+    Comment,
     Dispatch,
     Effect,
     EffectState,
@@ -22,10 +24,12 @@ from patch_app.core.effects import (
     PutCheckRun,
     Record,
     Relay,
+    Rerun,
     UpdateRefs,
     key,
 )
 from patch_app.core.facts import (
+    Ask,
     Facts,
     Inbox,
     Job,
@@ -162,6 +166,7 @@ class World:
     # what GitHub shows of a report's other claims
     installed: tuple[str, ...] = ()
     nothing_to_carry: bool | None = None
+    asks: tuple[Ask, ...] = ()
     effects: dict[str, Performed] = field(default_factory=dict)
     moves: list[tuple[str, str, str, tuple[Approval, ...]]] = field(default_factory=list)
     replays: int = 0
@@ -194,6 +199,25 @@ class World:
             commit=commit or self.attempt.candidate or "",
         )
         self.reviews = (*(r for r in self.reviews if r.person != person), one)
+
+    def ask(self, text: str, *, person: str = "bob", permission: str = "write") -> None:
+        """A comment with commands."""
+        number = len(self.asks) + 1
+        one = Ask(
+            id=f"comment:{number}",
+            person=person,
+            permission=permission,
+            commands=commands.parse(text),
+            number=1,
+            comment=number,
+        )
+        self.asks = (*self.asks, one)
+
+    @property
+    def answers(self) -> list[str]:
+        """What the App has answered, oldest first."""
+        told = [one.effect for one in self.effects.values()]
+        return [one.body for one in told if isinstance(one, Comment) and ANSWER in one.marker]
 
     def push(self, ref: str, value: str) -> None:
         """A person's commit on top of what is there."""
@@ -278,6 +302,7 @@ class World:
             reviews=self.reviews,
             checks=self.checks,
             rules=self.rules,
+            asks=self.asks,
             effects=self.effects,
         )
 
@@ -320,6 +345,8 @@ class World:
         new = {key(one): one for one in decision.effects if key(one) not in self.effects}
         if decision.attempt == self.attempt and not new:
             return False
+        if decision.forgive:
+            self.retry()
         self.replays += decision.replay
         self.pushed = decision.pushed or self.pushed
         self.attempt = decision.attempt.model_copy(
@@ -368,6 +395,8 @@ class World:
                 return EffectState.DONE, {"number": 1, "url": "https://example.org/pull/1"}
             case OpenIssue():
                 return EffectState.DONE, {"number": 2, "url": "https://example.org/issues/2"}
+            case Rerun():
+                self.run, self.run_attempt = "in_progress", self.run_attempt + 1
             case Record(ref=ref):
                 self.refs[ref] = oid("recorded")
                 return EffectState.DONE, {"commit": oid("recorded")}

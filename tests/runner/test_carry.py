@@ -36,6 +36,25 @@ def test_the_same_attempt_twice_gives_the_same_ids(world: World) -> None:
     assert first.bundle == second.bundle
 
 
+def test_patch_that_a_person_wants_left_out_is_dropped_and_listed(world: World) -> None:
+    world.upstream.commit("first", {"a.txt": numbered()})
+    fork = world.fork_now()
+    first = fork.commit("ours", {"c.txt": "ours\n"})
+    unwanted = fork.commit("Would conflict", {"a.txt": numbered(l3="ours")})
+    last = fork.commit("on top", {"d.txt": "top\n"})
+    world.upstream.commit("second", {"a.txt": numbered(l3="theirs")})
+    assert verdicts(world.carry()) == ["clean", "conflicted", "not-tried"]
+    report = world.carry(drop=(unwanted,))
+    assert [(one.old, one.verdict, one.new is None) for one in report.patches] == [
+        (first, "clean", False),
+        (unwanted, "dropped", True),
+        (last, "clean", False),
+    ]
+    assert "left out" in (report.patches[1].note or "")
+    assert report.candidate is not None
+    assert world.fork.git("show", "refs/carried:a.txt") == numbered(l3="theirs").rstrip("\n")
+
+
 def test_upstream_took_the_patch(world: World) -> None:
     world.upstream.commit("first", {"a.txt": numbered()})
     fork = world.fork_now()

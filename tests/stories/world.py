@@ -386,7 +386,7 @@ def make_app(forge: Forge, url: str) -> Any:
     )
 
 
-_HEX = re.compile(r"\b[0-9a-f]{40}\b|\b[0-9a-f]{12}\b")
+_HEX = re.compile(r"\b(?:[0-9a-f]{40}|[0-9a-f]{12}|[0-9a-f]{10})\b")
 
 
 def normal(text: str, attempts: list[str], url: str) -> str:
@@ -395,7 +395,7 @@ def normal(text: str, attempts: list[str], url: str) -> str:
         text = text.replace(attempt, f"<{number}>")
     text = text.replace(url, "<github>")
     seen: dict[str, str] = {}
-    return _HEX.sub(lambda found: seen.setdefault(found[0][:12], f"<c{len(seen) + 1}>"), text)
+    return _HEX.sub(lambda found: seen.setdefault(found[0][:10], f"<c{len(seen) + 1}>"), text)
 
 
 def compare(name: str, text: str) -> None:
