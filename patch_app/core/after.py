@@ -12,6 +12,7 @@ from patch_app.core.effects import (
     Close,
     Comment,
     Dispatch,
+    Draft,
     EditPullRequest,
     Effect,
     EffectState,
@@ -49,6 +50,10 @@ def after(facts: Facts, attempt: Attempt, effect: Effect, state: EffectState, an
             return facts.model_copy(update={"read": read, "runs": (), "inbox": ()})
         case OpenPullRequest():
             return _opened(facts, attempt, effect, answer) if answer.get("new") else None
+        case Draft():
+            made = facts.pull_request
+            changed = made.model_copy(update={"draft": effect.draft}) if made else None
+            return facts.model_copy(update={"pull_request": changed})
         case EditPullRequest() | OpenIssue() | Comment() | React() | PutCheckRun() | Close() | Rerun():
             return facts
         case _:

@@ -11,10 +11,12 @@ from typing import assert_never
 
 from patch_app.core import branches, names
 from patch_app.core.attempt import Approval, Attempt, Check
-from patch_app.core.configuration import Approve, RequiredCheck
+from patch_app.core.configuration import Approve, Conclusion, RequiredCheck, Workflows
 from patch_app.core.facts import Facts, Job, PullRequest
 from patch_app.core.report import Verdict
 
+# slug of the App whose checks workflow files make
+ACTIONS = "github-actions"
 MAY_WRITE = frozenset({"write", "maintain", "admin"})
 MAY_TRUST = frozenset({"maintain", "admin"})
 
@@ -67,6 +69,16 @@ def unfit_for_auto(attempt: Attempt) -> str | None:
     return None
 
 
+def unapproved_merge(attempt: Attempt, facts: Facts) -> list[str]:
+    """What a merge lacks that somebody made without the approvals; nothing where they are there, or where it
+    isn't known what is asked for.
+    """
+    merged = facts.pull_request is not None and facts.pull_request.merged
+    if not merged or facts.rules is None or facts.rules.problem is not None:
+        return []
+    return list(_missing_approvals(attempt, facts))
+
+
 def missing(attempt: Attempt, facts: Facts) -> list[str]:
     """What stands between the candidate and the maintained branch.
 
@@ -103,20 +115,27 @@ def _alone(attempt: Attempt) -> bool:
 def _missing_checks(attempt: Attempt, facts: Facts) -> Iterable[str]:
     rules = facts.rules or attempt.rules
     named = [
-        (required.name, [check for check in attempt.checks if _is(check, required)])
+        (required.name, required.conclusions, [check for check in attempt.checks if _is(check, required)])
         for required in attempt.configuration.promotion.required_checks
     ]
     ruled = [
-        (rule.name, [c for c in attempt.checks if c.name == rule.name and rule.app_id in (None, c.app_id)])
+        (
+            rule.name,
+            (Conclusion.SUCCESS,),
+            [c for c in attempt.checks if c.name == rule.name and rule.app_id in (None, c.app_id)],
+        )
         for rule in (rules.required_checks if rules else ())
     ]
-    missing = [
-        name
-        for name, found in (*named, *ruled)
-        if not found or any(check.conclusion != "success" for check in found)
-    ]
-    for name in dict.fromkeys(missing):
-        yield f"the required check `{name}` has not passed on the candidate"
+    missing: dict[str, str] = {}
+    for name, good, found in (*named, *ruled):
+        if not found or any(check.conclusion not in good for check in found):
+            missing[name] = f"the required check `{name}` has not passed on the candidate"
+        elif (changed := next((one for one in found if _made_by_a_change(attempt, one)), None)) is not None:
+            missing[name] = (
+                f"the required check `{name}` is one of {changed.workflow or 'a workflow file'}, which the "
+                f"candidate changes: `/patch trust-workflows {attempt.candidate}` lets it count"
+            )
+    yield from missing.values()
     jobs = configured_jobs(attempt, facts)
     for check in attempt.configuration.check:
         job = jobs.get(check.name)
@@ -124,6 +143,28 @@ def _missing_checks(attempt: Attempt, facts: Facts) -> Iterable[str]:
             yield f"the configured check `{check.name}` has not finished"
         elif job.conclusion != "success":
             yield f"the configured check `{check.name}` has failed"
+
+
+def _made_by_a_change(attempt: Attempt, check: Check) -> bool:
+    """Whether a workflow file that the release brings along says that the release is good.
+
+    What a candidate changes could as well be a check that always passes.
+    """
+    trusted = attempt.configuration.candidate.workflows is Workflows.TRUST or (
+        attempt.trusted is not None and attempt.trusted.commit == attempt.candidate
+    )
+    if trusted or not attempt.workflow_changes or check.app != ACTIONS:
+        return False
+    return check.workflow is None or check.workflow in attempt.workflow_changes
+
+
+def configured_passed(attempt: Attempt, facts: Facts) -> bool:
+    """Whether every configured check has passed."""
+    jobs = configured_jobs(attempt, facts)
+    return all(
+        (job := jobs.get(one.name)) is not None and job.conclusion == "success"
+        for one in attempt.configuration.check
+    )
 
 
 def _is(check: Check, required: RequiredCheck) -> bool:

@@ -98,6 +98,15 @@ class Artifact(Model):
     url: str = ""
 
 
+class Failure(Model):
+    """A configured check that failed on the candidate, with the end of its log."""
+
+    job: int
+    name: str
+    url: str = ""
+    tail: str = ""
+
+
 class Approval(Model):
     """A person's review of exactly one commit, with the permission they have on the fork."""
 
@@ -135,6 +144,13 @@ class Press(Model):
     command: str
     # the commit that the check run is on
     commit: str | None = None
+
+
+class Undone(Model):
+    """A merge without an approval, which was taken back: the pull request and the merge's commit."""
+
+    number: int
+    commit: str
 
 
 class PatchBranch(Model):
@@ -206,10 +222,15 @@ class Attempt(Model):
     candidate: str | None = None
 
     gate: tuple[Finding, ...] = ()
+    # workflow files that the candidate has otherwise than the maintained branch, or has alone
+    workflow_changes: tuple[str, ...] = ()
     pull_request: Link | None = None
     issue: Link | None = None
     check_run: int | None = None
     checks: tuple[Check, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    # we made the pull request a draft
+    drafted: bool = False
     # as they were when they were last read: to tell of, never to promote by
     rules: Rules | None = None
     approvals: tuple[Approval, ...] = ()
@@ -226,6 +247,9 @@ class Attempt(Model):
     # patches that the carry leaves out, by their full ids
     drop: tuple[str, ...] = ()
 
+    undone: tuple[Undone, ...] = ()
+    # an ended attempt's branches were taken away, or are not to be
+    cleaned: bool = False
     # the last value that we wrote to each ref, by full name; zeros for a deletion
     written: dict[str, str] = Field(default_factory=dict)
 

@@ -206,6 +206,14 @@ class Stack(Model):
         return "patch/*" if self.patches is None else self.patches
 
 
+class Conclusion(StrEnum):
+    """A result of a check that can be good enough."""
+
+    SUCCESS = "success"
+    NEUTRAL = "neutral"
+    SKIPPED = "skipped"
+
+
 class RequiredCheck(Model):
     """A check that must have passed on the candidate. Missing or skipped is no pass."""
 
@@ -218,6 +226,11 @@ class RequiredCheck(Model):
     )
     workflow: str | None = Field(
         None, min_length=1, max_length=300, description="Path of the workflow file that must have made it."
+    )
+    conclusions: tuple[Conclusion, ...] = Field(
+        (Conclusion.SUCCESS,),
+        min_length=1,
+        description="Which results pass. Only `success` does, unless `neutral` or `skipped` are named.",
     )
 
     def made(self, name: str, app: str, workflow: str | None) -> bool:
@@ -253,7 +266,8 @@ class Promotion(Model):
         (),
         max_length=50,
         description="Checks that must have passed on the candidate: names, or tables with `name`, "
-        "`app` and `workflow`. A missing or skipped one is no pass.",
+        "`app`, `workflow` and `conclusions`. A missing one is no pass, nor is a skipped, neutral or "
+        "cancelled one. A check of a workflow file that the candidate changes counts once that is trusted.",
     )
 
     @model_validator(mode="after")
@@ -279,6 +293,16 @@ class Branches(Model):
     """Names of the branches that the App makes."""
 
     prefix: str = Field(DEFAULT_PREFIX, description="What the App's branches and tags start with.")
+    keep: Duration = Field(
+        14 * DAY,
+        description="How long the branches of an attempt stay that ended without a promotion, at most "
+        '`"90d"`. What a person pushed to them stays longer.',
+    )
+
+    @field_validator("keep")
+    @classmethod
+    def _keep(cls, value: int) -> int:
+        return bounded(value, 0, MAX_MINIMUM_AGE)
 
     @field_validator("prefix")
     @classmethod

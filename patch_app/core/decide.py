@@ -12,6 +12,7 @@ from typing import assert_never
 from patch_app.core import (
     approval,
     asks,
+    cleaning,
     guard,
     messages,
     names,
@@ -58,7 +59,7 @@ def decide(attempt: Attempt, facts: Facts) -> Decision:
             update={"attempt": decision.attempt.model_copy(update={"resume": None, "message": ""})}
         )
     decision = _with_last_words(attempt, decision, facts)
-    said = notices.due(decision.attempt, facts)
+    said = (*notices.due(decision.attempt, facts), *telling.overtaken(decision.attempt, facts))
     return decision.model_copy(update={"effects": (*decision.effects, *said)}) if said else decision
 
 
@@ -104,7 +105,8 @@ def _step(attempt: Attempt, facts: Facts) -> Decision:
         case Stage.PROMOTED if attempt.rollback is not None:
             return _rolling_back(attempt, facts)
         case Stage.PROMOTED | Stage.SUPERSEDED | Stage.ABANDONED | Stage.CONTAINED | Stage.ROLLED_BACK:
-            return Decision(attempt=attempt, effects=telling.last_words(attempt, facts))
+            cleaned = cleaning.step(attempt, facts)
+            return cleaned or Decision(attempt=attempt, effects=telling.last_words(attempt, facts))
         case Stage.HELD | Stage.BLOCKED:
             return Decision(attempt=attempt)
         case _:
@@ -215,6 +217,8 @@ def _gate(attempt: Attempt, facts: Facts) -> Decision | None:
     """Waits while workflow files would do something new and nobody with maintain has trusted them."""
     if facts.gate is None:
         return Decision(attempt=attempt)
+    if facts.workflow_changes != attempt.workflow_changes:
+        return Decision(attempt=attempt.model_copy(update={"workflow_changes": facts.workflow_changes}))
     trusted = attempt.trusted is not None and attempt.trusted.commit == attempt.candidate
     if not facts.gate or trusted or attempt.configuration.candidate.workflows is Workflows.TRUST:
         return None
@@ -305,10 +309,16 @@ def _reviewing(attempt: Attempt, facts: Facts) -> Decision:
         return Decision(attempt=attempt)
     if not pull_request.open and not pull_request.merged:
         return plan.to(attempt, Stage.ABANDONED, message=f"pull request #{pull_request.number} was closed")
+    if lacking := approval.unapproved_merge(attempt, facts):
+        return telling.undo_merge(attempt, facts, pull_request, lacking)
     attempt = _waiting(attempt, facts)
     if not approval.missing(attempt, facts) and approval.asked(attempt, facts) and facts.rules is not None:
         return plan.to(attempt, Stage.APPROVED)
-    said = (*telling.pull_request_edit(attempt, facts), *telling.check_run(attempt, facts))
+    said = (
+        *telling.draft(attempt, facts),
+        *telling.pull_request_edit(attempt, facts),
+        *telling.check_run(attempt, facts),
+    )
     return Decision(attempt=attempt, effects=said)
 
 

@@ -143,6 +143,14 @@ class Comment(Wish):
     body: str
 
 
+class Draft(Wish):
+    """Make a pull request a draft, or ready again. Recognised by its being so."""
+
+    kind: Literal["draft"] = "draft"
+    number: int
+    draft: bool
+
+
 class React(Wish):
     """A reaction to a comment. GitHub keeps one of each kind a person."""
 
@@ -201,6 +209,7 @@ Effect = Annotated[
     | OpenIssue
     | Close
     | Comment
+    | Draft
     | React
     | Rerun
     | PutCheckRun,

@@ -11,7 +11,7 @@ from datetime import datetime
 from pydantic import Field
 
 from patch_app.core import names
-from patch_app.core.attempt import Artifact, Check, Link, PatchBranch, Stage
+from patch_app.core.attempt import Artifact, Check, Failure, Link, PatchBranch, Stage
 from patch_app.core.commands import Parsed
 from patch_app.core.configuration import Configuration
 from patch_app.core.effects import Performed
@@ -129,6 +129,7 @@ class PullRequest(Model):
     base: str
     # name of the branch that it goes into
     into: str
+    draft: bool = False
 
 
 class Review(Model):
@@ -221,9 +222,11 @@ class Facts(Model):
     # the stack's head has all of the target, or has nothing that upstream lacks
     nothing_to_carry: bool | None = None
     gate: tuple[Finding, ...] | None = None
+    workflow_changes: tuple[str, ...] = ()
     # oldest first, those that were dealt with left out
     asks: tuple[Ask, ...] = ()
     pull_request: PullRequest | None = None
+    failures: tuple[Failure, ...] = ()
     reviews: tuple[Review, ...] = ()
     checks: tuple[Check, ...] = ()
     # read where somebody asks for a promotion

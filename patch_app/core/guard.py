@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from patch_app.core import approval, branches, names, plan
 from patch_app.core.attempt import Attempt, Stage
-from patch_app.core.facts import Facts
+from patch_app.core.facts import Facts, Sibling
 from patch_app.core.plan import Decision
 
 
@@ -53,10 +53,23 @@ def _superseded(attempt: Attempt, facts: Facts) -> bool:
     merged = facts.pull_request is not None and facts.pull_request.merged
     if merged or (attempt.candidate is not None and approval.approvals(attempt, facts)):
         return False
+    newer = overtaken(attempt, facts)
+    # of a person's work for this release they are asked instead
+    return newer is not None and (newer.event == attempt.event or not has_work(attempt, facts))
+
+
+def has_work(attempt: Attempt, facts: Facts) -> bool:
+    """Whether a person's own commits are on the maintenance branch."""
+    return attempt.pushed is not None or plan.persons_push(attempt, facts) is not None
+
+
+def overtaken(attempt: Attempt, facts: Facts) -> Sibling | None:
+    """The newer attempt that has taken over, if there is one."""
     before = (Stage.PREFLIGHT, Stage.BLOCKED, Stage.FAILED, Stage.ABANDONED, Stage.SUPERSEDED)
-    return any(
-        one.newer and (one.stage not in before or one.event == attempt.event) for one in facts.siblings
+    newer = (
+        one for one in facts.siblings if one.newer and (one.stage not in before or one.event == attempt.event)
     )
+    return next(newer, None)
 
 
 def _stack_moved(attempt: Attempt, facts: Facts, stack: str) -> Decision:

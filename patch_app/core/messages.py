@@ -9,7 +9,16 @@ from __future__ import annotations
 import json
 from typing import Final, Literal, TypeAlias, assert_never
 
-from patch_app.core import configuration, gate, markdown, message_parts, names, patch_table, verify
+from patch_app.core import (
+    configuration,
+    failure_text,
+    gate,
+    markdown,
+    message_parts,
+    names,
+    patch_table,
+    verify,
+)
 from patch_app.core.attempt import Attempt, Stage
 from patch_app.core.configuration import Approve, Strategy
 from patch_app.core.effects import Button
@@ -47,7 +56,14 @@ def pull_request_title(attempt: Attempt) -> str:
 
 def pull_request_body(attempt: Attempt) -> str:
     """The verdict of the whole, the patches, the range-diffs, checks, and what an approval does."""
-    parts = [_state(attempt), _gate(attempt), _checks(attempt), _artifacts(attempt), _on_approval(attempt)]
+    parts = [
+        _state(attempt),
+        failure_text.written(attempt),
+        _gate(attempt),
+        _checks(attempt),
+        _artifacts(attempt),
+        _on_approval(attempt),
+    ]
     return message_parts.fitted(attempt, _verdict(attempt), "\n".join(part for part in parts if part), _BODY)
 
 
@@ -395,6 +411,24 @@ def last_line(attempt: Attempt, newer_tag: str) -> str:
             f"{code(attempt.tag)} here."
         )
     return f"{inline(attempt.message)}: nothing more happens with {code(attempt.tag)} here."
+
+
+def overtaken_line(attempt: Attempt, newer_tag: str) -> str:
+    """What is asked of who has pushed, when the next release is out."""
+    return (
+        f"{code(newer_tag)} is out and is carried too. This attempt stays, since somebody's own commits are "
+        "on its branch: promote it first, so that they are carried on with the stack, or end it with "
+        "`/patch abandon`."
+    )
+
+
+def undone_line(attempt: Attempt, missing: list[str]) -> str:
+    """What is said where a pull request was merged that nobody had approved."""
+    return (
+        f"This was merged without an approval, so {code(attempt.stack)} did not move: the merge went into a "
+        f"branch of the App's own, and is undone. Missing: {'; '.join(inline(one) for one in missing)}. "
+        "Another pull request follows."
+    )
 
 
 def conflict_line(attempt: Attempt) -> str:

@@ -12,6 +12,7 @@ from patch_app.core.attempt import MOST_ARTIFACTS, Attempt, Check, Link, Run, St
 from patch_app.core.configuration import Merges
 from patch_app.core.effects import (
     Dispatch,
+    Draft,
     Effect,
     EffectState,
     OpenIssue,
@@ -156,10 +157,12 @@ def with_outcomes(attempt: Attempt, facts: Facts) -> Attempt:
             case Dispatch() if "run_id" in one.outcome and not attempt.runs:
                 begun = Run(id=one.outcome["run_id"], status="queued", url=one.outcome.get("url", ""))
                 update["runs"] = (begun,)
-            case OpenPullRequest():
+            case OpenPullRequest() if one.outcome["number"] not in {old.number for old in attempt.undone}:
                 update["pull_request"] = Link(number=one.outcome["number"], url=one.outcome["url"])
             case OpenIssue(marker=marker) if not names.is_notice(marker):
                 update["issue"] = Link(number=one.outcome["number"], url=one.outcome["url"])
+            case Draft(draft=draft):
+                update["drafted"] = draft
             case PutCheckRun(name=name) if name == names.check_name(attempt.stack):
                 update["check_run"] = one.outcome["id"]
             case _:
@@ -197,6 +200,7 @@ def gathered(attempt: Attempt, facts: Facts) -> Attempt:
             "checks": (*configured, *approval.gathered_checks(facts, facts.app_slug)),
             "runs": tuple(runs.get(run.id, run) for run in attempt.runs),
             "approvals": approval.approvals(attempt, facts),
+            "failures": facts.failures,
             "artifacts": tuple(sorted(artifacts, key=lambda one: (one.name, one.url))[:MOST_ARTIFACTS]),
         }
     )
@@ -250,11 +254,18 @@ def _branches(attempt: Attempt) -> dict[str, str]:
     }
 
 
+def branch_refs(attempt: Attempt) -> tuple[str, ...]:
+    """Full names of the base and maintenance branches."""
+    return tuple(_branches(attempt))
+
+
 def ours(attempt: Attempt, facts: Facts, ref: str) -> set[str]:
     """Values that a ref may have for us to move it: what we or an attempt before us wrote there."""
     before = {one.written[ref] for one in facts.siblings if ref in one.written}
     pushed = {attempt.pushed} if attempt.pushed else set()
-    return {names.ZERO, *before, *pushed, *([attempt.written[ref]] if ref in attempt.written else [])}
+    merges = {one.commit for one in attempt.undone}
+    written = {attempt.written[ref]} if ref in attempt.written else set()
+    return {names.ZERO, *before, *pushed, *merges, *written}
 
 
 def foreign_branch(attempt: Attempt, facts: Facts) -> str | None:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from patch_app.core import messages, names, plan
-from patch_app.core.attempt import Attempt, Stage
+from patch_app.core import approval, guard, messages, names, plan
+from patch_app.core.attempt import Attempt, Stage, Undone
 from patch_app.core.effects import (
     Close,
+    Comment,
+    Draft,
     EditPullRequest,
     Effect,
     OpenIssue,
@@ -18,7 +20,8 @@ from patch_app.core.effects import (
     PutCheckRun,
     Record,
 )
-from patch_app.core.facts import Facts
+from patch_app.core.facts import Facts, PullRequest
+from patch_app.core.plan import Decision
 
 
 def pull_request(attempt: Attempt, facts: Facts) -> OpenPullRequest:
@@ -29,8 +32,26 @@ def pull_request(attempt: Attempt, facts: Facts) -> OpenPullRequest:
         base=names.base_branch(attempt.stack, attempt.tag, prefix),
         title=messages.pull_request_title(attempt),
         body=messages.pull_request_body(attempt),
-        seq=plan.again(facts, "open_pull_request"),
+        seq=plan.again(facts, "open_pull_request") + len(attempt.undone),
     )
+
+
+def draft(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:
+    """A pull request whose checks failed is a draft, for a person to push the fix to; ready once they pass.
+
+    One that a person made a draft is left alone.
+    """
+    pull_request = facts.pull_request
+    failed = bool(attempt.failures)
+    if pull_request is None or not pull_request.open or pull_request.draft is failed:
+        return ()
+    if not failed and not (attempt.drafted and approval.configured_passed(attempt, facts)):
+        return ()
+    seq = len([one for one in facts.effects.values() if one.effect.kind == "draft"])
+    before = plan.last(facts, "draft")
+    if before is not None and isinstance(before.effect, Draft) and before.effect.draft is failed:
+        return ()  # GitHub refused, or a person decided otherwise since
+    return (Draft(number=pull_request.number, draft=failed, seq=seq),)
 
 
 def pull_request_edit(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:
@@ -127,6 +148,33 @@ def _record(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:
         return ()  # somebody else's: it is neither used nor overwritten
     wish = Record(ref=ref, before=facts.ref(ref), inbox=attempt.inbox, tree=found.tree)
     return () if plan.last(facts, "record") else (wish,)
+
+
+def undo_merge(attempt: Attempt, facts: Facts, merged: PullRequest, missing: list[str]) -> Decision:
+    """A merged pull request can't be opened again: its branches get back their values, another is made."""
+    undone = Undone(number=merged.number, commit=merged.merge_commit or names.ZERO)
+    comment = Comment(
+        number=merged.number,
+        marker=f"patch-app:undone:{attempt.id}:{merged.number}",
+        body=messages.undone_line(attempt, missing),
+        seq=plan.again(facts, "comment"),
+    )
+    after = attempt.model_copy(update={"undone": (*attempt.undone, undone), "pull_request": None})
+    said = f"pull request #{merged.number} was merged without an approval, which is undone"
+    return plan.to(after, Stage.GATED, message=said).model_copy(update={"effects": (comment,)})
+
+
+def overtaken(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:
+    """Asks the person whose commits are on the branch what is to become of them, now that there is more."""
+    newer = guard.overtaken(attempt, facts) if attempt.open and guard.has_work(attempt, facts) else None
+    link = attempt.pull_request or attempt.issue
+    if newer is None or newer.event == attempt.event or link is None:
+        return ()
+    marker = f"patch-app:newer:{attempt.id}:{newer.id}"
+    if any(getattr(one, "marker", "") == marker for one in plan.told(facts, "comment")):
+        return ()
+    line = messages.overtaken_line(attempt, newer.tag)
+    return (Comment(number=link.number, marker=marker, body=line, seq=plan.again(facts, "comment")),)
 
 
 def last_words(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from patch_app.core import names, plan
+from patch_app.core import cleaning, names, plan
 from patch_app.core.after import after
 from patch_app.core.attempt import Attempt, Stage
 from patch_app.core.decide import decide
@@ -212,7 +212,7 @@ class Advancer:
                 expected_version=before.version,
                 attempt=after,
                 effects=wishes,
-                due=now + timedelta(seconds=self.sync) if after.open else None,
+                due=self._next(after, now),
                 history=changes(before, after),
             )
         )
@@ -246,8 +246,11 @@ class Advancer:
 
     async def _rest(self, attempt: Attempt) -> None:
         # an ended attempt was looked at because somebody asked; the timer leaves it alone again
-        due = self.clock() + timedelta(seconds=self.sync) if attempt.open else None
-        await self.store.reschedule(attempt.id, due)
+        await self.store.reschedule(attempt.id, self._next(attempt, self.clock()))
+
+    def _next(self, attempt: Attempt, now: datetime) -> datetime | None:
+        """When the timer looks at an attempt again; at an ended one when its branches are to go."""
+        return now + timedelta(seconds=self.sync) if attempt.open else cleaning.due(attempt)
 
 
 def stamped(before: Attempt, after: Attempt, now: datetime) -> Attempt:
@@ -285,6 +288,7 @@ def successor(attempt: Attempt, now: datetime, pushed: str | None = None) -> Att
         pushed=pushed,
         answered=attempt.answered,
         drop=attempt.drop,
+        drafted=attempt.drafted,
         created=now,
         updated=now,
     )

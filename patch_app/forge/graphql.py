@@ -16,7 +16,7 @@ from graphql.language import DocumentNode
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from patch_app.forge import auth, changes, graphql_nodes, views
+from patch_app.forge import auth, changes, graphql_nodes, pulls, views
 from patch_app.forge.auth import Caller
 from patch_app.forge.core import Core
 from patch_app.forge.git import ZERO, Git, RefUpdate
@@ -129,6 +129,35 @@ class _Root:
         if repo is None or not auth.visible(core.state, self._caller, repo):
             raise fault("NOT_FOUND", f"Could not resolve to a node with the global id of '{node_id}'")
         return repo
+
+    def convertPullRequestToDraft(self, _info: object, **arguments: Any) -> Json:  # noqa: N802
+        """Mutation.convertPullRequestToDraft."""
+        return self._draft(arguments["input"], draft=True)
+
+    def markPullRequestReadyForReview(self, _info: object, **arguments: Any) -> Json:  # noqa: N802
+        """Mutation.markPullRequestReadyForReview."""
+        return self._draft(arguments["input"], draft=False)
+
+    def _draft(self, given: Json, *, draft: bool) -> Json:
+        kind, name = views.unnode(given["pullRequestId"])
+        number, _, issue = name.partition(".")
+        repo = self._core.state.repositories.get(int(number)) if kind == "PullRequest" else None
+        row = repo.issues.get(int(issue)) if repo else None
+        if repo is None or row is None or row.pull is None:
+            raise fault(
+                "NOT_FOUND", f"Could not resolve to a node with the global id of '{given['pullRequestId']}'"
+            )
+        try:
+            auth.require(self._core.state, self._caller, repo, ("pull_requests", "write"), role="write")
+        except ApiError as error:
+            raise fault("FORBIDDEN", error.message) from error
+        if row.state == "closed":
+            raise fault("UNPROCESSABLE", "Pull request is closed")
+        if row.pull.draft is not draft:
+            row.pull.draft = draft
+            action = "converted_to_draft" if draft else "ready_for_review"
+            pulls.announce(self._core, repo, row, self._caller, action)
+        return {"clientMutationId": given.get("clientMutationId")}
 
     def updateRefs(self, _info: object, **arguments: Any) -> Json:  # noqa: N802  the schema's name
         """Mutation.updateRefs: all or nothing."""

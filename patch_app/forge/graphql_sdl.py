@@ -21,7 +21,23 @@ type Query {
 
 type Mutation {
   updateRefs(input: UpdateRefsInput!): UpdateRefsPayload
+  convertPullRequestToDraft(input: ConvertPullRequestToDraftInput!): ConvertPullRequestToDraftPayload
+  markPullRequestReadyForReview(
+    input: MarkPullRequestReadyForReviewInput!
+  ): MarkPullRequestReadyForReviewPayload
 }
+
+input ConvertPullRequestToDraftInput {
+  clientMutationId: String
+  pullRequestId: ID!
+}
+type ConvertPullRequestToDraftPayload { clientMutationId: String }
+
+input MarkPullRequestReadyForReviewInput {
+  clientMutationId: String
+  pullRequestId: ID!
+}
+type MarkPullRequestReadyForReviewPayload { clientMutationId: String }
 
 input UpdateRefsInput {
   clientMutationId: String

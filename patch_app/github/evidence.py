@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from patch_app.core import configuration, doctor, names
-from patch_app.core.attempt import Attempt, Stage
+from patch_app.core.attempt import Attempt, Failure, Stage
 from patch_app.core.effects import Dispatch, EffectState, OpenIssue, Performed
 from patch_app.core.facts import Facts, Inbox, Preflight, RunFact, Workflow
 from patch_app.core.needs import Need, needs
@@ -130,9 +130,10 @@ class _Reading:
         out["asks"] = await asking.asks(self.client, attempt, self._comments(answer), self.app_slug)
         if gated:
             out["rules"] = await self._rules() if attempt.rules is None else None
+            out["workflow_changes"] = workflows.changed(answer, gated)
             out["gate"] = await workflows.findings(self.client, self.name, answer, gated)
         if Need.REVIEW in wanted:
-            out |= await self._review(answer)
+            out |= await self._review(answer, runs)
         head = refs.value(names.head(attempt.stack))
         if attempt.open and head not in (attempt.stack_head, names.ZERO) and attempt.stack_head:
             out |= await self._stack_moved(head)
@@ -324,7 +325,19 @@ class _Reading:
         nodes = [answer.fork.get("pullRequest"), *(answer.fork.get(f"issue{n}") for n in self._issues())]
         return tuple(comment for node in nodes for comment in reviewing.comments(node))
 
-    async def _review(self, answer: Answer) -> dict[str, Any]:
+    async def _failures(self, runs: tuple[RunFact, ...]) -> tuple[Failure, ...]:
+        """The configured checks that failed; each log is read once."""
+        known = {one.job: one for one in self.attempt.failures}
+        found = []
+        for job in (job for run in runs for job in run.jobs):
+            if job.name.startswith("check ") and job.conclusion in ("failure", "timed_out"):
+                tail = known[job.id].tail if job.id in known else None
+                if tail is None:
+                    tail = await reading.log_tail(self.client, self.name, job.id)
+                found.append(Failure(job=job.id, name=job.name, url=job.url, tail=tail))
+        return tuple(found)
+
+    async def _review(self, answer: Answer, runs: tuple[RunFact, ...]) -> dict[str, Any]:
         attempt = self.attempt
         if attempt.pull_request is None or attempt.candidate is None:
             return {}
@@ -341,6 +354,7 @@ class _Reading:
         )
         return {
             "pull_request": pull_request,
+            "failures": await self._failures(runs),
             "reviews": reviews,
             "checks": checks,
             "rules": await self._rules() if asked else None,

@@ -16,6 +16,7 @@ from patch_app.core.effects import (
     Close,
     Comment,
     Dispatch,
+    Draft,
     EditPullRequest,
     Effect,
     OpenIssue,
@@ -33,6 +34,7 @@ from patch_app.core.names import ZERO
 from patch_app.github import reading, receive_pack
 from patch_app.github.bundle import BadBundle, check_bundle
 from patch_app.github.client import GitHubApp, InstallationClient
+from patch_app.github.document import Document
 from patch_app.github.errors import Later, RefMoved, Refused, TooMany
 from patch_app.github.gitobjects import commit_body, object_id, write_pack
 from patch_app.github.ls_refs import ls_refs
@@ -114,6 +116,8 @@ class Performer:
                 client = await self._client(attempt, SPEAK)
                 await self._say(client, attempt, effect, effect.body, again)
                 return Outcome(done=True)
+            case Draft():
+                return await self._draft(attempt, effect)
             case React():
                 client = await self._client(attempt, SPEAK)
                 path = f"/repos/{attempt.repository}/issues/comments/{effect.comment}/reactions"
@@ -319,6 +323,19 @@ class Performer:
         if (found["title"], found.get("body")) != (effect.title, effect.body):
             await client.patch(f"{path}/{found['number']}", {"title": effect.title, "body": effect.body})
         return Outcome(done=True, answer={"number": found["number"], "url": found["html_url"]})
+
+    async def _draft(self, attempt: Attempt, effect: Draft) -> Outcome:
+        client = await self._client(attempt, SPEAK)
+        document = Document(attempt.repository)
+        document.add("pull", "pullRequest", "number", effect.number, "id isDraft")
+        found = (await document.ask(client)).fork["pull"]
+        if found["isDraft"] is not effect.draft:
+            mutation = "convertPullRequestToDraft" if effect.draft else "markPullRequestReadyForReview"
+            text = (
+                f"mutation($id: ID!) {{ {mutation}(input: {{pullRequestId: $id}}) {{ clientMutationId }} }}"
+            )
+            (await client.graphql(text, {"id": found["id"]})).need()
+        return Outcome(done=True)
 
     async def _open_issue(self, attempt: Attempt, effect: OpenIssue, again: bool) -> Outcome:
         client = await self._client(attempt, SPEAK)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -15,11 +16,14 @@ from patch_app.core.attempt import MOST_ARTIFACTS, Artifact
 from patch_app.core.facts import Job, RunFact
 from patch_app.core.rules import RuleCheck, Rules
 from patch_app.github.client import Client
-from patch_app.github.errors import Bug, NotFound, Refused
+from patch_app.github.errors import Bug, NotFound, Refused, TooMany
 from patch_app.github.transport import segment, segments
 
 # Enough for a report about thousands of patches; a bigger one is refused, not cut.
 REPORT_BOUND: Final = 8 * 1024 * 1024
+LOG_BOUND: Final = 16 * 1024 * 1024
+_LOG_LINES: Final = 80
+_STAMP: Final = re.compile(r"^\ufeff?[0-9T:.-]{19,33}Z ")
 ANNOTATION: Final = "patch-app-inbox"
 # rules on who or what must have agreed, which the App doesn't know how to look up
 _NOT_WEIGHED: Final = frozenset(
@@ -181,6 +185,18 @@ def _run(
         artifacts=artifacts,
         vouches=tuple(vouches),
     )
+
+
+async def log_tail(client: Client, repository: str, job: int) -> str:
+    """The end of a job's log; empty where GitHub has none (any more). Its lines begin with a time."""
+    try:
+        raw = await client.get_bytes(f"/repos/{repository}/actions/jobs/{job}/logs", bound=LOG_BOUND)
+    except TooMany:
+        return "the log is too long to be shown here"
+    except Refused:
+        return ""
+    lines = raw.decode("utf-8", "replace").splitlines()[-_LOG_LINES:]
+    return "\n".join(_STAMP.sub("", line) for line in lines)
 
 
 async def _artifacts(client: Client, repository: str, run: dict[str, Any]) -> tuple[Artifact, ...]:

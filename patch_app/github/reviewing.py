@@ -20,8 +20,8 @@ _REVIEWS: Final = f"nodes {{ author {{ __typename login }} state commit {{ oid }
 # the last ones: what was asked for is answered long before a hundred more have come
 COMMENTS: Final = "comments(last: 100) { nodes { databaseId author { __typename login } body lastEditedAt } }"
 _PULL_REQUEST: Final = (
-    "number url state merged mergeCommit { oid } mergedBy { login } headRefOid baseRefOid baseRefName "
-    f"reviews(first: 100) {{ {_REVIEWS} }} {COMMENTS}"
+    "number url state isDraft merged mergeCommit { oid } mergedBy { login } headRefOid baseRefOid "
+    f"baseRefName reviews(first: 100) {{ {_REVIEWS} }} {COMMENTS}"
 )
 _CONTEXTS: Final = (
     "nodes { __typename "
@@ -53,6 +53,7 @@ def pull_request(answer: Answer) -> PullRequest | None:
         head=found["headRefOid"],
         base=found["baseRefOid"],
         into=found["baseRefName"],
+        draft=found["isDraft"],
     )
 
 

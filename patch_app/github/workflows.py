@@ -43,6 +43,19 @@ async def findings(
     return gate.findings(before, *after)
 
 
+def changed(answer: Answer, commits: Sequence[str]) -> tuple[str, ...]:
+    """Workflow files that the second of `commits` has otherwise than the first, or has alone."""
+    if len(commits) < 2:
+        return ()
+    before, after = _blobs(answer, 0), _blobs(answer, 1)
+    return tuple(sorted(path for path, blob in after.items() if before.get(path) != blob))
+
+
+def _blobs(answer: Answer, number: int) -> dict[str, str]:
+    entries = (answer.fork.get(f"workflows{number}") or {}).get("entries") or []
+    return {f"{DIRECTORY}/{one['name']}": (one["object"] or {}).get("oid", "") for one in entries}
+
+
 async def read_files(client: Client, repository: str, commit: str) -> Files:
     """The workflow files of a commit and the local actions they use, parsed, by path."""
     document = Document(repository)

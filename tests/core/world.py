@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from patch_app.core import commands, names
 from patch_app.core.asks import ANSWER
-from patch_app.core.attempt import Approval, Attempt, Check, PatchBranch, Stage
+from patch_app.core.attempt import Approval, Attempt, Check, Failure, PatchBranch, Stage
 from patch_app.core.configuration import Configuration
 from patch_app.core.decide import decide
 from patch_app.core.effects import (
@@ -15,6 +15,7 @@ from patch_app.core.effects import (
     Close,
     Comment,
     Dispatch,
+    Draft,
     Effect,
     EffectState,
     OpenIssue,
@@ -157,6 +158,7 @@ class World:
     gate: tuple[Finding, ...] = ()
     has_issues: bool = True
     pull_request: PullRequest | None = None
+    pulls: int = 0
     reviews: tuple[Review, ...] = ()
     checks: tuple[Check, ...] = ()
     rules: Rules = field(default_factory=Rules)
@@ -167,6 +169,8 @@ class World:
     installed: tuple[str, ...] = ()
     nothing_to_carry: bool | None = None
     asks: tuple[Ask, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    workflow_changes: tuple[str, ...] = ()
     effects: dict[str, Performed] = field(default_factory=dict)
     moves: list[tuple[str, str, str, tuple[Approval, ...]]] = field(default_factory=list)
     replays: int = 0
@@ -303,6 +307,8 @@ class World:
             checks=self.checks,
             rules=self.rules,
             asks=self.asks,
+            failures=self.failures,
+            workflow_changes=self.workflow_changes,
             effects=self.effects,
         )
 
@@ -383,16 +389,23 @@ class World:
                     if change.after == names.ZERO:
                         del self.refs[change.ref]
             case OpenPullRequest(head=head):
-                self.pull_request = self.pull_request or PullRequest(
-                    number=1,
-                    url="https://example.org/pull/1",
+                known = self.pull_request
+                if known is None or known.merged:
+                    self.pulls += 1
+                    known = None
+                self.pull_request = known or PullRequest(
+                    number=self.pulls,
+                    url=f"https://example.org/pull/{self.pulls}",
                     open=True,
                     merged=False,
                     head=self.refs[f"refs/heads/{head}"],
                     base=TARGET,
                     into=names.base_branch("main", "v2.0.0"),
                 )
-                return EffectState.DONE, {"number": 1, "url": "https://example.org/pull/1"}
+                number = self.pull_request.number
+                return EffectState.DONE, {"number": number, "url": f"https://example.org/pull/{number}"}
+            case Draft(draft=draft) if self.pull_request:
+                self.pull_request = self.pull_request.model_copy(update={"draft": draft})
             case OpenIssue():
                 return EffectState.DONE, {"number": 2, "url": "https://example.org/issues/2"}
             case Rerun():

@@ -20,8 +20,12 @@ def test_merge_without_an_approval_promotes_nothing_and_says_what_is_missing(wor
     attempt = world.attempt()
     assert (attempt.stage, world.main()) == (Stage.REVIEWING, before)
     assert "1 approving review" in attempt.message
+    # the merge is undone, and another pull request shows the stack
     assert attempt.pull_request is not None
-    assert "1 approving review" in world.issue(attempt.pull_request.number)["body"]
+    assert attempt.pull_request.number == 2
+    assert "merged without an approval" in world.comments(1)[-1]
+    assert "1 approving review" in world.issue(2)["body"]
+    assert (world.ref(world.base()), world.ref(world.maintenance())) == (attempt.target, attempt.candidate)
     world.approve(attempt)
     world.settle()
     assert world.attempt().stage is Stage.PROMOTED
@@ -261,6 +265,9 @@ def test_a_new_release_comes_while_an_older_one_is_in_review(world: World) -> No
     world.approve(second)
     world.settle()
     assert world.attempt("v1.2.0").stage is Stage.PROMOTED
+    assert world.ref(world.maintenance("v1.1.0")) == first.candidate
+    world.later(15 * 86_400)
+    assert (world.ref(world.maintenance("v1.1.0")), world.ref(world.base("v1.1.0"))) == (names.ZERO,) * 2
     world.ends()
 
 
@@ -274,8 +281,14 @@ def test_a_configured_check_must_pass_before_the_promotion(world: World) -> None
 
 
 @pytest.mark.fork(configuration='[[check]]\nname = "look"\nrun = "grep -q mended pot.txt"\n')
-def test_a_configured_check_fails_and_a_re_run_after_the_approval_still_fails(world: World) -> None:
+def test_a_carry_that_breaks_the_build_is_a_draft_until_a_person_mends_it(world: World) -> None:
     attempt, before = world.release(), world.main()
+    assert attempt.pull_request is not None
+    pull_request = f"/repos/{FORK}/pulls/{attempt.pull_request.number}"
+    shown = world.alice.api("GET", pull_request)
+    assert shown["draft"]
+    assert "### Every patch applies, and it doesn't work" in shown["body"]
+    assert "The end of the log of check look" in shown["body"]
     world.approve(attempt)
     world.settle()
     assert (world.attempt().stage, world.main()) == (Stage.REVIEWING, before)
@@ -284,6 +297,17 @@ def test_a_configured_check_fails_and_a_re_run_after_the_approval_still_fails(wo
     world.alice.api("POST", f"/repos/{FORK}/actions/runs/{run}/rerun", {})
     world.settle()
     assert (world.attempt().stage, world.main()) == (Stage.REVIEWING, before)
+    branch = world.maintenance().removeprefix("refs/heads/")
+    world.forge.commit(FORK, branch, {"pot.txt": numbered(l3="ours", l15="v1.1.0", l20="mended")}, "Mend it")
+    world.settle()
+    mended = world.attempt()
+    assert (mended.number, mended.stage, mended.pull_request) == (2, Stage.REVIEWING, attempt.pull_request)
+    shown = world.alice.api("GET", pull_request)
+    assert not shown["draft"]
+    assert "doesn't work" not in shown["body"]
+    world.approve(mended)
+    world.settle()
+    assert world.attempt().stage is Stage.PROMOTED
     world.ends()
 
 

@@ -343,6 +343,9 @@ class World:
     def maintenance(self, tag: str = "v1.1.0") -> str:
         return f"refs/heads/{names.maintenance_branch(self.stack, tag)}"
 
+    def base(self, tag: str = "v1.1.0") -> str:
+        return f"refs/heads/{names.base_branch(self.stack, tag)}"
+
     def issue(self, number: int) -> Any:
         return self.alice.api("GET", f"/repos/{FORK}/issues/{number}")
 
