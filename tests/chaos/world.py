@@ -106,12 +106,12 @@ def push_runner(world: World) -> None:
 
 
 @contextmanager
-def killable_at(folder: Path) -> Iterator[Killable]:
+def killable_at(folder: Path, *, footprint: bool = True) -> Iterator[Killable]:
     """Arranged; `run()` starts the server."""
     robot = Robot(folder / "robot")
     with Forge(folder / "github", actions=robot).running() as forge:
         world = Killable(folder, forge, robot)
-        world.arrange()
+        world.arrange(footprint=footprint)
         try:
             yield world
         finally:

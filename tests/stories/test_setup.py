@@ -7,6 +7,7 @@ import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -19,7 +20,7 @@ from tests.stories.world import FORK, numbered
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[Killable]:
-    with killable_at(tmp_path) as world:
+    with killable_at(tmp_path, footprint=False) as world:
         yield world
 
 
@@ -96,15 +97,30 @@ def test_server_starts_on_an_empty_directory_and_four_clicks_later_watches_the_f
     assert watched(world)
 
 
-def test_server_without_a_public_address_hears_all_by_polling_also_what_came_while_it_was_down(
+def offered(world: Killable) -> dict[str, Any] | None:
+    """The onboarding pull request, once it shows what the last releases would become."""
+    pulls = world.alice.api("GET", f"/repos/{FORK}/pulls", params={"state": "open"})
+    return next((one for one in pulls if "v1.0.0" in (one["body"] or "")), None)
+
+
+def test_five_clicks_from_nothing_to_a_fork_that_is_kept_up_without_a_public_address(
     world: Killable,
 ) -> None:
     serve(world, "--poll", POLL_DELIVERIES_SECONDS="1")
     with Browser() as browser:
         register_and_install(world, browser)
         assert "is installed on alice" in browser.page.text
-    world.until(lambda: watched(world), "the fork isn't known")
+        clicks = browser.clicks
+    world.until(lambda: offered(world), "no pull request brings the App's files")
+    pull = offered(world)
+    assert pull is not None
+    assert "2 commits" in pull["body"] or "2 patches" in pull["body"]
+    # the button of the pull request's page
+    world.alice.api("PUT", f"/repos/{FORK}/pulls/{pull['number']}/merge", {"merge_method": "merge"})
+    clicks.append("Merge pull request")
+    assert len(clicks) == 5
     world.until(lambda: '"polled"' in world.process.log.read_text(), "the upstream was not polled")
+    # what came while the server was down is heard of afterwards
     world.publish("v1.1.0", {"pot.txt": numbered(l15="v1.1.0")})
     attempt = world.comes_to("v1.1.0", "reviewing")
     assert world.process.stop() == 0
