@@ -14,6 +14,7 @@ from patch_app.core.attempt import Approval, Attempt, Check
 from patch_app.core.configuration import Approve, Conclusion, RequiredCheck, Workflows
 from patch_app.core.facts import Facts, Job, PullRequest
 from patch_app.core.report import Verdict
+from patch_app.core.siblings import same_work
 
 # slug of the App whose checks workflow files make
 ACTIONS = "github-actions"
@@ -22,15 +23,33 @@ MAY_TRUST = frozenset({"maintain", "admin"})
 
 
 def approvals(attempt: Attempt, facts: Facts) -> tuple[Approval, ...]:
-    """Approving reviews on exactly the candidate by people who may write."""
+    """Approving reviews on exactly the candidate, or what equals it, by people who may write."""
+    good = {attempt.candidate, *equals(attempt, facts)}
     return tuple(
         Approval(person=review.person, commit=review.commit, permission=review.permission, at=review.at)
         for review in facts.reviews
         if review.state == "APPROVED"
-        and review.commit == attempt.candidate
+        and review.commit in good
         and review.permission in MAY_WRITE
         and not review.bot
     )
+
+
+def equals(attempt: Attempt, facts: Facts) -> tuple[str, ...]:
+    """Candidates before this one that have its very tree, of the same patches with the same verdicts on the
+    same target: an approval of them is carried over, unless the branch's rules have stale ones dismissed.
+    """
+    rules = facts.rules or attempt.rules
+    if attempt.pushed is not None or rules is None or rules.dismisses_stale:
+        return ()
+    same = (one.candidate for one in facts.siblings if same_work(attempt, one))
+    return tuple(one for one in same if one is not None and one in facts.same_tree)
+
+
+def carried_over(attempt: Attempt) -> str | None:
+    """The older candidate that was approved in place of this one; None where it was this one."""
+    exact = any(one.commit == attempt.candidate for one in attempt.approvals)
+    return next((one.commit for one in attempt.approvals if not exact), None)
 
 
 def asked(attempt: Attempt, facts: Facts) -> bool:

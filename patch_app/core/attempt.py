@@ -229,6 +229,8 @@ class Attempt(Model):
     check_run: int | None = None
     checks: tuple[Check, ...] = ()
     failures: tuple[Failure, ...] = ()
+    # candidates before this one whose approvals count for it, since they are the same patch by patch
+    equals: tuple[str, ...] = ()
     # we made the pull request a draft
     drafted: bool = False
     # as they were when they were last read: to tell of, never to promote by

@@ -313,7 +313,9 @@ def _reviewing(attempt: Attempt, facts: Facts) -> Decision:
         return telling.undo_merge(attempt, facts, pull_request, lacking)
     attempt = _waiting(attempt, facts)
     if not approval.missing(attempt, facts) and approval.asked(attempt, facts) and facts.rules is not None:
-        return plan.to(attempt, Stage.APPROVED)
+        older = approval.carried_over(attempt)
+        why = f"the approval of {names.short(older)} counts: every patch and the target are the same"
+        return plan.to(attempt, Stage.APPROVED, message=why if older else "")
     said = (
         *telling.draft(attempt, facts),
         *telling.pull_request_edit(attempt, facts),

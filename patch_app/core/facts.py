@@ -169,6 +169,9 @@ class Sibling(Model):
     newer: bool
     pull_request: Link | None = None
     candidate: str | None = None
+    target: str | None = None
+    # each patch with its verdict
+    verdicts: tuple[tuple[str, str], ...] = ()
     written: dict[str, str] = Field(default_factory=dict)
 
 
@@ -228,6 +231,8 @@ class Facts(Model):
     pull_request: PullRequest | None = None
     failures: tuple[Failure, ...] = ()
     reviews: tuple[Review, ...] = ()
+    # candidates of attempts before this one that have the very tree of this one's
+    same_tree: tuple[str, ...] = ()
     checks: tuple[Check, ...] = ()
     # read where somebody asks for a promotion
     rules: Rules | None = None

@@ -10,6 +10,7 @@ import json
 from typing import Final, Literal, TypeAlias, assert_never
 
 from patch_app.core import (
+    approval,
     configuration,
     failure_text,
     gate,
@@ -403,7 +404,7 @@ def last_line(attempt: Attempt, newer_tag: str) -> str:
             f"Promoted: {code(attempt.stack)} is {commit(attempt, attempt.candidate)} now, "
             f"{code(attempt.tag)} with {patch_table.counted(number, 'patch')}. "
             f"The old stack, {commit(attempt, attempt.stack_head)}, "
-            f"stays at {code(names.archive_ref(attempt.id))}."
+            f"stays at {code(names.archive_ref(attempt.id))}.{_carried_over(attempt)}"
         )
     if newer_tag:
         return (
@@ -411,6 +412,13 @@ def last_line(attempt: Attempt, newer_tag: str) -> str:
             f"{code(attempt.tag)} here."
         )
     return f"{inline(attempt.message)}: nothing more happens with {code(attempt.tag)} here."
+
+
+def _carried_over(attempt: Attempt) -> str:
+    older = approval.carried_over(attempt)
+    if older is None:
+        return ""
+    return f" The approval was of {commit(attempt, older)}: every patch and the target are the same."
 
 
 def overtaken_line(attempt: Attempt, newer_tag: str) -> str:

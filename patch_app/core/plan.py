@@ -201,6 +201,7 @@ def gathered(attempt: Attempt, facts: Facts) -> Attempt:
             "runs": tuple(runs.get(run.id, run) for run in attempt.runs),
             "approvals": approval.approvals(attempt, facts),
             "failures": facts.failures,
+            "equals": approval.equals(attempt, facts),
             "artifacts": tuple(sorted(artifacts, key=lambda one: (one.name, one.url))[:MOST_ARTIFACTS]),
         }
     )

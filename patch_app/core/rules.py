@@ -18,6 +18,8 @@ class Rules(Model):
     # whether there is any, of whatever kind
     any: bool = False
     approvals: int = 0
+    # an approval is for one commit alone, whatever the next one has ("dismiss stale reviews")
+    dismisses_stale: bool = False
     required_checks: tuple[RuleCheck, ...] = ()
     # why they could not be read: then nothing is promoted
     problem: str | None = None

@@ -14,6 +14,25 @@ def siblings_of(attempt: Attempt, others: Iterable[Attempt]) -> tuple[Sibling, .
     return tuple(sibling(attempt, one) for one in others if one.id != attempt.id)
 
 
+def verdicts(attempt: Attempt) -> tuple[tuple[str, str], ...]:
+    """Each patch of the stack with what became of it."""
+    patches = attempt.report.patches if attempt.report else ()
+    return tuple((one.old, one.verdict.value) for one in patches)
+
+
+def same_work(attempt: Attempt, other: Sibling) -> bool:
+    """Whether an attempt for the same release had the same patches, each with the same end, on the same
+    target.
+    """
+    known = verdicts(attempt)
+    return (
+        (other.event, other.target) == (attempt.event, attempt.target)
+        and other.candidate not in (None, attempt.candidate)
+        and bool(known)
+        and known == other.verdicts
+    )
+
+
 def sibling(attempt: Attempt, other: Attempt) -> Sibling:
     """What an attempt needs to know of another one."""
     newer = (
@@ -31,5 +50,7 @@ def sibling(attempt: Attempt, other: Attempt) -> Sibling:
         newer=newer,
         pull_request=other.pull_request,
         candidate=other.candidate,
+        target=other.target,
+        verdicts=verdicts(other),
         written=other.written,
     )

@@ -17,7 +17,7 @@ from patch_app.core.effects import Dispatch, EffectState, OpenIssue, Performed
 from patch_app.core.facts import Facts, Inbox, Preflight, RunFact, Workflow
 from patch_app.core.needs import Need, needs
 from patch_app.core.rules import Rules
-from patch_app.core.siblings import siblings_of
+from patch_app.core.siblings import same_work, siblings_of
 from patch_app.github import asking, claims, reading, refs_of, reviewing, vitals, workflows
 from patch_app.github.client import GitHubApp, InstallationClient
 from patch_app.github.document import PEELED, Answer, Document, peeled
@@ -166,6 +166,7 @@ class _Reading:
         workflows.ask(document, gated)
         if Need.REVIEW in wanted and attempt.pull_request and attempt.candidate:
             reviewing.ask(document, attempt.pull_request.number, attempt.candidate)
+            reviewing.ask_trees(document, attempt.candidate, self._older())
         elif attempt.pull_request is not None:
             reviewing.ask_comments(document, attempt.pull_request.number)
         for number in self._issues():
@@ -310,6 +311,11 @@ class _Reading:
         commits = (attempt.stack_head, attempt.candidate, attempt.target)
         return tuple(dict.fromkeys(one for one in commits if one))
 
+    def _older(self) -> list[str]:
+        """Candidates of the attempts for the same release that this one could equal."""
+        others = siblings_of(self.attempt, self.siblings)
+        return [str(one.candidate) for one in others if same_work(self.attempt, one)][-5:]
+
     def _issues(self) -> list[int]:
         """The gate's issue and, where the carry ended in a conflict, that one's."""
         return sorted(
@@ -356,6 +362,7 @@ class _Reading:
             "pull_request": pull_request,
             "failures": await self._failures(runs),
             "reviews": reviews,
+            "same_tree": reviewing.same_tree(answer, self._older()),
             "checks": checks,
             "rules": await self._rules() if asked else None,
         }

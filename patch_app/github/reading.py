@@ -263,7 +263,7 @@ async def rules(client: Client, repository: str, branch: str) -> Rules:
 
 def weighed(listed: Iterable[Mapping[str, Any]]) -> Rules:
     """What the rules of a branch ask for before a promotion, as GitHub lists them."""
-    approvals, there = 0, False
+    approvals, there, stale = 0, False, False
     required: list[RuleCheck] = []
     for rule in listed:
         there = True
@@ -271,6 +271,7 @@ def weighed(listed: Iterable[Mapping[str, Any]]) -> Rules:
         unknown = rule["type"] in _NOT_WEIGHED
         if rule["type"] == "pull_request":
             approvals = max(approvals, parameters.get("required_approving_review_count", 0))
+            stale = stale or bool(parameters.get("dismiss_stale_reviews_on_push"))
             unknown = any(parameters.get(one) for one in ("require_code_owner_review", "required_reviewers"))
         if unknown:
             return Rules(problem=f"they have a rule of {rule['type']} that the App can't weigh yet")
@@ -279,4 +280,4 @@ def weighed(listed: Iterable[Mapping[str, Any]]) -> Rules:
                 RuleCheck(name=one["context"], app_id=one.get("integration_id"))
                 for one in parameters["required_status_checks"]
             ]
-    return Rules(any=there, approvals=approvals, required_checks=tuple(required))
+    return Rules(any=there, approvals=approvals, dismisses_stale=stale, required_checks=tuple(required))

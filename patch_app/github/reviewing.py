@@ -5,6 +5,7 @@ Concludes nothing. People's permissions are read one by one, and only of those w
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -84,6 +85,18 @@ async def reviews(client: Client, repository: str, answer: Answer) -> tuple[Revi
             )
         )
     return tuple(out)
+
+
+def ask_trees(document: Document, candidate: str, others: Sequence[str]) -> None:
+    """Adds the trees of the candidate and of those before it to a query."""
+    for number, commit in enumerate([candidate, *others] if others else []):
+        document.add(f"tree{number}", "object", "expression", f"{commit}^{{tree}}", "oid")
+
+
+def same_tree(answer: Answer, others: Sequence[str]) -> tuple[str, ...]:
+    """Those of the others that have the candidate's tree."""
+    trees = [(answer.fork.get(f"tree{number}") or {}).get("oid") for number in range(len(others) + 1)]
+    return tuple(one for one, tree in zip(others, trees[1:], strict=True) if tree and tree == trees[0])
 
 
 def ask_comments(document: Document, number: int) -> None:

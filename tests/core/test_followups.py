@@ -8,9 +8,10 @@ from patch_app.core import cleaning, failure_text, markdown, names
 from patch_app.core.attempt import Check, Failure, Stage
 from patch_app.core.configuration import Configuration, Promotion, parse
 from patch_app.core.durations import DAY
-from patch_app.core.effects import Comment, UpdateRefs
+from patch_app.core.effects import Close, Comment, UpdateRefs
 from patch_app.core.facts import Job, Sibling
 from patch_app.core.rules import RuleCheck, Rules
+from patch_app.core.siblings import verdicts
 from tests.core.test_asks import ended
 from tests.core.test_decide import in_review
 from tests.core.world import CARRIED, HEAD, TARGET, World, oid
@@ -176,6 +177,65 @@ def test_merge_while_the_rules_cannot_be_read_is_left_as_it_is() -> None:
     assert world.settle() is Stage.REVIEWING
     assert world.refs[BASE_BRANCH] == oid("merged")
     assert world.attempt.undone == ()
+
+
+# Approvals that are carried over -----------------------------------------------------------------
+
+
+def replayed(**changes: object) -> World:
+    """A replay that came to the same candidate, but for its id; bob approved the one before."""
+    world = in_review(**changes)
+    before = Sibling(
+        id="b" * 12,
+        event=world.attempt.event,
+        tag="v2.0.0",
+        number=0,
+        stage=Stage.SUPERSEDED,
+        newer=False,
+        candidate=oid("before"),
+        target=TARGET,
+        verdicts=verdicts(world.attempt),
+    )
+    world.siblings, world.same_tree = (before,), (oid("before"),)
+    world.approve(commit=oid("before"))
+    return world
+
+
+def test_approval_of_what_is_the_same_patch_by_patch_counts_and_that_is_said() -> None:
+    world = replayed()
+    assert world.settle() is Stage.PROMOTED
+    closing = [one.effect for one in world.effects.values() if isinstance(one.effect, Close)]
+    assert (
+        f"The approval was of {oid('before')}: every patch and the target are the same." in closing[0].comment
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"candidate": None},
+        {"target": HEAD},
+        {"event": "another"},
+        {"verdicts": ()},
+        {"verdicts": (("0" * 40, "clean"),)},
+    ],
+    ids=["none", "another target", "another release", "unknown patches", "another patch"],
+)
+def test_approval_of_anything_else_goes_stale(change: dict[str, object]) -> None:
+    world = replayed()
+    world.siblings = (world.siblings[0].model_copy(update=change),)
+    assert world.settle() is Stage.REVIEWING
+
+
+def test_approval_goes_stale_with_another_tree_a_persons_push_or_a_rule_that_says_so() -> None:
+    world = replayed()
+    world.same_tree = ()
+    assert world.settle() is Stage.REVIEWING
+    world = replayed(rules=Rules(any=True, approvals=1, dismisses_stale=True))
+    assert world.settle() is Stage.REVIEWING
+    world = replayed()
+    world.attempt = world.attempt.model_copy(update={"pushed": CARRIED[1]})
+    assert world.settle() is Stage.REVIEWING
 
 
 # Releases that overtake -------------------------------------------------------------------------------------

@@ -170,6 +170,7 @@ class World:
     nothing_to_carry: bool | None = None
     asks: tuple[Ask, ...] = ()
     failures: tuple[Failure, ...] = ()
+    same_tree: tuple[str, ...] = ()
     workflow_changes: tuple[str, ...] = ()
     effects: dict[str, Performed] = field(default_factory=dict)
     moves: list[tuple[str, str, str, tuple[Approval, ...]]] = field(default_factory=list)
@@ -308,6 +309,7 @@ class World:
             rules=self.rules,
             asks=self.asks,
             failures=self.failures,
+            same_tree=self.same_tree,
             workflow_changes=self.workflow_changes,
             effects=self.effects,
         )
