@@ -175,6 +175,8 @@ class Attempt(Model):
     event: str
     number: int = 1
     replay_of: str | None = None
+    # the attempt that has taken over
+    superseded_by: str | None = None
 
     installation_id: int
     repository_id: int

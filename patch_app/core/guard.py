@@ -20,8 +20,14 @@ def step(attempt: Attempt, facts: Facts) -> Decision | None:
         stack == attempt.candidate or facts.has_candidate
     ):
         return _promoted(attempt)  # our own echo, perhaps with somebody's commits on top already
-    if attempt.stage not in (Stage.APPROVED, Stage.PROMOTING) and _superseded(attempt, facts):
-        return plan.to(attempt, Stage.SUPERSEDED, message="a newer attempt has taken over")
+    newer = overtaken(attempt, facts)
+    if (
+        newer
+        and attempt.stage not in (Stage.APPROVED, Stage.PROMOTING)
+        and _superseded(attempt, facts, newer)
+    ):
+        ended = attempt.model_copy(update={"superseded_by": newer.id})
+        return plan.to(ended, Stage.SUPERSEDED, message="a newer attempt has taken over")
     if facts.target is not None and facts.target != attempt.target:
         return plan.held(
             attempt,
@@ -49,13 +55,12 @@ def _pushed(attempt: Attempt, facts: Facts) -> Decision | None:
     )
 
 
-def _superseded(attempt: Attempt, facts: Facts) -> bool:
+def _superseded(attempt: Attempt, facts: Facts, newer: Sibling) -> bool:
     merged = facts.pull_request is not None and facts.pull_request.merged
     if merged or (attempt.candidate is not None and approval.approvals(attempt, facts)):
         return False
-    newer = overtaken(attempt, facts)
     # of a person's work for this release they are asked instead
-    return newer is not None and (newer.event == attempt.event or not has_work(attempt, facts))
+    return newer.event == attempt.event or not has_work(attempt, facts)
 
 
 def has_work(attempt: Attempt, facts: Facts) -> bool:

@@ -51,6 +51,7 @@ class AttemptSummary(Model):
     operation: Literal["carry"] = "carry"
     number: int
     replay_of: str | None
+    superseded_by: str | None
     status: Status
     stage: Stage
     open: bool
@@ -165,6 +166,7 @@ def _common(attempt: Attempt) -> dict[str, Any]:
         "event": attempt.event,
         "number": attempt.number,
         "replay_of": attempt.replay_of,
+        "superseded_by": attempt.superseded_by,
         "status": status(attempt),
         "stage": attempt.stage,
         "open": attempt.open,
