@@ -1,4 +1,5 @@
-"""Writes the workflow template as forks get it: public, private, with the step that uploads artifacts.
+"""Writes the workflow template as forks get it: public, private, with the step that uploads artifacts. All
+jobs are in each, the preview too.
 
 `python -m tests.workflows DIR`
 """
@@ -17,6 +18,7 @@ def main() -> None:
         ("public", False, False),
         ("private", True, False),
         ("uploads", False, True),
+        ("private-uploads", True, True),
     ):
         (folder / f"{name}.yml").write_bytes(workflow_file(private, uploads=uploads))
 

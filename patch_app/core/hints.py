@@ -164,7 +164,7 @@ def _run(event: str, payload: Mapping[str, Any]) -> int | None:
         return None
     job = _mapping(payload.get("workflow_job"))
     number = job.get("run_id") or _mapping(payload.get("workflow_run")).get("id")
-    carries = event == "workflow_run" or job.get("name") in names.CARRY_JOBS
+    carries = event == "workflow_run" or str(job.get("name")) in names.CARRY_JOBS
     ended = payload.get("action") == "completed"
     return number if ended and carries and isinstance(number, int) else 0
 
@@ -229,15 +229,15 @@ def _touches_our_files(payload: Mapping[str, Any]) -> bool:
         path
         for one in commits
         for key in ("added", "modified", "removed")
-        for path in _mapping(one).get(key) or ()
+        for path in _list(_mapping(one).get(key))
     ]
-    return any(path in names.INSTALLED_PATHS for path in paths)
+    return any(str(path) in names.INSTALLED_PATHS for path in paths)
 
 
 def _release(payload: Mapping[str, Any], repository: Mapping[str, Any]) -> ReleaseEvent | None:
     release = _mapping(payload.get("release"))
     tag, name = release.get("tag_name"), repository.get("full_name")
-    if payload.get("action") not in _RELEASED or release.get("draft") or not isinstance(tag, str):
+    if str(payload.get("action")) not in _RELEASED or release.get("draft") or not isinstance(tag, str):
         return None
     if not isinstance(name, str) or not tag:
         return None
@@ -253,6 +253,10 @@ def _release(payload: Mapping[str, Any], repository: Mapping[str, Any]) -> Relea
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _time(text: Any) -> datetime | None:

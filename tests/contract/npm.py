@@ -14,7 +14,11 @@ from typing import Any
 
 import pytest
 
-VERSIONS = {"@octokit/openapi": "23.0.2", "@octokit/graphql-schema": "15.26.1"}
+VERSIONS = {
+    "@octokit/openapi": "23.0.2",
+    "@octokit/graphql-schema": "15.26.1",
+    "@octokit/webhooks-examples": "7.6.1",
+}
 
 
 def _cache_dir() -> Path:
@@ -61,3 +65,9 @@ def openapi() -> dict[str, Any]:
 
 def graphql_schema() -> str:
     return (package("@octokit/graphql-schema") / "schema.graphql").read_text()
+
+
+def webhook_examples() -> list[tuple[str, dict[str, Any]]]:
+    """Event and payload of every example that GitHub's documentation has."""
+    file = package("@octokit/webhooks-examples") / "api.github.com" / "index.json"
+    return [(one["name"], payload) for one in json.loads(file.read_text()) for payload in one["examples"]]

@@ -374,3 +374,22 @@ async def test_server_is_killed_after_its_answers(tmp_path: Path) -> None:
     kept = {row.key for row in await store.inbox_pending(500)}
     store.close()
     assert set(taken) <= kept
+
+
+async def test_the_signature_that_the_documentation_gives_as_an_example() -> None:
+    # docs.github.com, "Validating webhook deliveries": the body is no JSON, so it is refused for that alone
+    given = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
+
+    async def never(_: Incoming) -> bool:
+        raise AssertionError("this is no delivery")
+
+    secret = SecretStr("It's a Secret to Everybody")
+    site: Any = Webhook(secret=secret, add=never, wake=lambda: None, clock=lambda: NOW)
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=site), base_url="http://127.0.0.1"
+    ) as client:
+        for told, status in ((given, 400), (given[:-1] + "8", 401)):
+            answer = await client.post(
+                PATH, content=b"Hello, World!", headers=headers(x_hub_signature_256=told)
+            )
+            assert answer.status_code == status, answer.text
