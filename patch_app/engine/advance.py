@@ -20,7 +20,7 @@ from patch_app.core.effects import UNFINISHED, Effect, EffectState, Performed, U
 from patch_app.core.facts import Facts
 from patch_app.core.needs import needs
 from patch_app.core.siblings import siblings_of
-from patch_app.github.errors import Bug, Later, Refused
+from patch_app.github.errors import Bug, Later, Refused, Unknown
 from patch_app.github.perform import MARKED, Outcome
 from patch_app.store.attempts import AdvanceCommit
 from patch_app.store.effects import StoredEffect
@@ -134,7 +134,11 @@ class Advancer:
             outcome = await self.performer.perform(attempt, stored.effect, again=again)
         except Later as error:
             log.info("effect later", attempt=attempt.id, effect=stored.effect.kind, reason=error.message)
-            await self._wait(attempt, stored, self.clock() + timedelta(seconds=error.retry_after or PAUSE))
+            pause = error.retry_after or PAUSE
+            if isinstance(error, Unknown) and stored.effect.kind in MARKED:
+                # it may be done, whichever try this was: until then its absence from a list means nothing
+                pause = max(pause, self.settle)
+            await self._wait(attempt, stored, self.clock() + timedelta(seconds=pause))
             return False
         except Bug as error:
             # else it would be begun again each second, for ever

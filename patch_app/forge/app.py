@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlencode
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -130,7 +130,8 @@ def _handle(core: Core, rule: Route, parts: dict[str, str], ctx: Ctx) -> Reply:
                     raise not_found()
                 auth.require(state, ctx.caller, state.repositories[moved], None)
                 rest = ctx.path.removeprefix(f"/repos/{owner}/{name}")
-                url = f"{core.api_url}/repositories/{moved}{rest}"
+                asked = f"?{urlencode(ctx.query)}" if ctx.query else ""
+                url = f"{core.api_url}/repositories/{moved}{rest}{asked}"
                 body = {
                     "message": "Moved Permanently",
                     "url": url,
@@ -174,11 +175,14 @@ def _rest(core: Core, request: Request, path: str, data: bytes) -> Response:
             json=_parsed(data),
             version=version,
         )
+        before = core.state.next_id
         reply = _handle(core, rule, parts, ctx)
+        core.moods.made(before)
     except ApiError as error:
         reply = Reply(status=error.status, body=error.body())
     headers |= dict(reply.headers)
-    answer = _json(reply.status, adapted(reply.body, version), headers)
+    body = core.moods.listed(reply.body) if request.method == "GET" else reply.body
+    answer = _json(reply.status, adapted(body, version), headers)
     fresh = True
     if request.method == "GET" and reply.status == 200 and isinstance(answer.body, bytes):
         etag = f'W/"{hashlib.sha256(answer.body).hexdigest()}"'
@@ -197,6 +201,12 @@ def build(core: Core) -> Starlette:
 
     async def endpoint(request: Request) -> Response:
         raw = request.scope.get("raw_path", b"").decode("ascii").partition("?")[0] or request.url.path
+        met = core.moods.before(request.method, raw, request.headers.get("authorization"))
+        if met is not None:
+            return met
+        return core.moods.after(request.method, raw, await answered(request, raw))
+
+    async def answered(request: Request, raw: str) -> Response:
         git = _GIT.match(raw)
         if git:
             return await git_backend.serve(core, request, unquote(git[1]), unquote(git[2]), git[3])

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from patch_app.forge.git import Git
+from patch_app.forge.moods import Moods
 from patch_app.forge.state import Account, Repository, State
 
 if TYPE_CHECKING:
@@ -48,6 +49,10 @@ class ForgeOptions:
     custom_refs: bool = True
     # where Actions is off, the workflows of pushed files are listed all the same, as disabled; else unknown
     lists_workflows_when_off: bool = True
+    # so many requests with a new installation token are answered 401
+    fresh_refusals: int = 0
+    # REST's lists lack what was made in the last so many seconds, by `forge.moods.clock`
+    list_lag: float = 0
     # aware datetimes; JWTs, expiry, all dates
     clock: Callable[[], datetime] = field(default=_now)
     # the key of each App that is made
@@ -70,6 +75,7 @@ class Core:
         self._after: list[Callable[[], None]] = []
         self.webhooks: Webhooks
         self.actions: ActionsBackend
+        self.moods = Moods(self)
 
     @property
     def api_url(self) -> str:

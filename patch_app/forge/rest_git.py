@@ -280,7 +280,8 @@ def create_ref(ctx: Ctx, repo: Repository) -> Reply:
         raise ApiError(422, "Object does not exist")
     if git.ref(name) is not None:
         raise ApiError(422, "Reference already exists")
-    if name.startswith("refs/pull/"):
+    ours = name.startswith(("refs/heads/", "refs/tags/"))
+    if name.startswith("refs/pull/") or not (ours or ctx.core.options.custom_refs):
         raise ApiError(422, "Reference cannot be created")
     changes.move(ctx.core, repo, ctx.caller, [RefUpdate(name=name, old=ZERO, new=sha)])
     return Reply(status=201, body=_ref(ctx, repo, name))

@@ -23,6 +23,7 @@ from patch_app.forge.apps import AppRequest, CreatedApp
 from patch_app.forge.auth import Caller, digest, new_personal_token
 from patch_app.forge.core import Core, ForgeOptions
 from patch_app.forge.dump import dump
+from patch_app.forge.moods import Moods
 from patch_app.forge.people import Person
 from patch_app.forge.state import ROLES, Account, Json, Repository, Role, Token
 from patch_app.forge.webhooks import Webhooks
@@ -123,6 +124,11 @@ class Forge:
             for repo in state.repositories.values():
                 for run in [r for r in repo.runs.values() if r.status != "completed"]:
                     self._sink.run_completed(run.id, Conclusion.CANCELLED)
+
+    @property
+    def moods(self) -> Moods:
+        """What the next requests meet."""
+        return self.core.moods
 
     def settle(self, timeout: float = 120) -> None:
         """Wait until no run and no delivery is under way (held ones don't count). Errors: TimeoutError."""

@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 import httpx
 from pydantic import SecretStr
@@ -38,6 +38,7 @@ PAGE: Final = 100
 BLOB_BOUND: Final = 100 * 1024 * 1024
 
 Sleep = Callable[[float], Awaitable[None]]
+T = TypeVar("T")
 _REPOSITORY = re.compile(r"/repos/[^/]+/[^/?]+")
 _MUTATION = re.compile(r"^\s*(#.*\n\s*)*mutation\b")
 
@@ -215,6 +216,20 @@ class InstallationClient(Client):
     async def token(self) -> SecretStr:
         """The installation token, for Git over HTTP."""
         return (await self._token()).secret
+
+    async def git(self, ask: Callable[[SecretStr, Sleep], Awaitable[T]]) -> T:
+        """What `ask` does by Git over HTTP with the token and our way to wait.
+
+        Once more with another token where GitHub takes this one no longer: then it has done nothing.
+        """
+        token = await self._token()
+        try:
+            return await ask(token.secret, self._sleep)
+        except Refused as error:
+            if error.status != 401:
+                raise
+        self._tokens.forget(token)
+        return await ask((await self._token()).secret, self._sleep)
 
     async def revoke(self) -> None:
         """End the token now (DELETE /installation/token). The next request mints another."""

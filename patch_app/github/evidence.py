@@ -176,7 +176,9 @@ class _Reading:
     async def _refs(self, wanted: frozenset[Need]) -> dict[str, str]:
         prefixes = refs_of.prefixes(self.attempt, preflight=Need.PREFLIGHT in wanted)
         url = self.app.git_url(self.name)
-        return await ls_refs(self.app.http, url, await self.client.token(), prefixes)
+        return await self.client.git(
+            lambda token, sleep: ls_refs(self.app.http, url, token, prefixes, sleep=sleep)
+        )
 
     # Preflight ----------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, assert_never
 
@@ -212,14 +213,21 @@ class Performer:
             if await self._moved(client, attempt, effect.changes):
                 return Outcome(done=True)
             return Outcome(done=False, answer={"message": str(error)})
-        await receive_pack.push(
-            self.app.http,
-            self.app.git_url(attempt.repository),
-            await client.token(),
-            [(change.before, change.after, change.ref) for change in effect.changes],
-            pack,
-        )
+        commands = [(change.before, change.after, change.ref) for change in effect.changes]
+        await self._push(client, attempt, commands, pack)
         return Outcome(done=True)
+
+    async def _push(
+        self,
+        client: InstallationClient,
+        attempt: Attempt,
+        commands: Sequence[receive_pack.Command],
+        pack: bytes | None,
+    ) -> None:
+        url = self.app.git_url(attempt.repository)
+        await client.git(
+            lambda token, sleep: receive_pack.push(self.app.http, url, token, commands, pack, sleep=sleep)
+        )
 
     async def _record(self, attempt: Attempt, effect: Record) -> Outcome:
         client = await self._client(attempt, ACT)
@@ -231,13 +239,8 @@ class Performer:
             tree=effect.tree, parents=(), author=who, committer=who, message="Recorded resolutions\n"
         )
         commit = object_id("commit", body)
-        await receive_pack.push(
-            self.app.http,
-            self.app.git_url(attempt.repository),
-            await client.token(),
-            [(effect.before, commit, effect.ref)],
-            write_pack([("commit", body)]),
-        )
+        pack = write_pack([("commit", body)])
+        await self._push(client, attempt, [(effect.before, commit, effect.ref)], pack)
         return Outcome(done=True, answer={"commit": commit})
 
     async def _pack(self, client: InstallationClient, attempt: Attempt, effect: Relay) -> bytes | None:
@@ -301,7 +304,8 @@ class Performer:
         self, client: InstallationClient, attempt: Attempt, changes: tuple[RefChange, ...]
     ) -> dict[str, str]:
         url = self.app.git_url(attempt.repository)
-        return await ls_refs(self.app.http, url, await client.token(), (one.ref for one in changes))
+        wanted = [one.ref for one in changes]
+        return await client.git(lambda token, sleep: ls_refs(self.app.http, url, token, wanted, sleep=sleep))
 
     # What people see ------------------------------------------------------------------------------
 
@@ -317,6 +321,9 @@ class Performer:
         # there is one of this branch already: of our own earlier success, or of the attempt before us
         owner = attempt.repository.split("/")[0]
         there = await client.get_all(path, state="open", head=f"{owner}:{effect.head}", base=effect.base)
+        if not there and "already exists" in refused.message:
+            # lists have what was just made only seconds later
+            raise Later(refused.message)
         if not there:
             raise refused
         found = there[0]

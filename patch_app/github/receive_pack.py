@@ -31,6 +31,8 @@ from patch_app.github.gitobjects import EMPTY_PACK, is_oid
 from patch_app.github.pktline import FLUSH, BadLine, demultiplex, pkt, pkts
 
 ZERO: Final = "0" * 40
+# what receive-pack says of a name that it doesn't take, or that its configuration hides
+_NO_CUSTOM_REFS: Final = frozenset({"funny refname", "deny updating a hidden ref"})
 _CHUNK: Final = 256 * 1024
 
 Command = tuple[str, str, str]
@@ -235,6 +237,10 @@ async def _post(
     return response.content
 
 
+def _is_custom(ref: str) -> bool:
+    return not ref.startswith(("refs/heads/", "refs/tags/"))
+
+
 def _read_report(answer: bytes, banded: bool, refs: Sequence[str]) -> _Outcome:
     """What the hooks said, and the error of the report (git help gitprotocol-pack, "Report Status")."""
     try:
@@ -257,6 +263,11 @@ def _read_report(answer: bytes, banded: bool, refs: Sequence[str]) -> _Outcome:
         failure = WorkflowsRefused(403, said)
     elif unpack != "ok":
         failure = PackRefused(422, f"the Git server can't take the pack: {unpack}. {messages}".rstrip())
+    elif any(_is_custom(ref) and reason in _NO_CUSTOM_REFS for ref, _, reason in rejected):
+        failure = Refused(
+            422,
+            f"this Git server takes no refs but branches and tags, and the App needs refs/patch-app: {said}",
+        )
     elif rejected:
         failure = Refused(422, f"the push was refused: {said}")
     elif missing := [ref for ref in refs if ref not in accepted]:

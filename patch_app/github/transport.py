@@ -148,8 +148,11 @@ class Transport:
             response = await self._once(method, url, body, headers, write=write, bound=bound)
             if response.status_code not in (301, 302, 303, 307, 308):
                 break
-            url = url.join(response.headers.get("location", ""))
-            if _origin(url) != self._origin:
+            asked, url = url.query, url.join(response.headers.get("location", ""))
+            if _origin(url) == self._origin:
+                # whether a renamed repository's new address keeps the question is said nowhere
+                url = url if url.query or not asked else url.copy_with(query=asked)
+            else:
                 # Raw content of some kinds lives on a storage host behind a signed URL.
                 headers.pop("Authorization", None)
                 if method != "GET" or not _safe(url):

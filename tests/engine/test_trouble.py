@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from patch_app.engine import poll
 from patch_app.engine.advance import Advancer
 from patch_app.engine.forks import Forks
 from patch_app.engine.intake import Intake
-from patch_app.github.errors import Bug, GitHubError, Later, Refused
+from patch_app.github.errors import Bug, GitHubError, Later, Refused, Unknown
 from patch_app.github.perform import Outcome
 from patch_app.store.attempts import AdvanceCommit
 from patch_app.store.forks import Fork
@@ -118,6 +119,17 @@ async def test_effect_that_ends_in_a_bug_is_not_begun_again_for_ever(store: Stor
     assert [one.state for one in await store.effects("attempt00001")] == [EffectState.REFUSED]
     assert await store.unfinished(NOW) == []
     assert (await stored(store)).stage is Stage.FAILED
+
+
+async def test_second_try_whose_answer_is_lost_is_looked_for_only_when_lists_have_it(store: Store) -> None:
+    await put(store, Stage.REVIEWING, Comment(number=1, marker="m", body="b"))
+    lost = GitHub(Unknown("502"))
+    now = [NOW]
+    slow = replace(advancer(store, GitHub(), lost), settle=10.0, clock=lambda: now[0])
+    for seconds, performed in ((0, 1), (5, 1), (10, 2), (15, 2), (20, 3)):
+        now[0] = NOW + timedelta(seconds=seconds)
+        await slow.advance("attempt00001")
+        assert lost.performed == performed, seconds
 
 
 async def test_look_at_an_ended_attempt_that_could_not_be_done_now_is_done_later(store: Store) -> None:

@@ -247,6 +247,35 @@ async def test_a_renamed_repository_is_followed_and_a_post_stays_a_post(app, fak
     assert fake.bodies("POST /repositories/7/issues") == [{"title": "x"}]
 
 
+@pytest.mark.parametrize("kept", ["", "?state=all&per_page=5"])
+async def test_a_renamed_repository_is_asked_the_same_question_whether_its_address_repeats_it_or_not(
+    app, fake, kept
+):
+    moved = httpx.Response(301, headers={"location": f"/api/v3/repositories/7/issues{kept}"})
+    fake.on("GET /repos/a/b/issues", moved)
+    fake.on("GET /repositories/7/issues", [])
+    client = await app.installation(5, 7, READ)
+    assert await client.get("/repos/a/b/issues", state="all", per_page=5) == []
+    assert dict(fake.seen[-1].url.params) == {"state": "all", "per_page": "5"}
+
+
+async def test_a_token_revoked_under_us_is_minted_again_for_git_too_and_once_only(app, fake):
+    client = await app.installation(5, 7, READ)
+    used = []
+
+    async def ask(token, sleep):
+        used.append(token.get_secret_value())
+        if len(used) != 2:
+            raise Refused(401, "Git server: Bad credentials")
+        return "refs"
+
+    assert await client.git(ask) == "refs"
+    assert used == ["ghs_secret1", "ghs_secret2"]
+    with pytest.raises(Refused):
+        await client.git(ask)
+    assert used[2:] == ["ghs_secret2", "ghs_secret3"]
+
+
 async def test_the_token_never_follows_a_redirect_to_another_host(app, fake):
     fake.on("GET /repos/a/b/zip", httpx.Response(302, headers={"location": "https://store.example/x?sig=1"}))
     fake.on("GET /x", httpx.Response(200, content=b"bytes"))

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 from pydantic import SecretStr
 
 from patch_app.core import names
-from patch_app.forge import Forge
+from patch_app.forge import Forge, ForgeOptions, Mood
 from patch_app.forge.apps import CreatedApp
 from patch_app.github.client import GitHubApp, GitHubSettings
 from patch_app.github.deliveries import deliveries_since, read_delivery, redeliver
-from patch_app.github.errors import RefMoved, Refused
+from patch_app.github.errors import Later, RefMoved, Refused, Unknown
+from patch_app.github.install import store_runner
+from patch_app.github.ls_refs import ls_refs
 from patch_app.github.receive_pack import ZERO, push
 from patch_app.github.setup import manifest
 from patch_app.upstream.poller import new_releases
@@ -31,26 +35,28 @@ class Place:
     repository_id: int
     head: str
 
-    def github(self) -> GitHubApp:
+    def github(self, sleep=asyncio.sleep) -> GitHubApp:
         return GitHubApp(
             GitHubSettings(
                 issuer=str(self.app.id),
                 private_key=SecretStr(self.app.pem),
                 web_url=self.forge.url,
                 api_url=self.forge.api_url,
-            )
+            ),
+            sleep=sleep,
         )
 
 
 @pytest.fixture
-def place(tmp_path) -> Iterator[Place]:
+def place(tmp_path, request) -> Iterator[Place]:
+    options = ForgeOptions(**getattr(request, "param", {}))
     wanted = manifest("http://127.0.0.1:9")
-    with Forge(tmp_path / "forge").running() as forge:
+    with Forge(tmp_path / "forge", options=options).running() as forge:
         forge.add_user("alice")
         forge.add_user("maker")
         forge.add_repository("maker/tool")
         forge.commit("maker/tool", "main", {"file": "1\n"}, "one")
-        fork = forge.add_fork("maker/tool", "alice/tool")
+        fork = forge.add_fork("maker/tool", "alice/tool", issues=True)
         head = forge.commit("alice/tool", "main", {"mine": "1\n"}, "mine")
         app = forge.create_app(
             owner="alice",
@@ -131,3 +137,69 @@ async def test_lost_deliveries_are_read_and_asked_for_again(place):
         again = [d for d in listing.deliveries if d.event == "push"]
         assert len(again) == 2
         assert {d.guid for d in again} == {found[0].guid}
+
+
+@pytest.mark.parametrize("place", [{"fresh_refusals": 2}], indirect=True)
+async def test_a_token_that_parts_of_github_do_not_know_yet(place):
+    async with place.github(sleep=_at_once) as github:
+        reader = await github.installation(place.installation, place.repository_id, READ)
+        url = github.git_url("alice/tool")
+        heads = await reader.git(
+            lambda token, sleep: ls_refs(github.http, url, token, ["refs/heads/"], sleep=sleep)
+        )
+        assert heads == {"refs/heads/main": place.head}
+        writer = await github.installation(place.installation, place.repository_id, {"issues": "write"})
+        made = await writer.post("/repos/alice/tool/issues", {"title": "x"})
+        assert [one["id"] for one in await writer.get("/repos/alice/tool/issues")] == [made["id"]]
+        other = await github.installation(place.installation, place.repository_id, {"metadata": "read"})
+        assert (await other.graphql("query { rateLimit { cost } }")).data == {"rateLimit": {"cost": 1}}
+
+
+async def test_limits_and_pages_of_html_are_for_later_and_a_lost_write_is_unknown(place):
+    moods = place.forge.moods
+    async with place.github() as github:
+        client = await github.installation(place.installation, place.repository_id, {"issues": "write"})
+        for mood, wait in ((Mood.SECONDARY, 60.0), (Mood.TOO_MANY, 60.0), (Mood.BROKEN, None)):
+            moods.next(mood, "/issues", times=2)
+            with pytest.raises(Later) as told:
+                await client.get("/repos/alice/tool/issues")
+            assert told.value.retry_after == wait
+            with pytest.raises(Later):
+                await client.post("/repos/alice/tool/issues", {"title": mood})
+            moods.next(mood, "graphql")
+            with pytest.raises(Later):
+                await client.graphql("query { rateLimit { cost } }")
+        assert await client.get("/repos/alice/tool/issues") == []
+        moods.next(Mood.LOST, "POST .*/issues")
+        with pytest.raises(Unknown):
+            await client.post("/repos/alice/tool/issues", {"title": "once"})
+        assert [one["title"] for one in await client.get("/repos/alice/tool/issues")] == ["once"]
+
+
+@pytest.mark.parametrize("place", [{"list_lag": 5.0}], indirect=True)
+async def test_what_was_made_is_there_at_once_and_in_lists_only_seconds_later(place):
+    now = [place.forge.core.now()]
+    place.forge.moods.clock = lambda: now[0]
+    async with place.github() as github:
+        client = await github.installation(place.installation, place.repository_id, {"issues": "write"})
+        made = await client.post("/repos/alice/tool/issues", {"title": "x"})
+        assert (await client.get(f"/repos/alice/tool/issues/{made['number']}"))["id"] == made["id"]
+        assert await client.get("/repos/alice/tool/issues") == []
+        now[0] += timedelta(seconds=5)
+        assert [one["id"] for one in await client.get("/repos/alice/tool/issues")] == [made["id"]]
+
+
+@pytest.mark.parametrize("place", [{"custom_refs": False}], indirect=True)
+async def test_a_server_that_takes_branches_and_tags_alone_is_named_as_such(place):
+    async with place.github() as github:
+        writer = await github.installation(
+            place.installation, place.repository_id, {"contents": "write", "workflows": "write"}
+        )
+        with pytest.raises(
+            Refused, match="takes no refs but branches and tags, and the App needs refs/patch-app"
+        ):
+            await store_runner(github, writer, "alice/tool")
+        body = {"ref": names.target_ref("abc12345"), "sha": place.head}
+        with pytest.raises(Refused) as told:
+            await writer.post("/repos/alice/tool/git/refs", body)
+        assert told.value.status == 422
