@@ -24,6 +24,7 @@ from patch_app.core.effects import (
     Record,
     Relay,
     Rerun,
+    StartWorkflow,
     UpdateRefs,
 )
 from patch_app.core.facts import Facts, PullRequest
@@ -38,6 +39,8 @@ def after(facts: Facts, attempt: Attempt, effect: Effect, state: EffectState, an
     match effect:
         case PinTarget():
             return _moved(facts, {effect.ref: effect.target})
+        case UpdateRefs(purpose="release"):
+            return None
         case Relay() | UpdateRefs():
             return _moved(facts, {change.ref: change.after for change in effect.changes})
         case Record():
@@ -48,6 +51,8 @@ def after(facts: Facts, attempt: Attempt, effect: Effect, state: EffectState, an
             # begun this moment: there is nothing to see yet
             read = facts.read | {Need.RUNS, Need.REPORT}
             return facts.model_copy(update={"read": read, "runs": (), "inbox": ()})
+        case StartWorkflow():
+            return None
         case OpenPullRequest():
             return _opened(facts, attempt, effect, answer) if answer.get("new") else None
         case Draft():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final, assert_never
 
-from patch_app.core import approval, commands, names, plan
+from patch_app.core import approval, channels, commands, names, plan
 from patch_app.core.attempt import Asked, Attempt, Hold, Stage
 from patch_app.core.commands import Command, Name, Unknown
 from patch_app.core.configuration import Strategy, stack_of
@@ -82,6 +82,11 @@ def _reply(attempt: Attempt, facts: Facts, ask: Ask, command: Command | Unknown)
         written = code(f"/patch {command.text}", 120)
         line = f"{written}: {command.problem}{near} `/patch help` lists what there is."
         return Reply(attempt=attempt, line=line, done=False)
+    channel = channels.named(command)
+    if channel is not None:
+        after, line, done = channels.ask(attempt, facts, ask, channel)
+        line = f"`/patch promote {channel}`: {line}"
+        return Reply(attempt=after, line=line, done=done, forgive=done)
     refused = _refusal(attempt, ask, command.name)
     if refused is not None:
         return Reply(attempt=attempt, line=f"`/patch {command.name}`: {refused}", done=False)

@@ -11,6 +11,7 @@ from typing import Final, Literal, assert_never
 
 from pydantic import Field
 
+from patch_app.core.channel import Channel
 from patch_app.core.configuration import Configuration
 from patch_app.core.gate import Finding
 from patch_app.core.model import Model
@@ -248,6 +249,8 @@ class Attempt(Model):
     asked: Asked | None = None
     trusted: Asked | None = None
     rollback: Asked | None = None
+    # where the candidate went, or can go, since its promotion
+    channels: tuple[Channel, ...] = ()
     # patches that the carry leaves out, by their full ids
     drop: tuple[str, ...] = ()
 
@@ -270,6 +273,18 @@ class Attempt(Model):
     def open(self) -> bool:
         """Whether it has not ended."""
         return self.stage not in ENDED
+
+    @property
+    def watched(self) -> bool:
+        """Whether the timer looks at it: it is open, or a channel has not come to its end."""
+        return self.open or self.channels_due
+
+    @property
+    def channels_due(self) -> bool:
+        """Whether a channel is under way, or nobody was told of one yet."""
+        known = {one.name for one in self.channels}
+        wanted = set(self.configuration.channels.names) if self.stage is Stage.PROMOTED else set()
+        return not wanted <= known or any(one.under_way for one in self.channels)
 
 
 def status(attempt: Attempt) -> Status:

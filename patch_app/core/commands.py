@@ -11,6 +11,7 @@ import re
 from enum import StrEnum
 from typing import Final, TypeAlias
 
+from patch_app.core.configuration_channels import ChannelName
 from patch_app.core.model import Model
 
 # more than this in one comment is no conversation
@@ -37,7 +38,8 @@ class Command(Model):
     """A command as it was written; a commit is in lower case."""
 
     name: Name
-    # full commit id or its beginning for trust-workflows and drop; free text for hold and abandon
+    # full commit id or its beginning for trust-workflows and drop; a full one or a channel for promote;
+    # free text for hold and abandon
     argument: str | None = None
 
 
@@ -57,7 +59,11 @@ USAGE: Final[dict[Name, tuple[str, str]]] = {
     Name.REPLAY: ("", "carry the same release in a new attempt, from the stack as it is now"),
     Name.HOLD: ("[reason]", "do nothing more until `/patch resume`"),
     Name.RESUME: ("", "go on after a hold"),
-    Name.PROMOTE: ("[commit]", "ask for the promotion of the candidate; the conditions stay the same"),
+    Name.PROMOTE: (
+        "[commit|channel]",
+        "ask for the promotion of the candidate; the conditions stay the same. Once it is promoted, "
+        "`internal` or `public` sends it there",
+    ),
     Name.TRUST_WORKFLOWS: ("<commit>", "let this candidate's workflow files run; for admin and maintain"),
     Name.DROP: ("<commit>", "leave a patch out of the stack from the next carry on"),
     Name.ABANDON: ("[reason]", "end this attempt without a promotion"),
@@ -134,10 +140,13 @@ def _problem(name: Name, rest: str) -> str | None:
     if name in _TAKES_COMMIT:
         if not rest and name is not Name.PROMOTE:
             return "it needs a commit id"
+        if name is Name.PROMOTE and rest.lower() in list(ChannelName):
+            return None
         # what may run secrets or move a branch is said in full, so that nothing else can match it
         pattern = r"(?:[0-9a-fA-F]{40}|[0-9a-fA-F]{64})" if name in _FULL_COMMIT else r"[0-9a-fA-F]{7,64}"
         if rest and not re.fullmatch(pattern, rest):
-            return f"it needs a {'full ' if name in _FULL_COMMIT else ''}commit id"
+            channel = " or a channel: " + ", ".join(ChannelName) if name is Name.PROMOTE else ""
+            return f"it needs a {'full ' if name in _FULL_COMMIT else ''}commit id{channel}"
         return None
     if name in _TAKES_TEXT:
         return f"a reason has at most {_MAX_TEXT} characters" if len(rest) > _MAX_TEXT else None

@@ -9,6 +9,7 @@ import json
 from typing import Any, Final
 
 from patch_app.core import configuration as c
+from patch_app.core.configuration_channels import Internal, Public
 from patch_app.core.durations import in_words
 from patch_app.core.model import Model
 
@@ -20,6 +21,8 @@ _TABLES: Final[tuple[tuple[str, type[Model]], ...]] = (
     ("[resolver]", c.Resolver),
     ("[promotion]", c.Promotion),
     ("[candidate]", c.Candidate),
+    ("[channels.internal]", Internal),
+    ("[channels.public]", Public),
     ("[branches]", c.Branches),
 )
 

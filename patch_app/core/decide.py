@@ -12,6 +12,7 @@ from typing import assert_never
 from patch_app.core import (
     approval,
     asks,
+    channels,
     cleaning,
     guard,
     messages,
@@ -105,8 +106,10 @@ def _step(attempt: Attempt, facts: Facts) -> Decision:
         case Stage.PROMOTED if attempt.rollback is not None:
             return _rolling_back(attempt, facts)
         case Stage.PROMOTED | Stage.SUPERSEDED | Stage.ABANDONED | Stage.CONTAINED | Stage.ROLLED_BACK:
-            cleaned = cleaning.step(attempt, facts)
-            return cleaned or Decision(attempt=attempt, effects=telling.last_words(attempt, facts))
+            on = channels.step(attempt, facts)
+            words = telling.last_words(attempt, facts)
+            ended = on.model_copy(update={"effects": (*words, *on.effects)})
+            return cleaning.step(attempt, facts) or ended
         case Stage.HELD | Stage.BLOCKED:
             return Decision(attempt=attempt)
         case _:

@@ -7,6 +7,7 @@ says how its own earlier success is recognised, since an effect runs at least on
 from __future__ import annotations
 
 import hashlib
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
@@ -52,6 +53,23 @@ class Dispatch(Wish):
     inputs: dict[str, str]
 
 
+class StartWorkflow(Wish):
+    """Start a workflow of the fork's own for a promoted candidate.
+
+    Its name is the fork's, so a lost answer is found by what started it: the App, on this branch, since
+    it was asked for.
+    """
+
+    kind: Literal["start_workflow"] = "start_workflow"
+    # the file's name
+    workflow: str
+    branch: str
+    inputs: dict[str, str]
+    # how often the channel was asked for, and when
+    ask: int
+    since: datetime
+
+
 class Relay(Wish):
     """Read the bundle from the inbox commit, check it, send its pack. Recognised by the refs' values."""
 
@@ -89,7 +107,7 @@ class UpdateRefs(Wish):
     """Move refs atomically, each from its expected value. Recognised by the refs' values."""
 
     kind: Literal["update_refs"] = "update_refs"
-    purpose: Literal["branches", "promote", "rollback", "clean"]
+    purpose: Literal["branches", "promote", "rollback", "clean", "release"]
     # the repository's id in GraphQL
     node: str = ""
     changes: tuple[RefChange, ...]
@@ -201,6 +219,7 @@ class PutCheckRun(Wish):
 Effect = Annotated[
     PinTarget
     | Dispatch
+    | StartWorkflow
     | Relay
     | Record
     | UpdateRefs

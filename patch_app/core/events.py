@@ -7,9 +7,13 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from patch_app.core import names
 from patch_app.core.model import Model
+
+# what a fork itself has released, with success of its release workflow
+DOWNSTREAM_RELEASE: Final = "downstream.release"
 
 
 class Kind(StrEnum):

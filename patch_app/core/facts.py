@@ -12,6 +12,7 @@ from pydantic import Field
 
 from patch_app.core import names
 from patch_app.core.attempt import Artifact, Check, Failure, Link, PatchBranch, Stage
+from patch_app.core.channel import ChannelFacts
 from patch_app.core.commands import Parsed
 from patch_app.core.configuration import Configuration
 from patch_app.core.effects import Performed
@@ -173,6 +174,8 @@ class Sibling(Model):
     # each patch with its verdict
     verdicts: tuple[tuple[str, str], ...] = ()
     written: dict[str, str] = Field(default_factory=dict)
+    # the release tag whose release is under way
+    releasing: str | None = None
 
 
 class Facts(Model):
@@ -234,6 +237,8 @@ class Facts(Model):
     # candidates of attempts before this one that have the very tree of this one's
     same_tree: tuple[str, ...] = ()
     checks: tuple[Check, ...] = ()
+    # read where a channel is under way or was asked for
+    channels: ChannelFacts | None = None
     # read where somebody asks for a promotion
     rules: Rules | None = None
     siblings: tuple[Sibling, ...] = ()

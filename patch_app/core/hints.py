@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from patch_app.core import names
 from patch_app.core.attempt import Attempt, Press, Stage
+from patch_app.core.channel import Channel
 from patch_app.core.events import ReleaseEvent
 from patch_app.core.model import Model
 
@@ -115,15 +116,24 @@ def hints(event: str, payload: Mapping[str, Any], app_slug: str = "") -> Hints:
 
 
 def concerns(found: Hints, attempt: Attempt) -> bool:
-    """Whether the hints are about an open attempt."""
+    """Whether the hints are about an open attempt, or about a run that an ended one still waits for."""
     if attempt.repository_id != found.repository_id:
         return False
+    if not attempt.open:
+        return bool(found.run) and any(_waits(channel, found.run) for channel in attempt.channels)
     if found.run is not None:
         # the record may know the end already, or no run yet where GitHub named none when it was asked for
         started = attempt.stage in (Stage.DISPATCHED, Stage.RUNNING)
         unknown = found.run != 0 and started and not attempt.runs
         return unknown or any(run.id == found.run and run.conclusion is None for run in attempt.runs)
     return found.commit in (None, attempt.candidate)
+
+
+def _waits(channel: Channel, run: int | None) -> bool:
+    """Whether a channel waits for a run, or for one that it doesn't know yet."""
+    known = {one.id for one in channel.runs if one.conclusion is None}
+    unknown = len(channel.runs) < max(1, len(channel.waits))
+    return channel.under_way and (unknown or run in known)
 
 
 def _is_ours(event: str, payload: Mapping[str, Any], app_slug: str) -> bool:

@@ -158,6 +158,11 @@ def event_id(upstream: str, tag: str) -> str:
     return _digest("upstream.release", upstream.lower(), tag)
 
 
+def release_id(repository_id: int, tag: str) -> str:
+    """One id for one release tag of a fork."""
+    return _digest("downstream.release", str(repository_id), tag)
+
+
 def attempt_id(event: str, repository_id: int, stack: str, number: int) -> str:
     """One id for one try; `number` counts replays from 1."""
     return _digest("attempt", event, str(repository_id), stack, str(number))

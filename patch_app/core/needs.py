@@ -22,6 +22,8 @@ class Need(StrEnum):
     GATE = "gate"
     # pull request, reviews, checks
     REVIEW = "review"
+    # what a promoted candidate's channels need
+    CHANNELS = "channels"
 
 
 def standing(attempt: Attempt) -> Stage:
@@ -46,6 +48,8 @@ def needs(attempt: Attempt) -> frozenset[Need]:
             return frozenset({Need.RUNS})
         case Stage.REVIEWING | Stage.APPROVED | Stage.PROMOTING:
             return frozenset({Need.REVIEW})
+        case Stage.PROMOTED | Stage.ROLLED_BACK if attempt.channels_due:
+            return frozenset({Need.CHANNELS})
         case (
             Stage.GATED
             | Stage.PROMOTED

@@ -28,7 +28,7 @@ from patch_app.core.effects import (
 from patch_app.core.facts import Facts
 from patch_app.core.model import Model
 
-Purpose = Literal["branches", "promote", "rollback", "clean"]
+Purpose = Literal["branches", "promote", "rollback", "clean", "release"]
 
 
 class Decision(Model):

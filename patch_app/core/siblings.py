@@ -53,4 +53,5 @@ def sibling(attempt: Attempt, other: Attempt) -> Sibling:
         target=other.target,
         verdicts=verdicts(other),
         written=other.written,
+        releasing=next((one.tag for one in other.channels if one.under_way and one.tag), None),
     )

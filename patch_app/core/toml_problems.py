@@ -41,11 +41,8 @@ class ConfigurationError(ValueError):
         self.problems = problems
 
 
-def read(text: str, model: type[Record], unknown: Mapping[str, str]) -> Record:
-    """Read `text` into a record of `model`. Raises ConfigurationError with what is wrong.
-
-    `unknown` has sentences for top-level keys that are unknown for a reason.
-    """
+def read(text: str, model: type[Record]) -> Record:
+    """Read `text` into a record of `model`. Raises ConfigurationError with what is wrong."""
     if len(text.encode("utf-8", "replace")) > MAX_FILE:
         raise _one(None, f"the file has more than {MAX_FILE} bytes")
     try:
@@ -64,7 +61,7 @@ def read(text: str, model: type[Record], unknown: Mapping[str, str]) -> Record:
             places = toml_lines.lines(text)
         except RecursionError:  # `a.a.a.a...` nests without brackets, so tomllib takes any number
             raise _one(None, "keys are nested too deeply") from None
-        found = [_problem(dict(one), places, model, unknown) for one in error.errors(include_url=False)]
+        found = [_problem(dict(one), places, model) for one in error.errors(include_url=False)]
         found.sort(key=lambda one: one.line or 0)
         raise ConfigurationError(found[:MAX_PROBLEMS]) from None
 
@@ -77,6 +74,7 @@ _SENTENCES: Final = {
     "string_type": "must be text in quotes",
     "bool_type": "must be true or false",
     "tuple_type": "must be a list",
+    "dict_type": "must be a table",
     "missing": "is missing",
     "string_too_short": "must not be empty",
 }
@@ -86,7 +84,6 @@ def _problem(
     error: dict[str, Any],
     places: Mapping[toml_lines.Path, int],
     model: type[BaseModel],
-    unknown: Mapping[str, str],
 ) -> Problem:
     """One pydantic error as a line, a key as written and a sentence."""
     path: toml_lines.Path = tuple(error["loc"])
@@ -95,7 +92,7 @@ def _problem(
     match error["type"]:
         case "extra_forbidden":
             allowed = ", ".join(_model_at(model, path[:-1]).model_fields)
-            message = unknown.get(str(path[0]), f"unknown key; allowed here: {allowed}")
+            message = f"unknown key; allowed here: {allowed}"
         case "value_error":
             message = str(context["error"])
         case "enum" | "literal_error":

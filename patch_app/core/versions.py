@@ -79,6 +79,12 @@ def version(tag: str) -> Version | None:
     )
 
 
+def bare(tag: str) -> str:
+    """The tag without what stands before its version's number; whole where it has none."""
+    start = next((match for begins in _BEGINS if (match := begins.search(tag))), None)
+    return tag[start.start("numbers") :] if start else tag
+
+
 def version_key(tag: str) -> Key | None:
     """What tags of one series are sorted by; None for a tag without a version."""
     found = version(tag)

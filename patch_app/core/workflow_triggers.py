@@ -49,6 +49,31 @@ def events(document: Document, ours: Ours) -> Iterator[str]:
                 pass
 
 
+def started_by_tag(files: Files, tag: str) -> tuple[str, ...]:
+    """Paths of the workflows that a push of this tag starts; filters on paths don't count for tags."""
+    return tuple(
+        path
+        for path, document in sorted(files.items())
+        if workflow_files.is_workflow(path) and isinstance(document, dict)
+        if any(event == "push" and _push(filters, (), tag) for event, filters in _triggers(document))
+    )
+
+
+def tag_patterns(document: Document) -> tuple[str, ...]:
+    """The tags whose push a workflow names, as its file writes them."""
+    told = (_texts(f.get("tags")) for event, f in _triggers(document) if event == "push" and "tags" in f)
+    return tuple(one for patterns in told for one in patterns)
+
+
+def dispatch_inputs(document: Document) -> tuple[str, ...] | None:
+    """The inputs that a workflow takes by hand; None: it isn't started that way."""
+    for event, filters in _triggers(document):
+        if event == "workflow_dispatch":
+            inputs = filters.get("inputs")
+            return tuple(map(str, inputs)) if isinstance(inputs, dict) else ()
+    return None
+
+
 def exposed(files: Files, ours: Ours) -> tuple[Exposed, ...]:
     """Workflows that the App's branches start, with jobs that have secrets or publish, and no environment."""
     found = []

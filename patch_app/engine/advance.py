@@ -20,6 +20,7 @@ from patch_app.core.effects import UNFINISHED, Effect, EffectState, Performed, U
 from patch_app.core.facts import Facts
 from patch_app.core.needs import needs
 from patch_app.core.siblings import siblings_of
+from patch_app.engine import releases
 from patch_app.github.errors import Bug, Later, Refused, Unknown
 from patch_app.github.perform import MARKED, Outcome
 from patch_app.store.attempts import AdvanceCommit
@@ -30,7 +31,7 @@ from patch_app.store.store import Store
 STEPS: Final = 40
 # seconds until something that GitHub could not do now is tried again
 PAUSE: Final = 5.0
-# a wish to promote that is older than this was made from facts that may be stale (seconds)
+# a wish to promote or to release that is older than this was made from facts that may be stale (seconds)
 FRESH: Final = 20.0
 
 # an attempt that has come here may be the end of another
@@ -118,7 +119,7 @@ class Advancer:
     async def _perform(self, attempt: Attempt, stored: StoredEffect, look: _Look) -> bool:
         now = self.clock()
         if stored.due is not None and stored.due > now:
-            await self.store.reschedule(attempt.id, stored.due if attempt.open else None)
+            await self.store.reschedule(attempt.id, stored.due if attempt.watched else None)
             return False
         if stored.state is EffectState.PENDING and self._stale(attempt, stored, now):
             await self._ended(attempt, stored, EffectState.DROPPED, {})
@@ -153,7 +154,7 @@ class Advancer:
     def _stale(self, attempt: Attempt, stored: StoredEffect, now: datetime) -> bool:
         if stored.version != attempt.version:
             return True
-        promotes = isinstance(stored.effect, UpdateRefs) and stored.effect.purpose == "promote"
+        promotes = isinstance(stored.effect, UpdateRefs) and stored.effect.purpose in ("promote", "release")
         return promotes and (now - attempt.updated).total_seconds() > FRESH
 
     async def _ended(
@@ -168,7 +169,7 @@ class Advancer:
     async def _wait(self, attempt: Attempt, stored: StoredEffect, due: datetime) -> None:
         # a begun effect stays begun: what it began with is what its absence is measured from
         await self.store.postpone(attempt.id, stored.key, due)
-        await self.store.reschedule(attempt.id, due if attempt.open else None)
+        await self.store.reschedule(attempt.id, due if attempt.watched else None)
 
     # Decisions ------------------------------------------------------------------------------------
 
@@ -217,7 +218,8 @@ class Advancer:
                 attempt=after,
                 effects=wishes,
                 due=self._next(after, now),
-                history=changes(before, after),
+                history=[*changes(before, after), *releases.lines(before, after)],
+                events=releases.released(before, after, now),
             )
         )
         if stored and before.stage is not after.stage:
@@ -253,8 +255,10 @@ class Advancer:
         await self.store.reschedule(attempt.id, self._next(attempt, self.clock()))
 
     def _next(self, attempt: Attempt, now: datetime) -> datetime | None:
-        """When the timer looks at an attempt again; at an ended one when its branches are to go."""
-        return now + timedelta(seconds=self.sync) if attempt.open else cleaning.due(attempt)
+        """When the timer looks at an attempt again; at an ended one while a channel is under way, and when
+        its branches are to go.
+        """
+        return now + timedelta(seconds=self.sync) if attempt.watched else cleaning.due(attempt)
 
 
 def stamped(before: Attempt, after: Attempt, now: datetime) -> Attempt:

@@ -144,7 +144,7 @@ class Intake:
         if found.release is not None:
             wake |= await self._release(row, found.release)
         if found.repository_id is not None:
-            wake |= {one.id for one in await self.store.open_attempts() if concerns(found, one)}
+            wake |= {one.id for one in await self.store.watched_attempts() if concerns(found, one)}
         if found.attempt is not None:
             named = await self.store.attempt(found.attempt)
             wake |= {named.id} if named is not None and is_news(found, named) else set()

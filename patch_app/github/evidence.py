@@ -13,12 +13,13 @@ from typing import Any, Final
 
 from patch_app.core import configuration, doctor, names
 from patch_app.core.attempt import Attempt, Failure, Stage
+from patch_app.core.channels import asked_for
 from patch_app.core.effects import Dispatch, EffectState, OpenIssue, Performed
 from patch_app.core.facts import Facts, Inbox, Preflight, RunFact, Workflow
 from patch_app.core.needs import Need, needs
 from patch_app.core.rules import Rules
 from patch_app.core.siblings import same_work, siblings_of
-from patch_app.github import asking, claims, reading, refs_of, reviewing, vitals, workflows
+from patch_app.github import asking, channels, claims, reading, refs_of, reviewing, vitals, workflows
 from patch_app.github.client import GitHubApp, InstallationClient
 from patch_app.github.document import PEELED, Answer, Document, peeled
 from patch_app.github.errors import Refused
@@ -127,7 +128,12 @@ class _Reading:
             out["rules"] = known.vitals.weighed if known.vitals else None
             return out | {"preflight": known, "patches": refs.patches(attempt.stack, config)}
         out["patches"] = refs.patches(attempt.stack, attempt.configuration) if attempt.open else None
-        out["asks"] = await asking.asks(self.client, attempt, self._comments(answer), self.app_slug)
+        asks = await asking.asks(self.client, attempt, self._comments(answer), self.app_slug)
+        out["asks"] = asks
+        if Need.CHANNELS in wanted or asked_for(asks):
+            out["channels"] = await channels.read(
+                self.app, self.app_slug, self.client, attempt, self.effects.values()
+            )
         if gated:
             out["rules"] = await self._rules() if attempt.rules is None else None
             out["workflow_changes"] = workflows.changed(answer, gated)

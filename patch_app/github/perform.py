@@ -29,10 +29,11 @@ from patch_app.core.effects import (
     RefChange,
     Relay,
     Rerun,
+    StartWorkflow,
     UpdateRefs,
 )
 from patch_app.core.names import ZERO
-from patch_app.github import reading, receive_pack
+from patch_app.github import dispatching, reading, receive_pack
 from patch_app.github.bundle import BadBundle, check_bundle
 from patch_app.github.client import GitHubApp, InstallationClient
 from patch_app.github.document import Document
@@ -42,10 +43,8 @@ from patch_app.github.ls_refs import ls_refs
 from patch_app.github.transport import segment
 
 # what GitHub can't be asked to compare: a second one would be a second run, issue or comment
-MARKED: Final = frozenset({"dispatch", "open_issue", "close", "comment", "put_check_run"})
+MARKED: Final = frozenset({"dispatch", "start_workflow", "open_issue", "close", "comment", "put_check_run"})
 BUNDLE_BOUND: Final = 200 * 1024 * 1024
-# "create a workflow dispatch event": answers 200 with the run's id instead of 204
-RUN_DETAILS: Final = "return_run_details"
 
 _UPDATE_REFS: Final = """
 mutation($repository: ID!, $updates: [RefUpdate!]!) {
@@ -98,6 +97,10 @@ class Performer:
                 return await self._pin(attempt, effect)
             case Dispatch():
                 return await self._dispatch(attempt, effect, again)
+            case StartWorkflow():
+                client = await self._client(attempt, ACT)
+                begun = await dispatching.start_once(client, attempt, effect, self.app_slug, again=again)
+                return Outcome(done=True, answer=begun)
             case Relay():
                 return await self._relay(attempt, effect)
             case Record():
@@ -155,32 +158,21 @@ class Performer:
             if found is not None:
                 return Outcome(done=True, answer={**found, "found": True})
         try:
-            answer = await self._start(client, attempt, effect, effect.branch)
+            answer = await dispatching.start(
+                client, attempt.repository, effect.workflow, effect.branch, effect.inputs
+            )
         except Refused as error:
             if error.status != 422:
                 raise
             branch = (await client.get(f"/repos/{attempt.repository}"))["default_branch"]
             if branch == effect.branch:
                 raise
-            answer = await self._start(client, attempt, effect, branch)  # it was renamed since
-        if isinstance(answer, dict) and answer.get("workflow_run_id"):
-            return Outcome(done=True, answer={"run_id": answer["workflow_run_id"], "url": answer["html_url"]})
+            # it was renamed since
+            answer = await dispatching.start(
+                client, attempt.repository, effect.workflow, branch, effect.inputs
+            )
         # older servers answer 204: the run is then found by its name
-        return Outcome(done=True)
-
-    async def _start(
-        self, client: InstallationClient, attempt: Attempt, effect: Dispatch, branch: str
-    ) -> Any:
-        path = f"/repos/{attempt.repository}/actions/workflows/{segment(effect.workflow)}/dispatches"
-        body = {"ref": branch, "inputs": effect.inputs}
-        try:
-            return await client.post(path, {**body, RUN_DETAILS: True})
-        except Refused as error:
-            # GitHub Enterprise Server 3.19 knows no such key, and version 2026-03-10 needs none: a
-            # refused request has started nothing
-            if error.status != 422 or RUN_DETAILS not in error.message:
-                raise
-            return await client.post(path, body)
+        return Outcome(done=True, answer=dispatching.details(answer))
 
     async def _run_of(
         self, client: InstallationClient, attempt: Attempt, effect: Dispatch

@@ -63,18 +63,14 @@ async def read_files(client: Client, repository: str, commit: str) -> Files:
     return (await _every(client, repository, await document.ask(client), [commit]))[0]
 
 
+async def parsed_files(client: Client, repository: str, answer: Answer) -> Files:
+    """The workflow files of the first commit that was asked for, without the actions they use, by path."""
+    return await _Reader(client, repository).files(answer, 0)
+
+
 async def _every(client: Client, repository: str, answer: Answer, commits: Sequence[str]) -> list[Files]:
     reader = _Reader(client, repository)
-    every: list[Files] = []
-    for number, _ in enumerate(commits):
-        entries = (answer.fork.get(f"workflows{number}") or {}).get("entries") or []
-        every.append(
-            {
-                f"{DIRECTORY}/{one['name']}": await reader.parsed(one["object"])
-                for one in entries
-                if one["type"] == "blob" and one["name"].lower().endswith((".yml", ".yaml"))
-            }
-        )
+    every = [await reader.files(answer, number) for number, _ in enumerate(commits)]
     await reader.add_actions(every, commits)
     return every
 
@@ -86,6 +82,15 @@ class _Reader:
         self._client = client
         self._repository = repository
         self._documents: dict[tuple[str, bool], Any] = {}
+
+    async def files(self, answer: Answer, number: int) -> Files:
+        """The workflow files of one of the commits, by path."""
+        entries = (answer.fork.get(f"workflows{number}") or {}).get("entries") or []
+        return {
+            f"{DIRECTORY}/{one['name']}": await self.parsed(one["object"])
+            for one in entries
+            if one["type"] == "blob" and one["name"].lower().endswith((".yml", ".yaml"))
+        }
 
     async def add_actions(self, every: list[Files], commits: Sequence[str]) -> None:
         """The local actions that the files use, and those that these use, a query for each round."""

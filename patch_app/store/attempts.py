@@ -13,8 +13,9 @@ from patch_app.core.attempt import Attempt, Stage, Status
 from patch_app.core.attempt import status as status_of
 from patch_app.core.effects import Effect
 from patch_app.store import effects as effect_rows
-from patch_app.store import inbox
+from patch_app.store import flow_events, inbox
 from patch_app.store.errors import UnknownRecordError
+from patch_app.store.flow_events import FlowEvent
 from patch_app.store.tables import attempts, history, moment, stamp
 
 
@@ -34,6 +35,8 @@ class AdvanceCommit:
     due: datetime | None = None
     # one line each of what happened
     history: Sequence[str] = ()
+    # what others may want to know of it; a known one is kept as it is
+    events: Sequence[FlowEvent] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +90,8 @@ def advance(connection: Connection, step: AdvanceCommit) -> bool:
             return False
     effect_rows.wish(connection, attempt.id, attempt.version, step.effects)
     inbox.done(connection, step.done_inbox, attempt.updated)
+    for event in step.events:
+        flow_events.add(connection, event)
     for line in step.history:
         remember(connection, attempt.id, attempt.updated, line)
     return True
@@ -144,6 +149,12 @@ def open_ones(connection: Connection, due_before: datetime | None) -> list[Attem
         connection,
         select(attempts.c.document).where(wanted).order_by(attempts.c.due, attempts.c.id),
     )
+
+
+def watched(connection: Connection) -> list[Attempt]:
+    """Attempts that have not ended, and ended ones that the timer looks at."""
+    wanted = attempts.c.open.is_(True) | attempts.c.due.is_not(None)
+    return _read(connection, select(attempts.c.document).where(wanted).order_by(attempts.c.id))
 
 
 def siblings(connection: Connection, repository_id: int, stack: str) -> list[Attempt]:

@@ -166,6 +166,10 @@ class Store:
         """Attempts that have not ended; with a time, those due by then, ended ones to be looked at too."""
         return await self._read(lambda c: attempts.open_ones(c, due_before))
 
+    async def watched_attempts(self) -> list[Attempt]:
+        """Attempts that have not ended, and ended ones that the timer looks at."""
+        return await self._read(attempts.watched)
+
     async def siblings(self, repository_id: int, stack: str) -> list[Attempt]:
         """All attempts for one stack, oldest first, the asking one too."""
         return await self._read(lambda c: attempts.siblings(c, repository_id, stack))

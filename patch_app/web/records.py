@@ -19,6 +19,8 @@ from patch_app.core.attempt import (
     combined,
     status,
 )
+from patch_app.core.channel import Channel, ChannelRun, ChannelState
+from patch_app.core.configuration_channels import ChannelName
 from patch_app.core.effects import EffectState
 from patch_app.core.gate import Finding
 from patch_app.core.model import Model
@@ -41,6 +43,19 @@ class RefRecord(Model):
 
     ref: str
     sha: str
+
+
+class ChannelRecord(Model):
+    """Where the candidate went after its promotion, and how far it came."""
+
+    name: ChannelName
+    state: ChannelState
+    # who asked for it; null: nobody yet, or the configuration says auto
+    asked_by: str | None
+    tag: str | None
+    runs: tuple[ChannelRun, ...]
+    why: str
+    since: datetime
 
 
 class AttemptSummary(Model):
@@ -68,6 +83,7 @@ class AttemptSummary(Model):
     issue: Link | None
     checks: tuple[Check, ...]
     artifacts: tuple[Artifact, ...]
+    channels: tuple[ChannelRecord, ...]
     # how many patches have each verdict
     verdicts: dict[Verdict, int]
     message: str
@@ -184,6 +200,7 @@ def _common(attempt: Attempt) -> dict[str, Any]:
         "issue": attempt.issue,
         "checks": attempt.checks,
         "artifacts": attempt.artifacts,
+        "channels": tuple(_channel(one) for one in attempt.channels),
         "verdicts": {verdict: counts[verdict] for verdict in Verdict if counts[verdict]},
         "message": attempt.message,
         "error": attempt.error,
@@ -191,6 +208,18 @@ def _common(attempt: Attempt) -> dict[str, Any]:
         "updated": attempt.updated,
         "completed": attempt.completed,
     }
+
+
+def _channel(channel: Channel) -> ChannelRecord:
+    return ChannelRecord(
+        name=channel.name,
+        state=channel.state,
+        asked_by=channel.person,
+        tag=channel.tag,
+        runs=channel.runs,
+        why=channel.why,
+        since=channel.since,
+    )
 
 
 def summary(attempt: Attempt) -> AttemptSummary:

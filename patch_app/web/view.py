@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from patch_app.core import patch_table
 from patch_app.core.attempt import Stage, Status
+from patch_app.core.channel import ChannelState
 from patch_app.core.report import Verdict
 from patch_app.web.records import AttemptRecord, AttemptSummary
 
@@ -220,6 +221,21 @@ def check_tone(status: str, conclusion: str | None) -> str:
             return "quiet"
         case _:
             return "bad"
+
+
+def channel_tone(state: ChannelState) -> str:
+    """The colour of a channel."""
+    match state:
+        case ChannelState.DONE:
+            return "good"
+        case ChannelState.FAILED | ChannelState.REFUSED:
+            return "bad"
+        case ChannelState.ASKED | ChannelState.RUNNING:
+            return "busy"
+        case ChannelState.OFFERED:
+            return "quiet"
+        case _:
+            assert_never(state)
 
 
 class Links:

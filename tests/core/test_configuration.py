@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from patch_app.core import configuration_reference, toml_lines
 from patch_app.core.configuration import (
     Approve,
+    Channels,
     Check,
     Configuration,
     ConfigurationError,
@@ -132,7 +133,30 @@ def test_every_key_is_read() -> None:
             "[promotion]\nrequired_checks = [\n 'a',\n {name='b', c=1}]",
             "line 2: promotion.required_checks.c: unknown key",
         ),
-        ("[channels.public]\ntag='x'", "line 1: channels: channels aren't there yet; take this table out"),
+        (
+            "[channels.public]\ntag='x'",
+            "line 2: channels.public.tag: a tag has {tag} or {version} in it",
+        ),
+        ("[channels.beta]", "line 1: channels.beta: unknown key; allowed here: internal, public"),
+        ("[channels.internal]\n", "line 1: channels.internal.workflow: is missing"),
+        ("[channels.internal]\nworkflow='../x.yml'", "line 2: channels.internal.workflow: a workflow is"),
+        (
+            "[channels.internal]\nworkflow='x.yml'\napprove='review'",
+            "line 3: channels.internal.approve: must be one of: auto, command",
+        ),
+        (
+            "[channels.internal]\nworkflow='x.yml'\ninputs={c='{commit}'}",
+            'line 3: channels.internal.inputs: "{commit}" is no placeholder; there is {candidate}, {tag}',
+        ),
+        ("[channels.internal]\nworkflow='x.yml'\ninputs={c=1}", "channels.internal.inputs.c: must be text"),
+        ("[channels.internal]\nworkflow='x.yml'\ninputs=1", "inputs: must be a table"),
+        ("[channels.public]\napprove='auto'", "line 2: channels.public.approve: must be one of: command"),
+        ("[channels.public]\nsuffix='-fork'", "line 2: channels.public.suffix: a suffix has {n} in it once"),
+        ("[channels.public]\ntag='{tag'", 'channels.public.tag: "{" is no placeholder'),
+        (
+            "[channels.public]\nworkflow='a.yml'\n[channels.internal]\nworkflow='a.yml'",
+            "both channels name the same workflow",
+        ),
         ("[resolver]\nname='codex'", "line 1: resolver.run: is missing"),
         ("[resolver]\nrun='x'\nname='a::b'", "line 3: resolver.name: a resolver's name is"),
         ("[resolver]\nrun='x'\ntimeout='3h'", "line 3: resolver.timeout: must be from 1s to 2h"),
@@ -238,6 +262,11 @@ def test_the_example_is_the_defaults_with_and_without_its_comments() -> None:
     Configuration.model_validate({**shown, "upstream": {**shown["upstream"], "repository": "o/n"}})
     for name in Configuration.model_fields:
         table = shown[name][0] if isinstance(shown[name], list) else shown[name]
+        if name == "channels":
+            for channel in Channels.model_fields:
+                known = configuration_reference.table(f"channels.{channel}").model_fields
+                assert set(table[channel]) == set(known)
+            continue
         assert set(table) == set(configuration_reference.table(name).model_fields)
 
 

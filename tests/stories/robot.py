@@ -167,6 +167,8 @@ class Robot:
         for file in Path(patch_app.runner.__file__).parent.glob("*.py"):
             shutil.copy(file, self.program / "patch_app_runner")
         self.carry: Carry = lambda job: void(job.carry())
+        # how runs of the fork's other workflows end
+        self.others: Callable[[WorkflowRun], Conclusion] = lambda _: Conclusion.SUCCESS
         # clear: runs wait before their first job, and count as at rest
         self.go = threading.Event()
         self.go.set()
@@ -237,7 +239,7 @@ class Robot:
     def _run(self, run: WorkflowRun, inputs: dict[str, str]) -> None:
         self.sink.run_started(run.id)
         if run.path != names.WORKFLOW_PATH:
-            self.sink.run_completed(run.id, Conclusion.SUCCESS)
+            self.sink.run_completed(run.id, self.others(run))
             return
         if run.event == "pull_request":
             self._preview(run)
