@@ -173,6 +173,9 @@ def _starting(
         return _running(channel, facts), ()
     if before is not None and before.state is EffectState.REFUSED:
         return _refused(channel, f"GitHub refused to start it: {before.outcome.get('message', '')}"), ()
+    if not known.reachable and channel.person is None:
+        # right behind the promotion GitHub may still show the branch as it was
+        return _patient(facts, channel, release_tag.left(attempt)), ()
     wish = _start(attempt, known, channel)
     if isinstance(wish, str):
         return _refused(channel, wish), ()

@@ -12,6 +12,7 @@ from typing import Final
 
 from pydantic import Field, field_validator, model_validator
 
+from patch_app.core import refnames
 from patch_app.core.configuration_values import CONTROL, quoted
 from patch_app.core.model import Model
 
@@ -116,6 +117,8 @@ class Public(Model):
         _placeholders(value, ("tag", "version", "stack"))
         if "{tag}" not in value and "{version}" not in value:
             raise ValueError("a tag has {tag} or {version} in it, else every release had the same name")
+        if why := refnames.problem(filled(value, {"tag": "v1", "version": "1", "stack": "main"})):
+            raise ValueError(f"no tag can have such a name: it {why}")
         return value
 
     @field_validator("suffix")
@@ -125,6 +128,8 @@ class Public(Model):
             _placeholders(value, ("n",))
             if value.count("{n}") != 1:
                 raise ValueError('a suffix has {n} in it once: "-fork.{n}"')
+            if why := refnames.problem(f"v1{filled(value, {'n': '1'})}"):
+                raise ValueError(f"no tag can have such a name: it {why}")
         return value
 
     @field_validator("workflow")

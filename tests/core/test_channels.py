@@ -132,7 +132,7 @@ def test_a_release_gets_a_name_that_nobody_has(public: Any, facts_of_tags: Any, 
         ({"suffix": "-f{n}"}, {"upstream_tags": None}, "`upstream-org/tool` can't be read"),
         ({"suffix": "-f{n}"}, {"reachable": False}, "the candidate is no longer on `main`"),
         ({"suffix": "-f{n}"}, {"branches": {"v2.0.0-f1"}}, "there is a branch `v2.0.0-f1`"),
-        ({"suffix": "~{n}"}, {}, "holds a space, a control character or one of"),
+        ({"tag": "x" * 185 + "{tag}" * 3}, {"upstream_tags": set()}, "it is longer than 200 characters"),
         ({"tag": "patch-app/{tag}"}, {}, "would be one of the App's own"),
         ({"tag": "tool-{version}"}, {}, "no workflow of the candidate starts for the tag `tool-2.0.0`"),
         ({"tag": "tool-{version}"}, {}, "(`release.yml` takes `v*.*.*`)"),
@@ -271,6 +271,15 @@ def test_an_internal_channel_that_starts_by_itself_and_is_forgotten_by_a_crash()
     decision = channels.step(now, facts(known(internal_run=ended), [done(wish, run_id=9)]))
     assert (only(decision.attempt).state, decision.attempt.watched) == (ChannelState.DONE, False)
     assert [one.kind for one in decision.effects] == ["comment"]
+
+
+def test_github_shows_the_branch_as_it_was_before_the_promotion() -> None:
+    attempt = promoted({"internal": {"workflow": "build.yml", "approve": "auto"}})
+    asked_for = channels.step(attempt, facts(known(reachable=False))).attempt
+    assert only(asked_for).state is ChannelState.ASKED
+    assert len(channels.step(asked_for, facts(known())).effects) == 1
+    late = facts(known(reachable=False)).model_copy(update={"now": NOW + timedelta(seconds=1000)})
+    assert only(channels.step(asked_for, late).attempt).why == "the candidate is no longer on `main`"
 
 
 @pytest.mark.parametrize(

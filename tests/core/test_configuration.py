@@ -152,6 +152,11 @@ def test_every_key_is_read() -> None:
         ("[channels.internal]\nworkflow='x.yml'\ninputs=1", "inputs: must be a table"),
         ("[channels.public]\napprove='auto'", "line 2: channels.public.approve: must be one of: command"),
         ("[channels.public]\nsuffix='-fork'", "line 2: channels.public.suffix: a suffix has {n} in it once"),
+        (
+            '[channels.public]\nsuffix="~\\n{n}"',
+            "line 2: channels.public.suffix: no tag can have such a name",
+        ),
+        ('[channels.public]\ntag="{tag}\\n"', "no tag can have such a name: it holds a space, a control"),
         ("[channels.public]\ntag='{tag'", 'channels.public.tag: "{" is no placeholder'),
         (
             "[channels.public]\nworkflow='a.yml'\n[channels.internal]\nworkflow='a.yml'",
