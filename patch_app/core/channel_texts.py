@@ -16,6 +16,11 @@ def starting(workflow: str, branch: str) -> str:
     return f"it starts {code(workflow)} on {code(branch)} with the candidate"
 
 
+def looking(tag: str) -> str:
+    """What the public channel does where the candidate has its tag already."""
+    return f"the tag {code(tag)} is on the candidate already: what it has started is looked at again"
+
+
 def releasing(attempt: Attempt, tag: str, starts: Sequence[str], waits: Sequence[str]) -> str:
     """What the public channel does: with all that the tag starts, since each of them may publish."""
     both = ", ".join(code(one.removeprefix(FOLDER)) for one in starts)
@@ -41,13 +46,13 @@ def ended(attempt: Attempt, channel: Channel) -> str:
         case ChannelState.DONE if channel.name is ChannelName.PUBLIC:
             return f"{who}{code(channel.tag or '')} is released, with success of what it has started.{urls}"
         case ChannelState.DONE:
-            return f"{who}the internal channel's workflow has succeeded.{urls}"
+            return f"{who}`{channel.name}`: the workflow has succeeded.{urls}"
         case ChannelState.REFUSED:
-            return f"{who}nothing was done for the channel `{channel.name}`: {channel.why}."
+            return f"{who}`{channel.name}`: nothing was done. {channel.why[:1].upper()}{channel.why[1:]}."
         case _:
             again = f"Once that is mended, `/patch promote {channel.name}` "
             if channel.name is ChannelName.PUBLIC:
                 again += "looks at the same tag again; a run is started again by GitHub's own button."
             else:
                 again += "starts it again."
-            return f"{who}the channel `{channel.name}` has failed: {channel.why}. {again}{urls}"
+            return f"{who}`{channel.name}` has failed: {channel.why}. {again}{urls}"

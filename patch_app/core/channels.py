@@ -172,7 +172,7 @@ def _starting(
     if before is not None and before.state is EffectState.DONE:
         return _running(channel, facts), ()
     if before is not None and before.state is EffectState.REFUSED:
-        return _refused(channel, f"GitHub refused to start it: {before.outcome.get('message', '')}"), ()
+        return _refused(channel, f"GitHub refused to start it: {_message(before)}"), ()
     if not known.reachable and channel.person is None:
         # right behind the promotion GitHub may still show the branch as it was
         return _patient(facts, channel, release_tag.left(attempt)), ()
@@ -217,7 +217,7 @@ def _releasing(
         if before.state is EffectState.DONE and sent:
             return _running(channel, facts), ()  # GitHub shows it in a moment
         if before.state is EffectState.REFUSED and not before.outcome.get("moved"):
-            return _refused(channel, f"GitHub refused the tag: {before.outcome.get('message', '')}"), ()
+            return _refused(channel, f"GitHub refused the tag: {_message(before)}"), ()
     return channel, (plan.update(facts, "release", (change,)),)
 
 
@@ -249,6 +249,11 @@ def _running(channel: Channel, facts: Facts) -> Channel:
 
 def _refused(channel: Channel, why: str) -> Channel:
     return channel.model_copy(update={"state": ChannelState.REFUSED, "why": why})
+
+
+def _message(refused: Performed) -> str:
+    """What GitHub said; others may have had a hand in its words."""
+    return inline(str(refused.outcome.get("message", "")))
 
 
 def _failed(channel: Channel, why: str) -> Channel:
@@ -312,6 +317,8 @@ def _what(attempt: Attempt, facts: Facts, known: ChannelFacts, channel: Channel)
     chosen = release_tag.release(attempt, facts, known)
     if isinstance(chosen, str):
         return chosen, False
+    if chosen.there:
+        return channel_texts.looking(chosen.tag), True
     return channel_texts.releasing(attempt, chosen.tag, chosen.starts, chosen.waits), True
 
 

@@ -128,7 +128,8 @@ def test_a_release_workflow_fails_is_run_again_and_its_first_end_is_no_release(a
     world.alice.api("POST", f"/repos/{FORK}/actions/runs/{run['id']}/rerun")
     world.settle()
     assert released(world) == []
-    say(world, attempt, "/patch promote public", world.mia)
+    answer = say(world, attempt, "/patch promote public", world.mia)[0]
+    assert "`v1.1.0-fork.1` is on the candidate already" in answer
     assert (state(world)["public"], len(released(world))) == (("done", ""), 1)
     assert (world.ref("refs/tags/v1.1.0-fork.1"), tag) == (attempt.candidate, attempt.candidate)
     world.ends()

@@ -396,7 +396,7 @@ def normal(text: str, attempts: list[str], url: str) -> str:
     """The text with ids that differ from run to run named by the order of their appearance."""
     for number, attempt in enumerate(attempts, 1):
         text = text.replace(attempt, f"<{number}>")
-    text = re.sub(r"(?<=answer:comment:)[0-9]+", "<n>", text.replace(url, "<github>"))
+    text = text.replace(url, "<github>")
     seen: dict[str, str] = {}
     return _HEX.sub(lambda found: seen.setdefault(found[0][:10], f"<c{len(seen) + 1}>"), text)
 
