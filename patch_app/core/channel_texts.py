@@ -48,7 +48,7 @@ def ended(attempt: Attempt, channel: Channel) -> str:
         case ChannelState.DONE:
             return f"{who}`{channel.name}`: the workflow has succeeded.{urls}"
         case ChannelState.REFUSED:
-            return f"{who}`{channel.name}`: nothing was done. {channel.why[:1].upper()}{channel.why[1:]}."
+            return f"{who}`{channel.name}`: nothing was done, since {channel.why}."
         case _:
             again = f"Once that is mended, `/patch promote {channel.name}` "
             if channel.name is ChannelName.PUBLIC:

@@ -120,7 +120,7 @@ def test_a_release_workflow_fails_is_run_again_and_its_first_end_is_no_release(a
     assert state(world)["public"][0] == "failed"
     assert attempt.pull_request is not None
     said = world.comments(attempt.pull_request.number)[-1]
-    assert "mia: the channel `public` has failed: `release.yml`: failure" in said
+    assert "mia: `public` has failed: `release.yml`: failure" in said
     assert released(world) == []
     tag = world.ref("refs/tags/v1.1.0-fork.1")
     world.robot.others = lambda _: Conclusion.SUCCESS
