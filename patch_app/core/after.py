@@ -16,6 +16,7 @@ from patch_app.core.effects import (
     EditPullRequest,
     Effect,
     EffectState,
+    Hide,
     OpenIssue,
     OpenPullRequest,
     PinTarget,
@@ -59,7 +60,9 @@ def after(facts: Facts, attempt: Attempt, effect: Effect, state: EffectState, an
             made = facts.pull_request
             changed = made.model_copy(update={"draft": effect.draft}) if made else None
             return facts.model_copy(update={"pull_request": changed})
-        case EditPullRequest() | OpenIssue() | Comment() | React() | PutCheckRun() | Close() | Rerun():
+        case (
+            EditPullRequest() | OpenIssue() | Comment() | Hide() | React() | PutCheckRun() | Close() | Rerun()
+        ):
             return facts
         case _:
             assert_never(effect)

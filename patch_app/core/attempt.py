@@ -13,10 +13,13 @@ from pydantic import Field
 
 from patch_app.core.channel import Channel
 from patch_app.core.configuration import Configuration
+from patch_app.core.earlier import Earlier
 from patch_app.core.gate import Finding
 from patch_app.core.model import Model
+from patch_app.core.release_notes import ReleaseNotes
 from patch_app.core.report import Report
 from patch_app.core.rules import Rules
+from patch_app.core.upstream_changes import UpstreamChanges
 
 # of an attempt: code in a check may store any number
 MOST_ARTIFACTS: Final = 100
@@ -209,6 +212,8 @@ class Attempt(Model):
     built: dict[str, str] = Field(default_factory=dict)
     # on which the App's workflow runs
     default_branch: str = ""
+    # what the release's page says; None: the tag has none
+    release: ReleaseNotes | None = None
     # blob id of the App's workflow file, which must be the one that the run used
     workflow_blob: str | None = None
     bundle_from: Literal["target", "base"] = "base"
@@ -224,9 +229,15 @@ class Attempt(Model):
     # what was carried: the candidate, or on a conflict what there was before it
     candidate: str | None = None
 
+    # what workflow files would do that is new: while it waits for trust, and once that was given
     gate: tuple[Finding, ...] = ()
     # workflow files that the candidate has otherwise than the maintained branch, or has alone
     workflow_changes: tuple[str, ...] = ()
+    trusted_findings: tuple[Finding, ...] = ()
+    # what upstream changed in the files that the patches touch, read once
+    upstream_changes: UpstreamChanges | None = None
+    # candidates that people have seen before: the last approved one, the last one for this release
+    earlier: tuple[Earlier, ...] = ()
     pull_request: Link | None = None
     issue: Link | None = None
     check_run: int | None = None

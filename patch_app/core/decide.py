@@ -17,9 +17,11 @@ from patch_app.core import (
     guard,
     messages,
     names,
+    news,
     notices,
     plan,
     preflight,
+    siblings,
     telling,
     verify,
 )
@@ -213,7 +215,13 @@ def _relay(attempt: Attempt, facts: Facts) -> Decision:
 
 def _carried(attempt: Attempt, facts: Facts) -> Decision:
     waiting = _gate(attempt, facts)
-    return waiting or plan.to(attempt.model_copy(update={"gate": ()}), Stage.GATED)
+    return waiting or plan.to(_through_the_gate(attempt, facts), Stage.GATED)
+
+
+def _through_the_gate(attempt: Attempt, facts: Facts) -> Attempt:
+    """What a reviewer should know of it: what was let through, and which patches people have seen before."""
+    known = {"trusted_findings": facts.gate or (), "earlier": siblings.earlier(attempt, facts.siblings)}
+    return attempt.model_copy(update={"gate": (), **known})
 
 
 def _gate(attempt: Attempt, facts: Facts) -> Decision | None:
@@ -294,7 +302,7 @@ def _conflict(attempt: Attempt, facts: Facts) -> Decision:
     waiting = _run_again(attempt, facts) or _gate(attempt, facts)
     if waiting is not None:
         return waiting
-    attempt = attempt.model_copy(update={"gate": ()})
+    attempt = _through_the_gate(attempt, facts)
     branches = _branches(attempt, facts)
     if branches is not None:
         return branches
@@ -323,6 +331,7 @@ def _reviewing(attempt: Attempt, facts: Facts) -> Decision:
         *telling.draft(attempt, facts),
         *telling.pull_request_edit(attempt, facts),
         *telling.check_run(attempt, facts),
+        *news.due(attempt, facts),
     )
     return Decision(attempt=attempt, effects=said)
 

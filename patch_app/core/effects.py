@@ -9,11 +9,14 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, TypeAdapter
 
 from patch_app.core.model import Model
+
+# of one request, GitHub takes no more
+MOST_ANNOTATIONS: Final = 50
 
 
 class RefChange(Model):
@@ -169,6 +172,14 @@ class Draft(Wish):
     draft: bool
 
 
+class Hide(Wish):
+    """Fold an own comment that is outdated. Recognised by its being folded already."""
+
+    kind: Literal["hide"] = "hide"
+    # the comment's id in GraphQL
+    comment: str
+
+
 class React(Wish):
     """A reaction to a comment. GitHub keeps one of each kind a person."""
 
@@ -194,6 +205,17 @@ class Button(Model):
     identifier: str = Field(max_length=20)
 
 
+class Annotation(Model):
+    """What a check run says at lines of a file. The page shows title and message as plain text."""
+
+    path: str
+    start_line: int
+    end_line: int
+    level: Literal["notice", "warning", "failure"] = "failure"
+    title: str = Field("", max_length=255)
+    message: str
+
+
 class PutCheckRun(Wish):
     """The App's check run on a commit, made or brought up to date. Recognised by name and external id."""
 
@@ -214,6 +236,8 @@ class PutCheckRun(Wish):
     details_url: str = ""
     # at most three
     buttons: tuple[Button, ...] = Field((), max_length=3)
+    # with the first wish for a commit alone: GitHub adds them to those that are there
+    annotations: tuple[Annotation, ...] = Field((), max_length=MOST_ANNOTATIONS)
 
 
 Effect = Annotated[
@@ -229,6 +253,7 @@ Effect = Annotated[
     | Close
     | Comment
     | Draft
+    | Hide
     | React
     | Rerun
     | PutCheckRun,

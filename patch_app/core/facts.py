@@ -19,8 +19,10 @@ from patch_app.core.effects import Performed
 from patch_app.core.gate import Finding
 from patch_app.core.model import Model
 from patch_app.core.needs import Need
+from patch_app.core.release_notes import ReleaseNotes
 from patch_app.core.report import Report
 from patch_app.core.rules import Rules
+from patch_app.core.upstream_changes import UpstreamChanges
 from patch_app.core.vitals import Vitals
 
 
@@ -55,6 +57,8 @@ class Preflight(Model):
     base: str | None = None
     # the maintained branch already has the target; None: GitHub could not tell
     contained: bool | None = None
+    # what the release's page says; None: the tag has none
+    release: ReleaseNotes | None = None
     # how many commits it has that the target lacks, and the newest that both have
     ahead: int | None = None
     merge_base: str | None = None
@@ -158,6 +162,14 @@ class Ask(Model):
     commit: str | None = None
 
 
+class Said(Model):
+    """A comment of ours that tells what a person must notice, and that is not folded."""
+
+    # its id in GraphQL
+    node: str
+    marker: str
+
+
 class Sibling(Model):
     """Another attempt for the same stack."""
 
@@ -171,8 +183,9 @@ class Sibling(Model):
     pull_request: Link | None = None
     candidate: str | None = None
     target: str | None = None
-    # each patch with its verdict
-    verdicts: tuple[tuple[str, str], ...] = ()
+    # what was carried, and who approved exactly the candidate, as it was last read
+    report: Report | None = None
+    approved_by: tuple[str, ...] = ()
     written: dict[str, str] = Field(default_factory=dict)
     # the release tag whose release is under way
     releasing: str | None = None
@@ -229,8 +242,12 @@ class Facts(Model):
     nothing_to_carry: bool | None = None
     gate: tuple[Finding, ...] | None = None
     workflow_changes: tuple[str, ...] = ()
+    # read where the attempt doesn't know it yet
+    upstream_changes: UpstreamChanges | None = None
     # oldest first, those that were dealt with left out
     asks: tuple[Ask, ...] = ()
+    # on the pull request, oldest first
+    said: tuple[Said, ...] = ()
     pull_request: PullRequest | None = None
     failures: tuple[Failure, ...] = ()
     reviews: tuple[Review, ...] = ()

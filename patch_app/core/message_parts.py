@@ -25,7 +25,8 @@ def fitted(attempt: Attempt, first: str, rest: str, limit: int, *, diff: bool = 
     The range-diffs are cut first, then rows of the table from its end; what is left out is linked.
     """
     report = attempt.report
-    rows = patch_table.rows(report, _repository_url(attempt)) if report else []
+    approved = {number for one in attempt.earlier if one.approved_by for number in one.same}
+    rows = patch_table.rows(report, _repository_url(attempt), approved) if report else []
 
     def render(kept: int, folded: str) -> str:
         table = markdown.table(patch_table.headers(report), rows[:kept]) if report and rows else ""

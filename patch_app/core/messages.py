@@ -12,17 +12,19 @@ from typing import Final, Literal, TypeAlias, assert_never
 from patch_app.core import (
     approval,
     configuration,
+    conflict_lines,
     failure_text,
     gate,
     markdown,
     message_parts,
     names,
     patch_table,
+    review_text,
     verify,
 )
 from patch_app.core.attempt import Attempt, Stage
-from patch_app.core.configuration import Approve, Strategy
-from patch_app.core.effects import Button
+from patch_app.core.configuration import Strategy
+from patch_app.core.effects import Annotation, Button
 from patch_app.core.markdown import code, inline
 from patch_app.core.message_parts import commit
 from patch_app.core.report import Patch, Report, Resolver, Verdict
@@ -35,10 +37,21 @@ Conclusion: TypeAlias = Literal[
 # room for the marker by which an issue is found again
 _BODY: Final = markdown.BODY_LIMIT - 500
 _TITLE: Final = 240
-# shown of what a run stored
-_ARTIFACTS: Final = 20
 # what a conflict's hunks leave to the table of patches
 _ROOM_FOR_PATCHES: Final = 8000
+
+
+# of a pull request, below the patches
+_PARTS: Final = (
+    failure_text.written,
+    review_text.breaking,
+    review_text.upstream_changes,
+    review_text.workflows,
+    review_text.checks,
+    review_text.artifacts,
+    review_text.on_approval,
+    review_text.usage,
+)
 
 
 # Pull request ----------------------------------------------------------------------------------
@@ -56,16 +69,12 @@ def pull_request_title(attempt: Attempt) -> str:
 
 
 def pull_request_body(attempt: Attempt) -> str:
-    """The verdict of the whole, the patches, the range-diffs, checks, and what an approval does."""
-    parts = [
-        _state(attempt),
-        failure_text.written(attempt),
-        _gate(attempt),
-        _checks(attempt),
-        _artifacts(attempt),
-        _on_approval(attempt),
-    ]
-    return message_parts.fitted(attempt, _verdict(attempt), "\n".join(part for part in parts if part), _BODY)
+    """The verdict of the whole and what it waits for; the patches; what helps to decide; what that does."""
+    first = "\n\n".join(
+        part.rstrip() for part in (_verdict(attempt), _state(attempt), review_text.since(attempt)) if part
+    )
+    parts = (part(attempt) for part in _PARTS)
+    return message_parts.fitted(attempt, first, "\n".join(part for part in parts if part), _BODY)
 
 
 def _verdict(attempt: Attempt) -> str:
@@ -80,7 +89,7 @@ def _verdict(attempt: Attempt) -> str:
             else "**The patch of"
         )
         are = "are" if len(patches) != 1 else "is"
-        sum_of_all = patch_table.summed(patches) or "nothing to carry"
+        sum_of_all = patch_table.weighed(patches) or "nothing to carry"
         return (
             f"{whole} {code(attempt.stack)} {are} accounted for on {code(attempt.tag)}**: "
             f"{sum_of_all}.{_merges(attempt, report)}{_notes(attempt, report)}"
@@ -138,72 +147,7 @@ def conflicted(report: Report) -> tuple[int, Patch] | None:
 
 
 def _state(attempt: Attempt) -> str:
-    return f"Now: {inline(attempt.message)}\n" if attempt.message else ""
-
-
-def _gate(attempt: Attempt) -> str:
-    if not attempt.gate:
-        return ""
-    return f"### Workflow files would do something new\n\n{gate.written(attempt.gate[:200])}"
-
-
-def _checks(attempt: Attempt) -> str:
-    required = {one.name for one in attempt.configuration.promotion.required_checks}
-    there = {one.name for one in attempt.checks}
-    rows = [
-        (
-            f"[{inline(one.name, 100)}]({one.url})"
-            if message_parts.plain_url(one.url)
-            else inline(one.name, 100),
-            inline(one.app, 60),
-            inline(one.conclusion or one.status, 40),
-            "required" if one.name in required else "",
-        )
-        for one in attempt.checks[:50]
-    ]
-    rows += [(inline(name, 100), "", "**missing**", "required") for name in sorted(required - there)]
-    return (
-        f"### Checks on the candidate\n\n{markdown.table(('check', 'by', 'result', ''), rows)}"
-        if rows
-        else ""
-    )
-
-
-def _artifacts(attempt: Attempt) -> str:
-    shown = [
-        f"- [{inline(one.name, 100)}]({one.url})\n"
-        if message_parts.plain_url(one.url)
-        else f"- {inline(one.name, 100)}\n"
-        for one in attempt.artifacts[:_ARTIFACTS]
-    ]
-    if len(attempt.artifacts) > _ARTIFACTS:
-        shown.append(f"- and {len(attempt.artifacts) - _ARTIFACTS} more\n")
-    return f"### What the checks made\n\n{''.join(shown)}" if shown else ""
-
-
-def _on_approval(attempt: Attempt) -> str:
-    if attempt.candidate is None:
-        return ""
-    by_merge = attempt.configuration.promotion.approve is Approve.MERGE
-    how = (
-        "merge this pull request once it has an approving review"
-        if by_merge
-        else "approve this pull request (Files changed, Review changes, Approve), or merge it once approved"
-    )
-    wanted = ["an approving review on exactly this candidate by a person with write permission"]
-    if attempt.configuration.promotion.required_checks:
-        wanted.append("the required checks passed")
-    if attempt.configuration.check:
-        wanted.append("the configured checks passed")
-    return (
-        "### To promote\n\n"
-        f"To go on, {how}. Then, in one atomic step, {code(attempt.stack)} moves from "
-        f"{commit(attempt, attempt.stack_head)} to {commit(attempt, attempt.candidate)}, "
-        f"and the branches of this pull request are removed. The old stack stays at "
-        f"{code(names.archive_ref(attempt.id))}.\n\n"
-        f"What must be so at that moment: {'; '.join(wanted)}; nothing has moved in the meantime; "
-        f"and whatever the rules of {code(attempt.stack)} ask for.\n"
-    )
+    return f"**Now:** {inline(attempt.message)}\n" if attempt.message else ""
 
 
 # Check run ---------------------------------------------------------------------------------------
@@ -226,13 +170,24 @@ def check_run(attempt: Attempt) -> tuple[str, str, str]:
     if stopped is not None:
         text = _conflict(attempt, markdown.CHECK_LIMIT)
     else:
-        rest = "\n".join(part for part in (_gate(attempt), _artifacts(attempt)) if part)
+        rest = "\n".join(
+            part for part in (review_text.workflows(attempt), review_text.artifacts(attempt)) if part
+        )
         text = message_parts.fitted(attempt, "", rest, markdown.CHECK_LIMIT)
     return (
         markdown.line(title, _TITLE),
         markdown.bounded(summary, markdown.CHECK_LIMIT, message_parts.run_url(attempt)),
         text,
     )
+
+
+def check_annotations(attempt: Attempt) -> tuple[Annotation, ...]:
+    """What the check run says at the conflict's lines."""
+    stopped = conflicted(attempt.report) if attempt.report else None
+    if attempt.report is None or attempt.report.conflict is None or stopped is None:
+        return ()
+    subject = f"Patch {stopped[0]} of {len(attempt.report.patches)}, {stopped[1].subject}"
+    return conflict_lines.annotated(attempt.report.conflict, subject)
 
 
 def check_run_ids(attempt: Attempt) -> dict[str, str | None]:
@@ -317,7 +272,8 @@ def _conflict(attempt: Attempt, limit: int) -> str:
     )
     table = markdown.table(("file", "conflict"), files) + "\n" if files else ""
     after = (
-        f"{_touched_by(patch)}### To reproduce it\n\n{markdown.fenced(_reproduce(attempt), 'sh')}\n"
+        f"{_touched_by(patch)}{_of_upstream(attempt)}"
+        f"### To reproduce it\n\n{markdown.fenced(_reproduce(attempt), 'sh')}\n"
         f"{_go_on(attempt, report)}\n### All patches"
     )
     spare = limit - markdown.size(before + table + after) - _ROOM_FOR_PATCHES
@@ -344,6 +300,11 @@ def _touched_by(patch: Patch) -> str:
         return ""
     rows = "".join(f"- {one.sha} {inline(one.subject, 200)}\n" for one in patch.upstream_commits[:20])
     return f"### Upstream commits that touched these files\n\n{rows}\n"
+
+
+def _of_upstream(attempt: Attempt) -> str:
+    parts = (review_text.breaking(attempt), review_text.upstream_changes(attempt))
+    return "".join(f"{part}\n" for part in parts if part)
 
 
 def _reproduce(attempt: Attempt) -> str:

@@ -27,6 +27,8 @@ counts.
 PREVIEW_JOB: Final = "preview"
 ZERO: Final = "0" * 40
 
+# what the marker of a comment on what a person must notice begins with
+NEWS: Final = "patch-app:news"
 _NOTICE: Final = "patch-app:blocked"
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.+-]")
@@ -151,6 +153,11 @@ def notice_marker(attempt: str, number: int) -> str:
 def is_notice(marker: str) -> bool:
     """Whether a marker is one of `notice_marker`'s."""
     return marker.startswith(f"{_NOTICE}:")
+
+
+def news_marker(attempt: str, number: int) -> str:
+    """Marker of an attempt's comment on what a person must notice, from 1."""
+    return f"{NEWS}:{attempt}:{number}"
 
 
 def event_id(upstream: str, tag: str) -> str:

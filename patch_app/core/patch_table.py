@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final, assert_never
 
 from patch_app.core import markdown
@@ -50,6 +50,13 @@ def summed(patches: Iterable[Patch]) -> str:
     return ", ".join(f"{counts[verdict]} {word(verdict)}" for verdict in Verdict if counts[verdict])
 
 
+def weighed(patches: Iterable[Patch]) -> str:
+    """The same as Markdown, with what a person should look at in bold."""
+    counts = Counter(patch.verdict for patch in patches)
+    shown = ((one, f"{counts[one]} {word(one)}") for one in Verdict if counts[one])
+    return ", ".join(f"**{words}**" if one in _LOOK_AT else words for one, words in shown)
+
+
 def carried(report: Report) -> int:
     """How many patches have a commit on what was carried."""
     return sum(patch.verdict in CARRIED for patch in report.patches)
@@ -66,14 +73,18 @@ def headers(report: Report) -> tuple[str, ...]:
     return ("#", *branch, "patch", "verdict", "commit", "files", "note")
 
 
-def rows(report: Report, repository_url: str) -> list[tuple[str, ...]]:
-    """One row a patch, in the stack's order, as `headers` names its cells."""
+def rows(report: Report, repository_url: str, approved: Collection[int] = ()) -> list[tuple[str, ...]]:
+    """One row a patch, in the stack's order, as `headers` names its cells.
+
+    `approved`: numbers of those whose lines people have approved before.
+    """
     return [
         (
             str(number),
             *((markdown.code(patch.branch or "", 120) if patch.branch else "",) if report.branches else ()),
             markdown.inline(patch.subject, 200),
-            f"**{word(patch.verdict)}**" if patch.verdict in _LOOK_AT else word(patch.verdict),
+            (f"**{word(patch.verdict)}**" if patch.verdict in _LOOK_AT else word(patch.verdict))
+            + (", as approved" if number in approved else ""),
             commit(patch.old, repository_url)
             + (f" → {commit(patch.new, repository_url)}" if patch.new is not None else ""),
             _paths(patch.paths),

@@ -89,7 +89,7 @@ def replaced(attempt: Attempt, message: str, pushed: str | None = None) -> Decis
 def rerun(attempt: Attempt, runs: tuple[Run, ...]) -> Decision:
     """A newer run attempt of ours: what the older one said no longer counts."""
     return to(
-        attempt.model_copy(update={"runs": runs, "inbox": None, "report": None}),
+        attempt.model_copy(update={"runs": runs, "inbox": None, "report": None, "upstream_changes": None}),
         Stage.RUNNING,
     )
 
@@ -169,6 +169,8 @@ def with_outcomes(attempt: Attempt, facts: Facts) -> Attempt:
                 pass
     if facts.rules is not None:
         update["rules"] = facts.rules
+    if facts.upstream_changes is not None:
+        update["upstream_changes"] = facts.upstream_changes
     return attempt.model_copy(update={**update, "written": written})
 
 

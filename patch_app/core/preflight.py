@@ -41,6 +41,7 @@ def step(attempt: Attempt, facts: Facts) -> Decision:
             "built": known.built,
             "resolutions": _vouched(attempt, facts),
             "default_branch": known.default_branch,
+            "release": known.release,
             "workflow_blob": known.workflow.expected_blob,
             "message": "",
             "resume": None,

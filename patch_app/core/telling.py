@@ -77,6 +77,7 @@ def check_run(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:
     title, summary, text = messages.check_run(attempt)
     status, conclusion = messages.check_conclusion(attempt)
     before = plan.told(facts, "put_check_run")
+    first = not any(isinstance(one, PutCheckRun) and one.commit == attempt.candidate for one in before)
     wish = PutCheckRun(
         name=names.check_name(attempt.stack),
         commit=attempt.candidate,
@@ -88,9 +89,10 @@ def check_run(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:
         summary=summary,
         text=text,
         buttons=messages.buttons(attempt),
+        annotations=messages.check_annotations(attempt) if first else (),
         seq=len(before) + plan.again(facts, "put_check_run"),
     )
-    same = {"seq": wish.seq, "number": wish.number}
+    same = {"seq": wish.seq, "number": wish.number, "annotations": wish.annotations}
     if before and before[-1].model_copy(update=same) == wish:
         return ()
     return (wish,)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 from graphql import GraphQLError, build_schema, execute_sync, parse, validate
 from graphql.language import DocumentNode
@@ -22,7 +22,7 @@ from patch_app.forge.core import Core
 from patch_app.forge.git import ZERO, Git, RefUpdate
 from patch_app.forge.graphql_sdl import SDL
 from patch_app.forge.rest import ApiError, unsupported
-from patch_app.forge.state import Json, Repository
+from patch_app.forge.state import Comment, Issue, Json, Repository
 
 _HEX = re.compile(r"[0-9a-f]{40}")
 SCHEMA = build_schema(SDL)
@@ -108,8 +108,12 @@ class _Root:
         return graphql_nodes.repository(core, self._caller, repo)
 
     def node(self, _info: object, **arguments: Any) -> Json:
-        """Query.node: repositories only."""
+        """Query.node: repositories and comments of issues and pull requests only."""
         kind, _ = views.unnode(arguments["id"])
+        if kind == "IssueComment":
+            repo, row, one = self._comment(arguments["id"])
+            self._need_conversation(repo, row, "read")
+            return graphql_nodes.comment(self._core, repo, row, one)
         if kind != "Repository":
             raise fault(
                 "NOT_FOUND", f"Could not resolve to a node with the global id of '{arguments['id']}'."
@@ -158,6 +162,43 @@ class _Root:
             action = "converted_to_draft" if draft else "ready_for_review"
             pulls.announce(self._core, repo, row, self._caller, action)
         return {"clientMutationId": given.get("clientMutationId")}
+
+    def _comment(self, node_id: str) -> tuple[Repository, Issue, Comment]:
+        _, number = views.unnode(node_id)
+        core = self._core
+        for repo in core.state.repositories.values():
+            for row in repo.issues.values() if auth.visible(core.state, self._caller, repo) else ():
+                for one in row.comments:
+                    if str(one.id) == number:
+                        return repo, row, one
+        raise fault("NOT_FOUND", f"Could not resolve to a node with the global id of '{node_id}'")
+
+    def _need_conversation(self, repo: Repository, row: Issue, level: Literal["read", "write"]) -> None:
+        wanted = "pull_requests" if row.pull else "issues"
+        try:
+            auth.require(
+                self._core.state,
+                self._caller,
+                repo,
+                (wanted, level),
+                role=level,
+                public=level == "read",
+            )
+        except ApiError as error:
+            raise fault("FORBIDDEN", error.message) from error
+
+    def minimizeComment(self, _info: object, **arguments: Any) -> Json:  # noqa: N802  the schema's name
+        """Mutation.minimizeComment, for whoever may write; once more is the same."""
+        given = arguments["input"]
+        kind, _ = views.unnode(given["subjectId"])
+        if kind != "IssueComment":
+            message = f"Could not resolve to Minimizable node with the global id of '{given['subjectId']}'."
+            raise fault("NOT_FOUND", message)
+        repo, row, one = self._comment(given["subjectId"])
+        self._need_conversation(repo, row, "write")
+        one.minimized = given["classifier"]
+        shown = graphql_nodes.comment(self._core, repo, row, one)
+        return {"clientMutationId": given.get("clientMutationId"), "minimizedComment": shown}
 
     def updateRefs(self, _info: object, **arguments: Any) -> Json:  # noqa: N802  the schema's name
         """Mutation.updateRefs: all or nothing."""

@@ -201,18 +201,26 @@ def _review(core: Core, repo: Repository, row: Review) -> Json:
     }
 
 
+def comment(core: Core, repo: Repository, row: Issue, one: Comment) -> Json:
+    """IssueComment."""
+    return {
+        "__typename": "IssueComment",
+        "id": views.node("IssueComment", one.id),
+        "databaseId": one.id,
+        "author": account(core, one.user),
+        "body": one.body,
+        "createdAt": _date(one.created_at),
+        "lastEditedAt": _date(one.updated_at) if one.updated_at != one.created_at else None,
+        "isMinimized": one.minimized is not None,
+        # the schema: "the case and formatting of these values differs from the inputs"
+        "minimizedReason": one.minimized.lower().replace("_", "-") if one.minimized else None,
+        "url": f"{views.html_of(core, repo)}/issues/{row.number}#issuecomment-{one.id}",
+    }
+
+
 def _comments(core: Core, repo: Repository, row: Issue) -> Resolver:
     def show(one: Comment) -> Json:
-        return {
-            "__typename": "IssueComment",
-            "id": views.node("IssueComment", one.id),
-            "databaseId": one.id,
-            "author": account(core, one.user),
-            "body": one.body,
-            "createdAt": _date(one.created_at),
-            "lastEditedAt": _date(one.updated_at) if one.updated_at != one.created_at else None,
-            "url": f"{views.html_of(core, repo)}/issues/{row.number}#issuecomment-{one.id}",
-        }
+        return comment(core, repo, row, one)
 
     return lambda _info, **arguments: connection(row.comments, show, arguments)
 

@@ -20,6 +20,7 @@ type Query {
 }
 
 type Mutation {
+  minimizeComment(input: MinimizeCommentInput!): MinimizeCommentPayload
   updateRefs(input: UpdateRefsInput!): UpdateRefsPayload
   convertPullRequestToDraft(input: ConvertPullRequestToDraftInput!): ConvertPullRequestToDraftPayload
   markPullRequestReadyForReview(
@@ -38,6 +39,21 @@ input MarkPullRequestReadyForReviewInput {
   pullRequestId: ID!
 }
 type MarkPullRequestReadyForReviewPayload { clientMutationId: String }
+
+enum ReportedContentClassifiers { ABUSE DUPLICATE OFF_TOPIC OUTDATED RESOLVED SPAM }
+input MinimizeCommentInput {
+  classifier: ReportedContentClassifiers!
+  clientMutationId: String
+  subjectId: ID!
+}
+interface Minimizable {
+  isMinimized: Boolean!
+  minimizedReason: String
+}
+type MinimizeCommentPayload {
+  clientMutationId: String
+  minimizedComment: Minimizable
+}
 
 input UpdateRefsInput {
   clientMutationId: String
@@ -260,13 +276,15 @@ type Issue implements Node {
   closed: Boolean!
   comments(after: String, first: Int, last: Int): IssueCommentConnection!
 }
-type IssueComment implements Node {
+type IssueComment implements Node & Minimizable {
   id: ID!
   databaseId: Int
   author: Actor
   body: String!
   createdAt: DateTime!
   lastEditedAt: DateTime
+  isMinimized: Boolean!
+  minimizedReason: String
   url: URI!
 }
 type IssueCommentConnection {

@@ -50,6 +50,8 @@ class Comment:
     updated_at: datetime
     app_id: int | None = None
     reactions: list[Reaction] = field(default_factory=list)
+    # why it is folded, as the schema's classifier has it
+    minimized: str | None = None
 
 
 @dataclass(kw_only=True)

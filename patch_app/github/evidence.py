@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from patch_app.core import configuration, doctor, names
+from patch_app.core import configuration, doctor, names, release_notes, upstream_changes
 from patch_app.core.attempt import Attempt, Failure, Stage
 from patch_app.core.channels import asked_for
 from patch_app.core.effects import Dispatch, EffectState, OpenIssue, Performed
@@ -137,6 +137,8 @@ class _Reading:
         if gated:
             out["rules"] = await self._rules() if attempt.rules is None else None
             out["workflow_changes"] = workflows.changed(answer, gated)
+            if attempt.upstream_changes is None and attempt.base and attempt.target:
+                out["upstream_changes"] = await self._upstream_changes(attempt.base, attempt.target)
             out["gate"] = await workflows.findings(self.client, self.name, answer, gated)
         if Need.REVIEW in wanted:
             out |= await self._review(answer, runs)
@@ -169,6 +171,7 @@ class _Reading:
             at_head = f"HEAD:{names.CONFIGURATION_PATH}"
             document.add("configuration", "object", "expression", at_head, text)
             document.add("workflow", "object", "expression", f"HEAD:{names.WORKFLOW_PATH}", "oid")
+            document.add("release", "release", "tagName", attempt.tag, "description url", of="upstream")
         workflows.ask(document, gated)
         if Need.REVIEW in wanted and attempt.pull_request and attempt.candidate:
             reviewing.ask(document, attempt.pull_request.number, attempt.candidate)
@@ -209,6 +212,7 @@ class _Reading:
             contained=compared["behind_by"] == 0 if compared else None,
             ahead=compared["ahead_by"] if compared else None,
             merge_base=compared["merge_base_commit"]["sha"] if compared else None,
+            release=release_notes.read((answer.upstream or {}).get("release")),
             collisions=refs.collisions(attempt, config or attempt.configuration),
             vitals=await vitals.before_attempt(
                 self.app,
@@ -311,6 +315,11 @@ class _Reading:
             out["has_candidate"] = compared is not None and compared["behind_by"] == 0
         return out
 
+    async def _upstream_changes(self, base: str, target: str) -> upstream_changes.UpstreamChanges:
+        patches = self.attempt.report.patches if self.attempt.report else ()
+        compared = await reading.compare(self.client, self.name, base, target)
+        return upstream_changes.read(compared, (path for one in patches for path in one.paths))
+
     def _gated(self) -> tuple[str, ...]:
         """Commits whose workflow files are compared: the maintained branch's, then what would run."""
         attempt = self.attempt
@@ -369,6 +378,7 @@ class _Reading:
         return {
             "pull_request": pull_request,
             "failures": await self._failures(runs),
+            "said": reviewing.said(answer, self.app_slug),
             "reviews": reviews,
             "same_tree": reviewing.same_tree(answer, self._older()),
             "checks": checks,

@@ -20,6 +20,7 @@ from patch_app.core.effects import (
     Draft,
     EditPullRequest,
     Effect,
+    Hide,
     OpenIssue,
     OpenPullRequest,
     PinTarget,
@@ -33,7 +34,7 @@ from patch_app.core.effects import (
     UpdateRefs,
 )
 from patch_app.core.names import ZERO
-from patch_app.github import dispatching, reading, receive_pack
+from patch_app.github import dispatching, reading, receive_pack, speaking
 from patch_app.github.bundle import BadBundle, check_bundle
 from patch_app.github.client import GitHubApp, InstallationClient
 from patch_app.github.document import Document
@@ -122,6 +123,9 @@ class Performer:
                 return Outcome(done=True)
             case Draft():
                 return await self._draft(attempt, effect)
+            case Hide():
+                await speaking.hide(await self._client(attempt, SPEAK), effect)
+                return Outcome(done=True)
             case React():
                 client = await self._client(attempt, SPEAK)
                 path = f"/repos/{attempt.repository}/issues/comments/{effect.comment}/reactions"
@@ -132,7 +136,9 @@ class Performer:
             case Close():
                 return await self._close(attempt, effect, again)
             case PutCheckRun():
-                return await self._put_check_run(attempt, effect, again)
+                client, slug = await self._client(attempt, SPEAK), self.app_slug
+                made = await speaking.put_check_run(client, attempt.repository, slug, effect, again=again)
+                return Outcome(done=True, answer=made)
             case _:
                 assert_never(effect)
 
@@ -373,42 +379,6 @@ class Performer:
 
     def _ours(self, item: dict[str, Any]) -> bool:
         return bool((item.get("user") or {}).get("login") == f"{self.app_slug}[bot]")
-
-    async def _put_check_run(self, attempt: Attempt, effect: PutCheckRun, again: bool) -> Outcome:
-        client = await self._client(attempt, SPEAK)
-        body: dict[str, Any] = {
-            "name": effect.name,
-            "status": effect.status,
-            "external_id": effect.external_id,
-            "output": {"title": effect.title, "summary": effect.summary, "text": effect.text},
-        }
-        if effect.conclusion is not None:
-            body["conclusion"] = effect.conclusion
-        # also none: else a button stays that can no longer be used
-        body["actions"] = [one.model_dump() for one in effect.buttons]
-        if effect.details_url:
-            body["details_url"] = effect.details_url
-        path = f"/repos/{attempt.repository}/check-runs"
-        number = effect.number or (await self._check_run_of(client, attempt, effect) if again else None)
-        if number is not None:
-            made = await client.patch(f"{path}/{number}", body)
-        else:
-            made = await client.post(path, {**body, "head_sha": effect.commit})
-        return Outcome(done=True, answer={"id": made["id"], "url": made["html_url"]})
-
-    async def _check_run_of(
-        self, client: InstallationClient, attempt: Attempt, effect: PutCheckRun
-    ) -> int | None:
-        listed = await client.get_all(
-            f"/repos/{attempt.repository}/commits/{segment(effect.commit)}/check-runs",
-            key="check_runs",
-            check_name=effect.name,
-        )
-        for run in listed:
-            ours = (run.get("app") or {}).get("slug") == self.app_slug
-            if ours and run.get("external_id") == effect.external_id:
-                return int(run["id"])
-        return None
 
 
 def _comment(marker: str) -> str:

@@ -5,12 +5,14 @@ Concludes nothing. People's permissions are read one by one, and only of those w
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from patch_app.core import names
 from patch_app.core.attempt import Check
-from patch_app.core.facts import PullRequest, Review
+from patch_app.core.facts import PullRequest, Review, Said
 from patch_app.github import reading
 from patch_app.github.asking import Comment
 from patch_app.github.client import Client
@@ -19,7 +21,11 @@ from patch_app.github.document import Answer, Document, nodes
 _PAGE: Final = "pageInfo { hasNextPage endCursor }"
 _REVIEWS: Final = f"nodes {{ author {{ __typename login }} state commit {{ oid }} submittedAt }} {_PAGE}"
 # the last ones: what was asked for is answered long before a hundred more have come
-COMMENTS: Final = "comments(last: 100) { nodes { databaseId author { __typename login } body lastEditedAt } }"
+COMMENTS: Final = (
+    "comments(last: 100) { "
+    "nodes { id databaseId author { __typename login } body lastEditedAt isMinimized } }"
+)
+_NEWS = re.compile(rf"<!-- ({names.NEWS}:\S{{1,100}}) -->")
 _PULL_REQUEST: Final = (
     "number url state isDraft merged mergeCommit { oid } mergedBy { login } headRefOid baseRefOid "
     f"baseRefName reviews(first: 100) {{ {_REVIEWS} }} {COMMENTS}"
@@ -107,6 +113,17 @@ def ask_comments(document: Document, number: int) -> None:
 def ask_issue(document: Document, number: int) -> None:
     """Adds an issue's comments to a query."""
     document.add(f"issue{number}", "issue", "number", number, f"number {COMMENTS}")
+
+
+def said(answer: Answer, app_slug: str) -> tuple[Said, ...]:
+    """Our own comments on the pull request that tell what a person must notice and aren't folded."""
+    listed = ((answer.fork.get("pullRequest") or {}).get("comments") or {}).get("nodes") or []
+    return tuple(
+        Said(node=one["id"], marker=marker[1])
+        for one in listed
+        if one["author"] and (one["author"]["__typename"], one["author"]["login"]) == ("Bot", app_slug)
+        if not one["isMinimized"] and (marker := _NEWS.match(one["body"]))
+    )
 
 
 def comments(node: Any) -> tuple[Comment, ...]:

@@ -31,6 +31,13 @@ FILES: dict[str, Callable[[], str]] = {
     "tests/core/golden/pull_request.md": lambda: _page(
         messages.pull_request_title(samples.carried()), messages.pull_request_body(samples.carried())
     ),
+    "tests/core/golden/pull_request_with_everything.md": lambda: _page(
+        messages.pull_request_title(samples.decided()), messages.pull_request_body(samples.decided())
+    ),
+    "tests/core/golden/hostile_pull_request.md": lambda: _page(
+        messages.pull_request_title(samples.hostile_candidate()),
+        messages.pull_request_body(samples.hostile_candidate()),
+    ),
     "tests/core/golden/conflict_issue.md": lambda: _page(*messages.conflict_issue(samples.conflicted())),
     "tests/core/golden/gate_issue.md": lambda: _page(*messages.gate_issue(samples.gated())),
     "tests/core/golden/check_run.md": lambda: _check_run(*messages.check_run(samples.carried())),

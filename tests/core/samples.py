@@ -6,11 +6,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from patch_app.core import names
-from patch_app.core.attempt import Artifact, Attempt, Check, Run, Stage
+from patch_app.core.attempt import Artifact, Asked, Attempt, Check, Run, Stage
 from patch_app.core.configuration import Configuration
+from patch_app.core.earlier import Earlier
 from patch_app.core.findings import Code, finding
 from patch_app.core.gate import Finding, What
+from patch_app.core.release_notes import ReleaseNotes
 from patch_app.core.report import Report
+from patch_app.core.upstream_changes import ChangedFile, UpstreamChanges
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 ID = "a1b2c3d4e5f60718"
@@ -39,14 +42,18 @@ OWN_DIFF = """\
 """
 
 CONFLICT_DIFF = """\
-diff --cc src/count.py
-@@@ -1,2 -1,2 +1,6 @@@
-  def count():
-++<<<<<<< upstream
- +    return start()
-++=======
-+     return 1
-++>>>>>>> Count from one
+diff --git a/src/count.py b/src/count.py
+index 1111111..2222222 100644
+--- a/src/count.py
++++ b/src/count.py
+@@ -7,3 +7,7 @@ import sys
+ # where it begins
+ def count():
++<<<<<<< upstream
+     return start()
++=======
++    return 1
++>>>>>>> Count from one
 """
 
 
@@ -159,6 +166,56 @@ def carried() -> Attempt:
     )
 
 
+WORKFLOWS = (
+    Finding(
+        path=".github/workflows/release.yml",
+        what=What.TRIGGER,
+        detail='pull_request_target: {"branches": ["*|x"]}',
+    ),
+    Finding(path=".github/workflows/release.yml", what=What.SECRET, detail="NPM_TOKEN"),
+)
+
+
+def decided() -> Attempt:
+    """All that there is to say: a replay of a release that breaks things, whose workflows were trusted."""
+    one = carried()
+    compared = f"https://github.com/alice/tool/compare/{oid(0xD0)}...{oid(0xD1)}"
+    return one.model_copy(
+        update={
+            "number": 2,
+            "release": ReleaseNotes(
+                url="https://github.com/upstream-org/tool/releases/tag/v2.0.0",
+                breaking=("[BREAKING] `count()` begins at 1 (#77), thanks @dave", "Python 3.8 is gone"),
+                more=3,
+            ),
+            "upstream_changes": UpstreamChanges(
+                files=(
+                    ChangedFile(path="src/count.py", status="modified", added=40, removed=12),
+                    ChangedFile(
+                        path="src/say.py", before="src/speak.py", status="renamed", added=0, removed=0
+                    ),
+                ),
+                number=2,
+                cut=True,
+                url=compared,
+            ),
+            "trusted_findings": WORKFLOWS,
+            "trusted": Asked(person="mia", permission="maintain", commit=one.candidate or ""),
+            "earlier": (
+                Earlier(
+                    tag="v1.9.0",
+                    candidate=oid(0xB9),
+                    approved_by=("bob", "carol"),
+                    same=(1,),
+                    new=(2,),
+                    gone=("Whisper",),
+                ),
+                Earlier(tag="v2.0.0", candidate=oid(0xBA), same=(1, 3), new=(2,)),
+            ),
+        }
+    )
+
+
 def conflicted() -> Attempt:
     return attempt(
         report(
@@ -196,14 +253,7 @@ def gated() -> Attempt:
     return carried().model_copy(
         update={
             "stage": Stage.CARRIED,
-            "gate": (
-                Finding(
-                    path=".github/workflows/release.yml",
-                    what=What.TRIGGER,
-                    detail='pull_request_target: {"branches": ["*|x"]}',
-                ),
-                Finding(path=".github/workflows/release.yml", what=What.SECRET, detail="NPM_TOKEN"),
-            ),
+            "gate": WORKFLOWS,
         }
     )
 
@@ -239,8 +289,32 @@ def hostile() -> Attempt:
             "tag": "v2`$(id)'@bob#1",
             "stack": "a|b<c>",
             "artifacts": tuple(Artifact(name=NASTY[:200], url=url) for url in (NASTY, "https://git.test/7")),
+            **_hostile_context(NASTY, "https://git.test/)[x](y"),
         }
     )
+
+
+def _hostile_context(text: str, url: str) -> dict[str, Any]:
+    changed = ChangedFile(path=text, before=text, status=text, added=1, removed=1)
+    return {
+        "release": ReleaseNotes(url=url, breaking=(text, *text.split("\n")), more=7),
+        "upstream_changes": UpstreamChanges(files=(changed, changed), number=2, cut=True, url=url),
+        "trusted_findings": (Finding(path=text, what=What.SECRET, detail=text),),
+        "trusted": Asked(person=text, permission="admin", commit=oid(0xB1)),
+        "earlier": (
+            Earlier(
+                tag=text, candidate=oid(1), approved_by=(text,) * 7, same=(1,), new=(2, 99), gone=(text,) * 20
+            ),
+        ),
+    }
+
+
+def hostile_candidate() -> Attempt:
+    """A pull request in which everything around the patches means harm."""
+    the_report = report([patch(1, "clean", NASTY, paths=[NASTY]), patch(2, "adjusted", NASTY, note=NASTY)])
+    around = _hostile_context(NASTY, "https://git.test/)[x](y")
+    trusted = Asked(person=NASTY, permission="admin", commit=the_report.tip or "")
+    return attempt(the_report, message=NASTY, stack="a|b<c>", **{**around, "trusted": trusted})
 
 
 def huge() -> Attempt:
@@ -252,7 +326,24 @@ def huge() -> Attempt:
         one["old"], one["new"] = oid(0x10000 + n), oid(0x20000 + n)
     artifacts = tuple(Artifact(name=f"{n}" + "<" * 190, url=f"https://git.test/{n}") for n in range(100))
     the_report = report(patches, range_diff="+ü\n" * 20_000)
-    return carried().model_copy(update={"report": the_report, "artifacts": artifacts})
+    changed = ChangedFile(path="<" * 1000, before=">" * 1000, status="&" * 40, added=10**9, removed=10**9)
+    found = Finding(path="<" * 300, what=What.SECRET, detail="|" * 300)
+    checks = tuple(Check(name="<" * 200, app="&" * 200, status="completed") for _ in range(200))
+    seen = Earlier(
+        tag="<" * 250,
+        candidate=oid(1),
+        approved_by=("ann" * 20,) * 100,
+        new=tuple(range(1, 2001)),
+        gone=("<" * 1000,) * 20,
+    )
+    around = {
+        "release": ReleaseNotes(breaking=("<" * 300,) * 40, more=999),
+        "upstream_changes": UpstreamChanges(files=(changed,) * 100, number=300, cut=True),
+        "trusted_findings": (found,) * 500,
+        "checks": checks,
+        "earlier": (seen, seen),
+    }
+    return carried().model_copy(update={"report": the_report, "artifacts": artifacts, **around})
 
 
 def huge_conflict() -> Attempt:

@@ -11,10 +11,9 @@ from patch_app.core.durations import DAY
 from patch_app.core.effects import Close, Comment, UpdateRefs
 from patch_app.core.facts import Job, Sibling
 from patch_app.core.rules import RuleCheck, Rules
-from patch_app.core.siblings import verdicts
 from tests.core.test_asks import ended
 from tests.core.test_decide import in_review
-from tests.core.world import CARRIED, HEAD, TARGET, World, oid
+from tests.core.world import CARRIED, HEAD, TARGET, World, oid, report
 
 CI = ".github/workflows/ci.yml"
 BASE_BRANCH = names.head(names.base_branch("main", "v2.0.0"))
@@ -194,7 +193,7 @@ def replayed(**changes: object) -> World:
         newer=False,
         candidate=oid("before"),
         target=TARGET,
-        verdicts=verdicts(world.attempt),
+        report=world.attempt.report,
     )
     world.siblings, world.same_tree = (before,), (oid("before"),)
     world.approve(commit=oid("before"))
@@ -216,8 +215,8 @@ def test_approval_of_what_is_the_same_patch_by_patch_counts_and_that_is_said() -
         {"candidate": None},
         {"target": HEAD},
         {"event": "another"},
-        {"verdicts": ()},
-        {"verdicts": (("0" * 40, "clean"),)},
+        {"report": None},
+        {"report": report("attempt00001", conflict=True)},
     ],
     ids=["none", "another target", "another release", "unknown patches", "another patch"],
 )

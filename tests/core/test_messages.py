@@ -34,7 +34,17 @@ def bodies(attempt: Attempt) -> list[str]:
     return out
 
 
-@pytest.mark.parametrize("make", [samples.carried, samples.conflicted, samples.gated, samples.hostile])
+@pytest.mark.parametrize(
+    "make",
+    [
+        samples.carried,
+        samples.decided,
+        samples.conflicted,
+        samples.gated,
+        samples.hostile,
+        samples.hostile_candidate,
+    ],
+)
 @pytest.mark.parametrize("run", [True, False])
 def test_nothing_that_strangers_wrote_pings_links_or_breaks_out(make: type[Attempt], run: bool) -> None:
     attempt = make() if run else make().model_copy(update={"runs": ()})
@@ -81,7 +91,8 @@ def test_the_range_diff_of_an_adjusted_patch_can_t_leave_its_fold() -> None:
     bad = samples.NASTY + "\n````\n</details>\n<script>\n@bob\n"
     seen = rendered(messages.pull_request_body(adjusted(2, bad)))
     assert_harmless(seen)
-    assert seen.tags.count("details") == 3
+    # two range-diffs of single patches, the stack's, the commands
+    assert seen.tags.count("details") == 4
     assert not {"img", "script", "h1"} & set(seen.tags)
 
 
@@ -140,10 +151,35 @@ def test_the_title_counts_what_is_carried(verdicts: list[str], title: str) -> No
     assert messages.pull_request_body(attempt)
 
 
-def test_how_to_approve_is_said_as_it_is_configured() -> None:
-    merge = Configuration.model_validate({"promotion": {"approve": "merge"}})
-    body = messages.pull_request_body(samples.carried().model_copy(update={"configuration": merge}))
-    assert "merge this pull request once it has an approving review" in body
+@pytest.mark.parametrize(
+    ("approve", "said"),
+    [
+        ("review", "or merge it once approved"),
+        ("merge", "and merge it: the merge is what asks"),
+        ("command", "the approval alone promotes nothing here: comment `/patch promote`"),
+        ("auto", "This doesn't go on by itself, since not every patch is clean"),
+    ],
+)
+def test_how_to_approve_is_said_as_it_is_configured(approve: str, said: str) -> None:
+    there = {"promotion": {"approve": approve}, "upstream": {"minimum_age": "1d"}}
+    check = [{"name": "build", "run": "make"}]
+    config = Configuration.model_validate({**there, "check": check})
+    body = messages.pull_request_body(samples.carried().model_copy(update={"configuration": config}))
+    assert said in body
+
+
+def test_a_candidate_that_goes_on_by_itself_asks_nobody_for_a_review() -> None:
+    config = Configuration.model_validate(
+        {
+            "promotion": {"approve": "auto"},
+            "upstream": {"minimum_age": "1d"},
+            "check": [{"name": "build", "run": "make"}],
+        }
+    )
+    clean = samples.attempt(samples.report([samples.patch(1, "clean", "p")]), configuration=config)
+    body = messages.pull_request_body(clean)
+    assert "this goes on by itself once all of the below is so" in body
+    assert "an approving review on exactly" not in body
 
 
 def test_a_long_stack_goes_on_by_a_range() -> None:
