@@ -14,7 +14,7 @@ from patch_app.core.attempt import Approval, Attempt, Check
 from patch_app.core.configuration import Approve, Conclusion, RequiredCheck, Workflows
 from patch_app.core.facts import Facts, Job, PullRequest
 from patch_app.core.report import Verdict
-from patch_app.core.siblings import same_work
+from patch_app.core.same import same_work
 
 # slug of the App whose checks workflow files make
 ACTIONS = "github-actions"

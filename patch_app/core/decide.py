@@ -322,7 +322,8 @@ def _reviewing(attempt: Attempt, facts: Facts) -> Decision:
         return plan.to(attempt, Stage.ABANDONED, message=f"pull request #{pull_request.number} was closed")
     if lacking := approval.unapproved_merge(attempt, facts):
         return telling.undo_merge(attempt, facts, pull_request, lacking)
-    attempt = _waiting(attempt, facts)
+    seen = siblings.earlier(attempt, facts.siblings, facts.reviews)
+    attempt = _waiting(attempt.model_copy(update={"earlier": seen}), facts)
     if not approval.missing(attempt, facts) and approval.asked(attempt, facts) and facts.rules is not None:
         older = approval.carried_over(attempt)
         why = f"the approval of {names.short(older)} counts: every patch and the target are the same"

@@ -77,7 +77,10 @@ def _listed(words: Iterable[str], most: int = _LISTED) -> str:
 
 
 def _people(logins: Iterable[str]) -> str:
-    return _listed((inline(one, 60) for one in logins), _PEOPLE)
+    shown = [inline(one, 60) for one in logins]
+    if len(shown) > _PEOPLE:
+        return _listed(shown, _PEOPLE)
+    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
 
 
 # Upstream --------------------------------------------------------------------------------------------

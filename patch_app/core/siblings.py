@@ -4,34 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from patch_app.core import releases, verify
+from patch_app.core import approval, releases, verify
 from patch_app.core.attempt import Attempt, Stage
 from patch_app.core.earlier import Earlier, compared
-from patch_app.core.report import Report
-from patch_app.core.facts import Sibling
+from patch_app.core.facts import Review, Sibling
 
 
 def siblings_of(attempt: Attempt, others: Iterable[Attempt]) -> tuple[Sibling, ...]:
     """All of `others` but the attempt itself."""
     return tuple(sibling(attempt, one) for one in others if one.id != attempt.id)
-
-
-def verdicts(report: Report | None) -> tuple[tuple[str, str], ...]:
-    """Each patch of the stack with what became of it."""
-    return tuple((one.old, one.verdict.value) for one in (report.patches if report else ()))
-
-
-def same_work(attempt: Attempt, other: Sibling) -> bool:
-    """Whether an attempt for the same release had the same patches, each with the same end, on the same
-    target.
-    """
-    known = verdicts(attempt.report)
-    return (
-        (other.event, other.target) == (attempt.event, attempt.target)
-        and other.candidate not in (None, attempt.candidate)
-        and bool(known)
-        and known == verdicts(other.report)
-    )
 
 
 def sibling(attempt: Attempt, other: Attempt) -> Sibling:
@@ -59,14 +40,21 @@ def sibling(attempt: Attempt, other: Attempt) -> Sibling:
     )
 
 
-def earlier(attempt: Attempt, siblings: Iterable[Sibling]) -> tuple[Earlier, ...]:
+def earlier(
+    attempt: Attempt, siblings: Iterable[Sibling], reviews: Iterable[Review] = ()
+) -> tuple[Earlier, ...]:
     """The last candidate that people approved, for this release or before; and the last for this release.
 
     Where the release is merged into the stack the commits stay, and nothing is told by them.
     """
     if attempt.report is None or verify.merges_forward(attempt):
         return ()
-    known = [one for one in siblings if one.report is not None and one.report.candidate is not None]
+    approved = _approvers(attempt, siblings := tuple(siblings), reviews)
+    known = [
+        one.model_copy(update={"approved_by": approved.get(one.candidate, ())})
+        for one in siblings
+        if one.report is not None and one.report.candidate is not None and one.candidate is not None
+    ]
     replayed = sorted(
         (one for one in known if one.event == attempt.event and one.number < attempt.number),
         key=lambda one: one.number,
@@ -78,9 +66,22 @@ def earlier(attempt: Attempt, siblings: Iterable[Sibling]) -> tuple[Earlier, ...
         seen = [one for one in promoted if one.candidate == attempt.stack_head] or promoted
     found = [_compared(attempt, one) for one in (*seen, *(one for one in replayed[-1:] if one not in seen))]
     of_use = [one for one in found if one is not None and (one.same or one.tag == attempt.tag)]
-    approved = max((one for one in of_use if one.approved_by), key=lambda one: len(one.same), default=None)
-    rest = [one for one in of_use if not one.approved_by]
-    return (*([approved] if approved else []), *rest)
+    first = max((one for one in of_use if one.approved_by), key=lambda one: len(one.same), default=None)
+    return (*([first] if first else []), *(one for one in of_use if not one.approved_by))
+
+
+def _approvers(
+    attempt: Attempt, siblings: Iterable[Sibling], reviews: Iterable[Review]
+) -> dict[str | None, tuple[str, ...]]:
+    """By candidate: a review may be read only once the candidate was replaced, and be given anew later."""
+    found: dict[str | None, set[str]] = {one.candidate: set(one.approved_by) for one in siblings}
+    for before in attempt.earlier:
+        found.setdefault(before.candidate, set()).update(before.approved_by)
+    for one in reviews:
+        counts = one.state == "APPROVED" and one.permission in approval.MAY_WRITE and not one.bot
+        if counts and one.commit in found:
+            found[one.commit].add(one.person)
+    return {candidate: tuple(sorted(people)) for candidate, people in found.items()}
 
 
 def _compared(attempt: Attempt, other: Sibling) -> Earlier | None:

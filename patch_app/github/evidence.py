@@ -18,7 +18,8 @@ from patch_app.core.effects import Dispatch, EffectState, OpenIssue, Performed
 from patch_app.core.facts import Facts, Inbox, Preflight, RunFact, Workflow
 from patch_app.core.needs import Need, needs
 from patch_app.core.rules import Rules
-from patch_app.core.siblings import same_work, siblings_of
+from patch_app.core.same import same_work
+from patch_app.core.siblings import siblings_of
 from patch_app.github import asking, channels, claims, reading, refs_of, reviewing, vitals, workflows
 from patch_app.github.client import GitHubApp, InstallationClient
 from patch_app.github.document import PEELED, Answer, Document, peeled

@@ -7,6 +7,7 @@ import pytest
 from patch_app.core.attempt import Approval, Attempt, Stage
 from patch_app.core.configuration import Configuration
 from patch_app.core.earlier import compared
+from patch_app.core.facts import Review
 from patch_app.core.report import Report
 from patch_app.core.siblings import earlier, siblings_of
 from tests.core import samples
@@ -97,6 +98,18 @@ def test_the_last_approved_candidate_of_the_release_and_the_last_one_are_told() 
     assert found([second, first]) == told
     approved = attempt("second", report(CLEAN), "ann", number=2, **REPLAYED)
     assert found([first, approved]) == [("v2.0.0", ("ann",), (1,))]
+
+
+def test_an_approval_that_was_read_too_late_counts_and_stays_when_its_giver_approves_anew() -> None:
+    first = attempt("first", report(CLEAN), number=1, **REPLAYED)
+    ours = attempt("ours", report(CLEAN, patch(2, "clean", "two")), number=2, event=first.event)
+    late = Review(person="bob", bot=False, permission="write", state="APPROVED", commit=first.candidate or "")
+    eve = late.model_copy(update={"person": "eve", "permission": "read"})
+    seen = earlier(ours, siblings_of(ours, [first]), [late, eve])
+    assert [one.approved_by for one in seen] == [("bob",)]
+    anew = late.model_copy(update={"commit": ours.candidate})
+    ours = ours.model_copy(update={"earlier": seen})
+    assert earlier(ours, siblings_of(ours, [first]), [anew]) == seen
 
 
 def test_the_promoted_stack_counts_where_somebody_has_approved_it() -> None:

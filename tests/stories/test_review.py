@@ -60,6 +60,20 @@ def test_maintained_branch_moves_during_the_review_and_an_approval_of_the_older_
     world.approve(second, by=world.mia, commit=first.candidate)
     world.settle()
     assert world.attempt().stage is Stage.REVIEWING
+    # what was approved before is told where it is new, once, however often GitHub is read
+    assert second.pull_request is not None
+    number = second.pull_request.number
+    body = world.issue(number)["body"]
+    assert "**Since bob and mia approved**" in body
+    assert "2 patches with the same lines; new: 3 One more patch (clean)." in body
+    assert body.count("clean, as approved") == 2
+    world.later()
+    with world.forge.core.lock:
+        told = [one for one in world.forge.repository(FORK).issues[number].comments if names.NEWS in one.body]
+    assert [("bob's approval was for" in one.body, one.minimized) for one in told] == [
+        (True, "OUTDATED"), (False, None),
+    ]  # fmt: skip
+    assert "bob and mia's approvals were for" in told[1].body
     world.approve(second)
     world.settle()
     assert world.attempt().stage is Stage.PROMOTED
