@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Final, assert_never
 
 from patch_app.core import markdown
-from patch_app.core.report import CARRIED, Patch, Report, Verdict
+from patch_app.core.report import CARRIED, Drift, Patch, Report, Verdict
 
 # a longer list of ids is given as a range instead
 MAX_LISTED: Final = 30
@@ -116,22 +116,31 @@ def drift(report: Report) -> list[str]:
     if report.drift is None or report.stack is None:
         return []
     stack = markdown.code(report.stack.branch)
-    subjects = {key: one.subject for one in report.patches for key in (one.old, one.source) if key}
+    told = drifted(report.drift, report.patches)
+    return [f"{words.format(stack=stack)}: {_subjects(commits)}." for words, commits in told]
+
+
+def drifted(found: Drift, patches: Sequence[Patch]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """The same as words (with `{stack}` for the maintained branch) and commits with their subjects."""
+    subjects = {key: one.subject for one in patches for key in (one.old, one.source) if key}
     # what upstream took is on its branch as long as its author leaves it there
-    taken = {one.source for one in report.patches if one.verdict in (Verdict.ALREADY_UPSTREAM, Verdict.EMPTY)}
+    taken = {one.source for one in patches if one.verdict in (Verdict.ALREADY_UPSTREAM, Verdict.EMPTY)}
     told = (
         (
-            tuple(one for one in report.drift.only_in_branches if one not in taken),
-            f"New from patch branches, not yet on {stack}",
+            "New from patch branches, not yet on {stack}",
+            tuple(one for one in found.only_in_branches if one not in taken),
         ),
-        (report.drift.changed, f"On {stack} with other lines; the patch branch counts"),
-        (report.drift.only_in_maintained, f"On no patch branch, only on {stack}; carried after the branches"),
+        ("On {stack} with other lines; the patch branch counts", found.changed),
         (
-            tuple(one.old for one in report.patches if one.source and not one.branch),
+            "On no patch branch, only on {stack}; carried after the branches",
+            found.only_in_maintained,
+        ),
+        (
             "Dropped, since no patch branch has it any more",
+            tuple(one.old for one in patches if one.source and not one.branch),
         ),
     )
-    return [f"{words}: {_subjects([(one, subjects[one]) for one in some])}." for some, words in told if some]
+    return [(words, [(one, subjects[one]) for one in some]) for words, some in told if some]
 
 
 def on_its_branch(report: Report) -> str:

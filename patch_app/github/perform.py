@@ -41,7 +41,6 @@ from patch_app.github.document import Document
 from patch_app.github.errors import Later, RefMoved, Refused, TooMany
 from patch_app.github.gitobjects import commit_body, object_id, write_pack
 from patch_app.github.ls_refs import ls_refs
-from patch_app.github.transport import segment
 
 # what GitHub can't be asked to compare: a second one would be a second run, issue or comment
 MARKED: Final = frozenset({"dispatch", "start_workflow", "open_issue", "close", "comment", "put_check_run"})

@@ -25,7 +25,9 @@ from patch_app.core.effects import EffectState
 from patch_app.core.gate import Finding
 from patch_app.core.model import Model
 from patch_app.core.names import ZERO
-from patch_app.core.report import Conflict, Patch, Verdict
+from patch_app.core.release_notes import ReleaseNotes
+from patch_app.core.report import Conflict, Drift, Patch, Verdict
+from patch_app.core.upstream_changes import UpstreamChanges
 from patch_app.store import FlowEvent, HistoryLine, StoredEffect
 
 
@@ -121,6 +123,11 @@ class AttemptRecord(AttemptSummary):
     patches: tuple[Patch, ...]
     conflict: Conflict | None
     range_diff: str | None
+    # where patch branches and maintained branch differ; null for other strategies
+    drift: Drift | None
+    # what the release's page calls breaking, and what upstream changed in the files that the patches touch
+    release: ReleaseNotes | None
+    upstream_changes: UpstreamChanges | None
     effects: tuple[EffectRecord, ...]
     history: tuple[HistoryRecord, ...]
 
@@ -240,6 +247,9 @@ def record(
         patches=report.patches if report else (),
         conflict=report.conflict if report else None,
         range_diff=report.range_diff if report else None,
+        drift=report.drift if report else None,
+        release=attempt.release,
+        upstream_changes=attempt.upstream_changes,
         effects=tuple(
             EffectRecord(
                 key=one.key,

@@ -141,6 +141,14 @@ def verdict_word(verdict: Verdict) -> str:
     return patch_table.word(verdict)
 
 
+def drifted(attempt: AttemptRecord) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Where patch branches and maintained branch differ, in words, with the commits."""
+    if attempt.drift is None:
+        return []
+    found = patch_table.drifted(attempt.drift, attempt.patches)
+    return [(words.format(stack=attempt.stack), commits) for words, commits in found]
+
+
 def summed(verdicts: dict[Verdict, int]) -> str:
     """`4 clean, 1 adjusted`."""
     return ", ".join(f"{count} {verdict_word(verdict)}" for verdict, count in verdicts.items())

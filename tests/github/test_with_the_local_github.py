@@ -12,6 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from patch_app.core import names
+from patch_app.core.effects import Annotation, Hide, PutCheckRun
 from patch_app.forge import Forge, ForgeOptions, Mood
 from patch_app.forge.apps import CreatedApp
 from patch_app.github.client import GitHubApp, GitHubSettings
@@ -21,6 +22,7 @@ from patch_app.github.install import store_runner
 from patch_app.github.ls_refs import ls_refs
 from patch_app.github.receive_pack import ZERO, push
 from patch_app.github.setup import manifest
+from patch_app.github.speaking import hide, put_check_run
 from patch_app.upstream.poller import new_releases
 from patch_app.upstream.releases import read_releases, read_releases_rest, read_tags
 
@@ -203,3 +205,51 @@ async def test_a_server_that_takes_branches_and_tags_alone_is_named_as_such(plac
         with pytest.raises(Refused) as told:
             await writer.post("/repos/alice/tool/git/refs", body)
         assert told.value.status == 422
+
+
+async def test_annotations_are_sent_once_whatever_became_of_the_answer(place):
+    async with place.github() as github:
+        client = await github.installation(place.installation, place.repository_id, {"checks": "write"})
+        wish = PutCheckRun(
+            name="patch-app / main",
+            commit=place.head,
+            external_id="attempt00001",
+            status="completed",
+            conclusion="action_required",
+            title="a conflict",
+            summary="x",
+            annotations=(
+                Annotation(path="mine", start_line=1, end_line=1, title="contents", message="here"),
+            ),
+        )
+        made = await put_check_run(client, "alice/tool", place.app.slug, wish, again=False)
+        # the answer was lost; then the run is brought up to date
+        lost = await put_check_run(client, "alice/tool", place.app.slug, wish, again=True)
+        later = wish.model_copy(update={"number": made["id"], "annotations": (), "title": "again", "seq": 1})
+        await put_check_run(client, "alice/tool", place.app.slug, later, again=False)
+        assert lost["id"] == made["id"]
+        told = await client.get(f"/repos/alice/tool/check-runs/{made['id']}/annotations")
+        assert [(one["path"], one["message"], one["annotation_level"]) for one in told] == [
+            ("mine", "here", "failure")
+        ]
+
+
+async def test_a_comment_is_folded_once_and_one_that_is_gone_is_refused(place):
+    alice = place.forge.person("alice")
+    alice.api("PATCH", "/repos/alice/tool", {"has_issues": True})
+    issue = alice.api("POST", "/repos/alice/tool/issues", {"title": "x"})["number"]
+    comment = alice.api("POST", f"/repos/alice/tool/issues/{issue}/comments", {"body": "news"})
+    async with place.github() as github:
+        client = await github.installation(place.installation, place.repository_id, {"issues": "write"})
+        for _ in range(2):
+            await hide(client, Hide(comment=comment["node_id"]))
+        asked = "query($id: ID!) { node(id: $id) { ... on IssueComment { isMinimized minimizedReason } } }"
+        shown = (await client.graphql(asked, {"id": comment["node_id"]})).need()
+        assert shown == {"node": {"isMinimized": True, "minimizedReason": "outdated"}}
+        reader = await github.installation(place.installation, place.repository_id, {"issues": "read"})
+        other = alice.api("POST", f"/repos/alice/tool/issues/{issue}/comments", {"body": "more"})
+        with pytest.raises(Refused):
+            await hide(reader, Hide(comment=other["node_id"]))
+        alice.api("DELETE", f"/repos/alice/tool/issues/comments/{other['id']}")
+        with pytest.raises(Refused):
+            await hide(client, Hide(comment=other["node_id"]))

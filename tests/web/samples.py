@@ -9,7 +9,9 @@ from typing import Any
 from patch_app.core.attempt import Approval, Artifact, Attempt, Check, Link, Run, Stage
 from patch_app.core.effects import Comment, Dispatch, Effect, OpenIssue, UpdateRefs
 from patch_app.core.gate import Finding
-from patch_app.core.report import Report
+from patch_app.core.release_notes import ReleaseNotes
+from patch_app.core.report import Drift, Report, Resolution, Verdict
+from patch_app.core.upstream_changes import ChangedFile, UpstreamChanges
 from patch_app.core.workflow_files import What
 from patch_app.store import AdvanceCommit, FlowEvent, Fork, Store
 
@@ -211,6 +213,45 @@ def reviewing(name: str = "a" * 16, **changes: Any) -> Attempt:
             },
         }
         | changes,
+    )
+
+
+def with_everything(name: str = "a" * 16, text: str = "a word") -> Attempt:
+    """Built from patch branches that have drifted, with a resolution, on a release that breaks things."""
+    whole = report()
+    first, second, third, *rest = whole.patches
+    used = Resolution(
+        id=oid("resolution"),
+        path=f"codex-rs/config/src/lib.rs {text}",
+        source=oid("learned"),
+        diff="@@ -41,7 +41,4 @@\n-<<<<<<< rust-v0.132.0\n-    from_layers(layers)\n-=======\n"
+        "     config.hooks = Hooks::read(root)?;\n->>>>>>> Read hooks\n+    from_layers(layers)\n",
+    )
+    patches = (
+        first.model_copy(update={"source": first.old, "branch": "hooks"}),
+        second.model_copy(update={"source": second.old, "branch": "hooks", "built": oid("other")}),
+        third.model_copy(
+            update={"verdict": Verdict.RESOLVED, "resolution": (used,), "range_diff": RANGE, "note": text}
+        ),
+        *rest,
+    )
+    drift = Drift(
+        only_in_branches=(first.old,),
+        only_in_maintained=tuple(one.old for one in patches[2:]),
+        changed=(second.old,),
+    )
+    changed = ChangedFile(path=f"codex-rs/config/src/lib.rs {text}", status="modified", added=120, removed=41)
+    return reviewing(
+        name,
+        report=whole.model_copy(update={"patches": patches, "drift": drift}),
+        release=ReleaseNotes(
+            url="https://github.com/openai/codex/releases/tag/rust-v0.132.0",
+            breaking=(f"[BREAKING] hooks are read from hooks.toml alone {text}", "the old flag is gone"),
+            more=2,
+        ),
+        upstream_changes=UpstreamChanges(
+            files=(changed,), number=1, url="https://github.com/ada/codex/compare/a...b"
+        ),
     )
 
 

@@ -25,7 +25,7 @@ from patch_app.web.server import listen, url_of
 from patch_app.web.view import Pace
 
 from .conftest import ADMIN, Serve, World
-from .samples import HOSTILE, NOW, attempt, everything, fill, oid, report, reviewing
+from .samples import HOSTILE, NOW, attempt, everything, fill, oid, report, reviewing, with_everything
 from .test_webhook import BODY, PATH, headers
 
 ATTEMPT = "a" * 16
@@ -92,6 +92,24 @@ async def test_hostile_words_of_a_patch_stay_words(world: World) -> None:
                 if url and not url.startswith(("/", "#", "https://github.com/"))
             ]
             assert "img" not in {tag for tag, _ in page.tags}
+
+
+async def test_page_has_what_a_decision_needs_and_its_words_stay_words(world: World) -> None:
+    await fill(world.store, [with_everything(text=HOSTILE)])
+    async with world.client() as client:
+        page = Page((await client.get(f"/attempts/{ATTEMPT}", headers=HTML)).text)
+    for said in (
+        "Resolution used in",
+        "How it was resolved",
+        "New from patch branches, not yet on main",
+        "On main with other lines; the patch branch counts",
+        "[BREAKING] hooks are read from hooks.toml alone",
+        "What upstream changed in the same files",
+        "+120 −41",
+    ):
+        assert said in page.text
+    assert page.text.count("<script>alert(1)</script>") == 4
+    assert [tag for tag, _ in page.tags if tag in ("img", "script")] == ["script"]
 
 
 async def test_pages_need_nothing_from_elsewhere_and_may_load_nothing(world: World) -> None:
