@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, assert_never
+from typing import Any, Final, TypeAlias, assert_never
 
 from patch_app.core.attempt import Attempt
 from patch_app.core.effects import (
@@ -62,6 +62,12 @@ SPEAK: Final = {
 }
 
 
+# what people see
+Spoken: TypeAlias = (
+    OpenPullRequest | EditPullRequest | OpenIssue | Comment | Close | Draft | Hide | React | PutCheckRun
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
     """`done`: it is so now. Not done: GitHub said no, and `answer["message"]` says why."""
@@ -89,9 +95,7 @@ class Performer:
         except Refused as error:
             return Outcome(done=False, answer={"message": error.message, "status": error.status})
 
-    async def _perform(  # noqa: PLR0911 - a table of effects
-        self, attempt: Attempt, effect: Effect, again: bool
-    ) -> Outcome:
+    async def _perform(self, attempt: Attempt, effect: Effect, again: bool) -> Outcome:
         match effect:
             case PinTarget():
                 return await self._pin(attempt, effect)
@@ -101,45 +105,46 @@ class Performer:
                 client = await self._client(attempt, ACT)
                 begun = await dispatching.start_once(client, attempt, effect, self.app_slug, again=again)
                 return Outcome(done=True, answer=begun)
+            case Rerun():
+                return await self._rerun(attempt, effect)
             case Relay():
                 return await self._relay(attempt, effect)
             case Record():
                 return await self._record(attempt, effect)
             case UpdateRefs():
                 return await self._update_refs(attempt, effect)
+            case _:
+                return await self._speak(attempt, effect, again)
+
+    async def _speak(self, attempt: Attempt, effect: Spoken, again: bool) -> Outcome:
+        client = await self._client(attempt, SPEAK)
+        path = f"/repos/{attempt.repository}"
+        match effect:
             case OpenPullRequest():
                 return await self._open_pull_request(attempt, effect)
-            case EditPullRequest():
-                client = await self._client(attempt, SPEAK)
-                body = {"title": effect.title, "body": effect.body}
-                await client.patch(f"/repos/{attempt.repository}/pulls/{effect.number}", body)
-                return Outcome(done=True)
             case OpenIssue():
                 return await self._open_issue(attempt, effect, again)
-            case Comment():
-                client = await self._client(attempt, SPEAK)
-                await self._say(client, attempt, effect, effect.body, again)
-                return Outcome(done=True)
-            case Draft():
-                return await self._draft(attempt, effect)
-            case Hide():
-                await speaking.hide(await self._client(attempt, SPEAK), effect)
-                return Outcome(done=True)
-            case React():
-                client = await self._client(attempt, SPEAK)
-                path = f"/repos/{attempt.repository}/issues/comments/{effect.comment}/reactions"
-                await client.post(path, {"content": effect.content})
-                return Outcome(done=True)
-            case Rerun():
-                return await self._rerun(attempt, effect)
             case Close():
                 return await self._close(attempt, effect, again)
+            case Draft():
+                return await self._draft(attempt, effect)
+            case EditPullRequest():
+                body = {"title": effect.title, "body": effect.body}
+                await client.patch(f"{path}/pulls/{effect.number}", body)
+            case Comment():
+                await self._say(client, attempt, effect, effect.body, again)
+            case React():
+                said = {"content": effect.content}
+                await client.post(f"{path}/issues/comments/{effect.comment}/reactions", said)
+            case Hide():
+                await speaking.hide(client, effect)
             case PutCheckRun():
-                client, slug = await self._client(attempt, SPEAK), self.app_slug
+                slug = self.app_slug
                 made = await speaking.put_check_run(client, attempt.repository, slug, effect, again=again)
                 return Outcome(done=True, answer=made)
             case _:
                 assert_never(effect)
+        return Outcome(done=True)
 
     async def _client(self, attempt: Attempt, permissions: dict[str, str]) -> InstallationClient:
         return await self.app.installation(attempt.installation_id, attempt.repository_id, permissions)
