@@ -63,6 +63,8 @@ class _Look:
     """What is known while one attempt is looked at."""
 
     facts: Facts | None = None
+    # when they were read
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,13 +179,15 @@ class Advancer:
         """Whether something changed, so that it has to be looked at once more."""
         effects = await self.store.effects(attempt.id)
         siblings = await self.store.siblings(attempt.repository_id, attempt.stack)
-        facts = look.facts
-        if facts is None or not needs(attempt) <= facts.read:
-            facts = await self.evidence.read(attempt, effects, siblings, self.clock())
+        facts, now = look.facts, self.clock()
+        old = look.at is None or (now - look.at).total_seconds() > FRESH
+        if facts is None or old or not needs(attempt) <= facts.read:
+            facts = await self.evidence.read(attempt, effects, siblings, now)
+            look.at = now
         else:
             facts = facts.model_copy(
                 update={
-                    "now": self.clock(),
+                    "now": now,
                     "effects": {one.key: one for one in effects},
                     "siblings": siblings_of(attempt, siblings),
                 }

@@ -17,7 +17,8 @@ from patch_app.core.events import ReleaseEvent
 from patch_app.github.client import GitHubApp, InstallationClient
 from patch_app.github.document import Document
 from patch_app.github.errors import GitHubError, Refused
-from patch_app.github.evidence import READ, parsed_configuration, read_configuration
+from patch_app.github.evidence import READ
+from patch_app.github.fork_configuration import parsed_configuration, read_configuration
 from patch_app.store.forks import Fork
 from patch_app.store.store import Store
 

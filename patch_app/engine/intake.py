@@ -138,7 +138,8 @@ class Intake:
             await self.onboarder.ask(found.repository_id, row.key)
         wake: set[str] = set()
         if found.press is not None:
-            wake |= await self._press(found.press.attempt, found.press.press(row.key))
+            press = found.press.press(row.key)
+            wake |= await self._press(found.press.attempt, press, found.repository_id)
         if found.talk is not None and found.repository_id is not None:
             wake |= await self._ended(found.repository_id, found.talk)
         if found.release is not None:
@@ -256,9 +257,11 @@ class Intake:
             return set()
         return {max(about, key=lambda one: (one.created, one.number)).id}
 
-    async def _press(self, attempt_id: str, press: Press) -> set[str]:
+    async def _press(self, attempt_id: str, press: Press, repository_id: int | None = None) -> set[str]:
         """Keeps what was asked for: nothing but this delivery tells of it."""
         attempt = await self.store.attempt(attempt_id)
+        if attempt is not None and repository_id not in (None, attempt.repository_id):
+            return set()  # the button of another repository's check run
         if attempt is None or press.id in {one.id for one in attempt.presses}:
             return set() if attempt is None else {attempt_id}
         now = self.clock()

@@ -22,8 +22,8 @@ from patch_app.engine.proposal import Proposal, propose
 from patch_app.github import install, reading
 from patch_app.github import onboarding as readings
 from patch_app.github.client import GitHubApp, InstallationClient
-from patch_app.github.evidence import read_configuration
 from patch_app.github.footprint import runner_commit, workflow_blob_id, workflow_file
+from patch_app.github.fork_configuration import read_configuration
 from patch_app.github.transport import segment
 
 PERMISSIONS: Final = {

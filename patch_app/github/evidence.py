@@ -11,23 +11,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from patch_app.core import configuration, doctor, names, release_notes, upstream_changes
-from patch_app.core.attempt import Attempt, Failure, Stage
+from patch_app.core import configuration, doctor, names, upstream_changes
+from patch_app.core.attempt import Attempt, Failure
 from patch_app.core.channels import asked_for
 from patch_app.core.effects import Dispatch, EffectState, OpenIssue, Performed
-from patch_app.core.facts import Facts, Inbox, Preflight, RunFact, Workflow
+from patch_app.core.facts import Facts, Inbox, RunFact
 from patch_app.core.needs import Need, needs
 from patch_app.core.rules import Rules
 from patch_app.core.same import same_work
 from patch_app.core.siblings import siblings_of
-from patch_app.github import asking, channels, claims, reading, refs_of, reviewing, vitals, workflows
+from patch_app.github import asking, channels, claims, preflight, reading, refs_of, reviewing, workflows
 from patch_app.github.client import GitHubApp, InstallationClient
 from patch_app.github.document import PEELED, Answer, Document, peeled
 from patch_app.github.errors import Refused
-from patch_app.github.footprint import runner_commit, workflow_blob_id, workflow_file
 from patch_app.github.ls_refs import ls_refs
 from patch_app.github.refs_of import Refs
-from patch_app.github.transport import segment
 
 READ: Final = {
     "metadata": "read",
@@ -124,7 +122,7 @@ class _Reading:
         if Need.REPORT in wanted:
             out |= await self._reports(answer, vouched, there)
         if Need.PREFLIGHT in wanted:
-            known = await self._preflight(answer, refs)
+            known = await preflight.read(self.app, self.client, attempt, self.siblings, (answer, refs))
             config = known.configuration or attempt.configuration
             out["rules"] = known.vitals.weighed if known.vitals else None
             return out | {"preflight": known, "patches": refs.patches(attempt.stack, config)}
@@ -168,11 +166,7 @@ class _Reading:
         if Need.REPORT in wanted:
             claims.ask(document, vouched)
         if Need.PREFLIGHT in wanted:
-            text = "... on Blob { oid text isTruncated }"
-            at_head = f"HEAD:{names.CONFIGURATION_PATH}"
-            document.add("configuration", "object", "expression", at_head, text)
-            document.add("workflow", "object", "expression", f"HEAD:{names.WORKFLOW_PATH}", "oid")
-            document.add("release", "release", "tagName", attempt.tag, "description url", of="upstream")
+            preflight.ask(document, attempt.tag)
         workflows.ask(document, gated)
         if Need.REVIEW in wanted and attempt.pull_request and attempt.candidate:
             reviewing.ask(document, attempt.pull_request.number, attempt.candidate)
@@ -188,71 +182,6 @@ class _Reading:
         url = self.app.git_url(self.name)
         return await self.client.git(
             lambda token, sleep: ls_refs(self.app.http, url, token, prefixes, sleep=sleep)
-        )
-
-    # Preflight ----------------------------------------------------------------------------------
-
-    async def _preflight(self, answer: Answer, refs: Refs) -> Preflight:
-        attempt, fork = self.attempt, answer.fork
-        config, blob, problems = parsed_configuration(fork.get("configuration"))
-        target = peeled((answer.upstream or {}).get("tag"))
-        head = refs.value(names.head(attempt.stack))
-        compared = None
-        if target and head != names.ZERO:
-            compared = await reading.compare(self.client, self.name, target, head)
-        return Preflight(
-            default_branch=(fork["defaultBranchRef"] or {}).get("name", ""),
-            archived=bool(fork["isArchived"]),
-            workflow=await self._workflow(fork, refs, uploads=config is not None and config.keeps_artifacts),
-            configuration=config,
-            configuration_blob=blob,
-            configuration_problems=problems,
-            target=target,
-            base=self._promoted_target(head),
-            built=self._built(),
-            contained=compared["behind_by"] == 0 if compared else None,
-            ahead=compared["ahead_by"] if compared else None,
-            merge_base=compared["merge_base_commit"]["sha"] if compared else None,
-            release=release_notes.read((answer.upstream or {}).get("release")),
-            collisions=refs.collisions(attempt, config or attempt.configuration),
-            vitals=await vitals.before_attempt(
-                self.app,
-                self.client,
-                attempt,
-                (config or attempt.configuration).branches.prefix,
-                answer.upstream,
-            ),
-        )
-
-    def _promoted_target(self, head: str) -> str | None:
-        """What the stack stands on, where it is just as an attempt of ours left it; else the runner looks."""
-        upstream = self.attempt.upstream
-        for one in self.siblings:
-            if one.stage is Stage.PROMOTED and (one.candidate, one.upstream) == (head, upstream):
-                return one.target
-        return None
-
-    def _built(self) -> dict[str, str]:
-        """What the last promoted attempt made of commits of patch branches, by the new commits."""
-        promoted = [one for one in self.siblings if one.stage is Stage.PROMOTED and one.report is not None]
-        last = max(promoted, key=lambda one: one.completed or one.updated, default=None)
-        patches = last.report.patches if last and last.report else ()
-        return {one.new: one.source for one in patches if one.new and one.source}
-
-    async def _workflow(self, fork: dict[str, Any], refs: Refs, *, uploads: bool) -> Workflow:
-        private = bool(fork["isPrivate"])
-        expected, other = (
-            workflow_blob_id(workflow_file(private, uploads=one)) for one in (uploads, not uploads)
-        )
-        file = names.WORKFLOW_PATH.rsplit("/", 1)[-1]
-        found = await self.client.find(f"/repos/{self.name}/actions/workflows/{segment(file)}")
-        return Workflow(
-            blob=(fork.get("workflow") or {}).get("oid"),
-            state=found["state"] if found else None,
-            runner=refs.value(names.RUNNER_REF),
-            expected_blob=expected,
-            other_blob=other,
-            expected_runner=runner_commit()[0],
         )
 
     # Runs and reports ---------------------------------------------------------------------------
@@ -399,30 +328,3 @@ def _with_workflow(run: RunFact, fork: dict[str, Any], order: Sequence[str]) -> 
     """The run with the blob of the workflow file that it used."""
     found = fork.get(f"ran{order.index(run.head_sha)}") or {}
     return run.model_copy(update={"workflow_blob": found.get("oid")})
-
-
-def parsed_configuration(
-    node: Any,
-) -> tuple[configuration.Configuration | None, str | None, tuple[str, ...]]:
-    """A fork's configuration from a blob as GraphQL tells it, the blob's id, and what is wrong with it."""
-    if not node or not node.get("oid"):
-        return configuration.Configuration(), None, ()
-    # no text, or too long to be shown whole: whoever parses it says so
-    return _parsed(node["oid"], "\0" if node["text"] is None or node["isTruncated"] else node["text"])
-
-
-async def read_configuration(
-    client: InstallationClient, repository: str, at: str
-) -> tuple[configuration.Configuration | None, str | None, tuple[str, ...]]:
-    """A fork's configuration, the blob it came from, and what is wrong with it."""
-    found = await reading.file_text(client, repository, names.CONFIGURATION_PATH, at)
-    if found is None:
-        return configuration.Configuration(), None, ()
-    return _parsed(*found)
-
-
-def _parsed(blob: str, text: str) -> tuple[configuration.Configuration | None, str | None, tuple[str, ...]]:
-    try:
-        return configuration.parse(text), blob, ()
-    except configuration.ConfigurationError as error:
-        return None, blob, tuple(str(problem) for problem in error.problems)

@@ -20,8 +20,9 @@ from patch_app.github import reading, vitals, workflows
 from patch_app.github.client import Client, GitHubApp, InstallationClient
 from patch_app.github.document import peeled_tag
 from patch_app.github.errors import NotFound, Refused
-from patch_app.github.evidence import READ, read_configuration
+from patch_app.github.evidence import READ
 from patch_app.github.footprint import runner_commit, workflow_blob_id, workflow_file
+from patch_app.github.fork_configuration import read_configuration
 from patch_app.github.refs_of import Refs
 from patch_app.github.transport import segment, segments
 

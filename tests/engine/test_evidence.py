@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 from patch_app.core import names
 from patch_app.core.attempt import Attempt, Press, Stage
 from patch_app.core.siblings import sibling
-from patch_app.github import claims, evidence
+from patch_app.github import claims, preflight
 from patch_app.github.asking import Comment, asks
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -44,13 +43,6 @@ def attempt(**changes: Any) -> Attempt:
         "updated": NOW,
     }
     return Attempt(**(values | changes))
-
-
-def reading(answers: dict[str, Any]) -> Any:
-    client: Any = Client(answers)
-    return evidence._Reading(
-        app=client, app_slug="patch-app", client=client, attempt=attempt(), effects={}, siblings=()
-    )
 
 
 def comment(number: int = 5, **changes: Any) -> Comment:
@@ -142,5 +134,5 @@ def test_base_is_told_to_the_runner_only_where_the_stack_is_as_a_promotion_left_
     changes: dict[str, Any], base: str | None
 ) -> None:
     other = attempt(id="other", stage=Stage.PROMOTED, candidate=CANDIDATE, target="f" * 40)
-    read = dataclasses.replace(reading({}), siblings=(other.model_copy(update=changes),))
-    assert read._promoted_target(CANDIDATE) == base
+    others = [other.model_copy(update=changes)]
+    assert preflight.promoted_target(attempt(), others, CANDIDATE) == base
