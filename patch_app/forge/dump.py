@@ -40,7 +40,8 @@ def _issue(row: Issue) -> list[str]:
 def _first_line(body: str) -> str:
     """The first line that people see, without where its links lead."""
     seen = (line for line in body.splitlines() if line and not line.startswith("<!--"))
-    return re.sub(r"\]\([^)]*\)", "]", next(seen, ""))[:100]
+    line = re.sub(r"\]\([^)]*\)", "]", next(seen, ""))
+    return line if len(line) <= 100 else f"{line[:100].rpartition(' ')[0]} …"
 
 
 def dump(core: Core, repo: Repository) -> str:
