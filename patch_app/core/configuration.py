@@ -32,6 +32,7 @@ __all__ = [
     "Check",
     "Configuration",
     "ConfigurationError",
+    "Dashboard",
     "Merges",
     "Problem",
     "Promotion",
@@ -314,6 +315,16 @@ class Branches(Model):
         return value
 
 
+class Dashboard(Model):
+    """The fork's issue that shows how it stands."""
+
+    issue: StrictBool = Field(
+        False,
+        description="Whether the App keeps one issue with the stacks, open attempts and upstream's next "
+        "releases up to date, with boxes to tick by people with write permission.",
+    )
+
+
 class Configuration(Model):
     """`.github/patch-app.toml` on the default branch. Field names are the file's keys."""
 
@@ -325,6 +336,7 @@ class Configuration(Model):
     candidate: Candidate = Candidate()
     channels: Channels = Channels()
     branches: Branches = Branches()
+    dashboard: Dashboard = Dashboard()
 
     @property
     def keeps_artifacts(self) -> bool:

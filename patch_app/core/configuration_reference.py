@@ -24,6 +24,7 @@ _TABLES: Final[tuple[tuple[str, type[Model]], ...]] = (
     ("[channels.internal]", Internal),
     ("[channels.public]", Public),
     ("[branches]", c.Branches),
+    ("[dashboard]", c.Dashboard),
 )
 
 _HEAD: Final = """\

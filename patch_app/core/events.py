@@ -39,6 +39,10 @@ class ReleaseEvent(Model):
     source: str = "cli"
     # recorded only, nothing is started
     record_only: bool = False
+    # the one repository that it is told for, by its id; None: for every fork of the upstream
+    only: int | None = None
+    # a person doesn't want to wait until it is old enough
+    at_once: bool = False
 
     @property
     def id(self) -> str:

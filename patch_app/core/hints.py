@@ -1,7 +1,8 @@
 """What a webhook delivery gives reason to look at. Pure, and content with any payload.
 
-A delivery is a hint: nothing but names and ids is taken from it, and all of it may be missing. What it
-leaves out is a look too few, which the timer makes up for; what it takes in is a look at GitHub's truth.
+A delivery is a hint: nothing but names and ids is taken from it (and how a person changed an issue of
+ours, which nothing else tells), and all of it may be missing. What it leaves out is a look too few, which
+the timer makes up for; what it takes in is a look at GitHub's truth.
 """
 
 from __future__ import annotations
@@ -62,6 +63,15 @@ class Pressed(Model):
         return Press(id=f"press:{delivery}", person=self.person, command=self.command, commit=self.commit)
 
 
+class Edit(Model):
+    """A person changed the body of an issue that the App wrote. Only this delivery says who did."""
+
+    number: int
+    person: str
+    before: str
+    after: str
+
+
 class Hints(Model):
     """Where to look. All empty: the delivery concerns nothing of ours."""
 
@@ -86,6 +96,9 @@ class Hints(Model):
     press: Pressed | None = None
     # a comment that may ask for something was made on this issue or pull request
     talk: int | None = None
+    # an issue of ours was changed by a person, and how where it was its body
+    own_issue: bool = False
+    edit: Edit | None = None
 
 
 def hints(event: str, payload: Mapping[str, Any], app_slug: str = "") -> Hints:
@@ -112,6 +125,8 @@ def hints(event: str, payload: Mapping[str, Any], app_slug: str = "") -> Hints:
         release=_release(payload, repository) if event == "release" else None,
         press=_pressed(payload, app_slug) if event == "check_run" else None,
         talk=_talk(payload) if event == "issue_comment" else None,
+        own_issue=event == "issues" and _is_own(payload, app_slug),
+        edit=_edit(payload) if event == "issues" and _is_own(payload, app_slug) else None,
     )
 
 
@@ -202,6 +217,23 @@ def _talk(payload: Mapping[str, Any]) -> int | None:
     number = _mapping(payload.get("issue")).get("number")
     body = _mapping(payload.get("comment")).get("body")
     return number if isinstance(number, int) and "/patch" in str(body) else None
+
+
+def _is_own(payload: Mapping[str, Any], app_slug: str) -> bool:
+    author = _mapping(_mapping(payload.get("issue")).get("user"))
+    return bool(app_slug) and author.get("login") == f"{app_slug}[bot]"
+
+
+def _edit(payload: Mapping[str, Any]) -> Edit | None:
+    issue, sender = _mapping(payload.get("issue")), _mapping(payload.get("sender"))
+    number, person = issue.get("number"), sender.get("login")
+    change = _mapping(payload.get("changes")).get("body")
+    if payload.get("action") != "edited" or sender.get("type") != "User" or change is None:
+        return None
+    if not (isinstance(number, int) and isinstance(person, str)):
+        return None
+    before = _mapping(change).get("from")
+    return Edit(number=number, person=person, before=str(before or ""), after=str(issue.get("body") or ""))
 
 
 def _to_default_branch(payload: Mapping[str, Any], repository: Mapping[str, Any]) -> bool:

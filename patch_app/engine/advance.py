@@ -79,6 +79,8 @@ class Advancer:
     sync: float
     # how long a begun effect is left alone before its absence from a list means anything
     settle: float
+    # told of each repository whose attempts have changed
+    changed: Callable[[int], None] | None = None
 
     async def advance(self, attempt_id: str) -> None:
         """One attempt, until nothing more can be done now. Raises StoreError.
@@ -226,6 +228,8 @@ class Advancer:
                 events=releases.released(before, after, now),
             )
         )
+        if stored and self.changed is not None:
+            self.changed(after.repository_id)
         if stored and before.stage is not after.stage:
             log.info("stage", attempt=after.id, stage=after.stage.value, message=after.message)
             if after.stage in _CONCERNS_OTHERS:

@@ -11,6 +11,7 @@ import structlog
 
 from patch_app import identity
 from patch_app.engine.advance import Advancer
+from patch_app.engine.dashboard import DashboardIssues
 from patch_app.engine.deliveries import Deliveries
 from patch_app.engine.engine import Engine
 from patch_app.engine.forks import Forks
@@ -65,6 +66,7 @@ async def engine(
         forks = Forks(app=app, store=store, clock=clock)
         onboarding = Onboarding(app=app, app_slug=slug, clock=clock)
         onboarder = Onboarder(app=app, store=store, onboarding=onboarding, clock=clock)
+        dashboards = DashboardIssues(app=app, app_slug=slug, store=store, clock=clock)
         advancer = Advancer(
             store=store,
             evidence=Evidence(app=app, app_slug=slug),
@@ -72,14 +74,24 @@ async def engine(
             clock=clock,
             sync=settings.sync_seconds,
             settle=settle,
+            changed=dashboards.mark,
         )
         yield Engine(
             store=store,
-            intake=Intake(store=store, app=app, forks=forks, onboarder=onboarder, clock=clock, app_slug=slug),
+            intake=Intake(
+                store=store,
+                app=app,
+                forks=forks,
+                onboarder=onboarder,
+                clock=clock,
+                app_slug=slug,
+                dashboards=dashboards,
+            ),
             onboarder=onboarder,
             forks=forks,
             advancer=advancer,
-            poller=Poller(app=app, store=store, clock=clock),
+            poller=Poller(app=app, store=store, clock=clock, heard=dashboards.mark_upstream),
+            dashboards=dashboards,
             deliveries=Deliveries(app=app, store=store, clock=clock),
             clock=clock,
             poll=settings.poll_seconds,

@@ -17,6 +17,7 @@ from typing import Final
 import structlog
 
 from patch_app.engine.advance import Advancer
+from patch_app.engine.dashboard import DashboardIssues
 from patch_app.engine.deliveries import Deliveries
 from patch_app.engine.forks import Forks
 from patch_app.engine.intake import Intake
@@ -56,12 +57,13 @@ class Engine:
     forks: Forks
     advancer: Advancer
     poller: Poller
+    dashboards: DashboardIssues
     deliveries: Deliveries
     clock: Callable[[], datetime]
     poll: float
     hear: float
     _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
-    # attempts to look at, in the order in which they were asked for
+    # attempts (and dashboards) to look at, in the order in which they were asked for
     _queue: dict[str, None] = field(default_factory=dict)
     # attempts whose look ended in a surprise, and when they may be looked at again
     _resting: dict[str, datetime] = field(default_factory=dict)
@@ -111,6 +113,7 @@ class Engine:
         due |= set(await self.store.unfinished(now))
         # what is looked at now is due until that look has ended
         wanted |= due - self._tasks.keys()
+        wanted |= set(await self.dashboards.due()) if self._known else set()
         self._queue.update(dict.fromkeys(sorted(wanted)))
         self._start()
 
@@ -128,7 +131,8 @@ class Engine:
                 task.add_done_callback(partial(self._looked, attempt_id))
 
     async def _look(self, attempt_id: str) -> None:
-        if await self._guarded(lambda: self.advancer.advance(attempt_id)):
+        work = self.dashboards.tend if self.dashboards.is_name(attempt_id) else self.advancer.advance
+        if await self._guarded(lambda: work(attempt_id)):
             self._resting.pop(attempt_id, None)
         else:
             self._resting[attempt_id] = self.clock() + timedelta(seconds=REST)
@@ -158,6 +162,7 @@ class Engine:
     async def _refresh_forks(self) -> None:
         failed = await self.forks.refresh_all()
         await self.onboarder.ask_new()
+        await self.dashboards.mark_all()
         self._known = True
         self._woken.set()
         if failed:

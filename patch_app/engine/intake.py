@@ -19,12 +19,13 @@ from patch_app.core import names, releases
 from patch_app.core.attempt import Attempt, Press, Stage
 from patch_app.core.configuration import Configuration, stacks
 from patch_app.core.events import Kind, ReleaseEvent
-from patch_app.core.hints import concerns, hints, is_news
+from patch_app.core.hints import Hints, concerns, hints, is_news
 from patch_app.engine.advance import stamped, successor
+from patch_app.engine.dashboard import DashboardIssues, ignored_by
 from patch_app.engine.forks import Forks, upstream_of
 from patch_app.engine.onboarder import Onboarder
 from patch_app.github.client import GitHubApp
-from patch_app.github.errors import Bug, GitHubError, Later
+from patch_app.github.errors import Bug, GitHubError, Later, Refused
 from patch_app.store.attempts import AdvanceCommit
 from patch_app.store.errors import StoreError
 from patch_app.store.flow_events import FlowEvent
@@ -59,6 +60,8 @@ class Intake:
     clock: Callable[[], datetime]
     # the App's own name on GitHub, by which it knows what it did itself
     app_slug: str = ""
+    # None: who takes the inbox keeps no issues, as one who only matches
+    dashboards: DashboardIssues | None = None
 
     async def take(self) -> set[str] | None:
         """Deals with the rows that wait; the attempts to look at, None where no row was there."""
@@ -130,12 +133,16 @@ class Intake:
         if found.installation_id is not None:
             await self.forks.refresh(found.installation_id)
             await self.onboarder.ask_installation(found.installation_id, row.key)
+            if self.dashboards is not None:
+                await self.dashboards.mark_all()
         if found.fork_changed and found.repository_id is not None:
             fork = await self.store.fork(found.repository_id)
             if fork is not None:
                 await self.forks.refresh_one(fork)
         if found.onboarding and found.repository_id is not None:
             await self.onboarder.ask(found.repository_id, row.key)
+        if found.repository_id is not None:
+            await self._dashboard(found.repository_id, found, row.key)
         wake: set[str] = set()
         if found.press is not None:
             press = found.press.press(row.key)
@@ -150,6 +157,18 @@ class Intake:
             named = await self.store.attempt(found.attempt)
             wake |= {named.id} if named is not None and is_news(found, named) else set()
         return wake
+
+    async def _dashboard(self, repository_id: int, found: Hints, key: str) -> None:
+        """A fork's own issue, or the configuration that it shows, may have changed."""
+        if self.dashboards is None or not (found.fork_changed or found.own_issue):
+            return
+        fork = await self.store.fork(repository_id)
+        if fork is not None and found.edit is not None:
+            try:
+                await self.dashboards.edited(fork, found.edit, key)
+            except Refused as error:
+                log.warning("boxes not obeyed", repository=fork.repository, reason=error.message)
+        self.dashboards.mark(repository_id, touched=found.own_issue)
 
     # Releases -------------------------------------------------------------------------------------
 
@@ -166,6 +185,8 @@ class Intake:
             record_only=event.record_only,
         )
         await self.store.add_event(flow)
+        if self.dashboards is not None:
+            self.dashboards.mark_upstream(event.upstream)
         if event.record_only:
             return set()
         wake: set[str] = set()
@@ -194,6 +215,8 @@ class Intake:
         for known in await self.store.forks():
             if (upstream_of(known) or "").lower() != event.upstream.lower():
                 continue
+            if event.only not in (None, known.repository_id):
+                continue
             fork, told = await self.forks.with_release(known, event)
             if fork is None or (upstream_of(fork) or "").lower() != event.upstream.lower():
                 continue
@@ -204,10 +227,17 @@ class Intake:
             release = told or heard
             # an invalid configuration is told by the attempt's preflight
             configuration = fork.configuration or Configuration()
+            policy = configuration.upstream
+            if event.at_once:
+                policy = policy.model_copy(update={"minimum_age": 0})
+            unwanted = (await ignored_by(self.store, fork.repository_id)).get(event.id)
             for stack in stacks(configuration, fork.default_branch):
                 branch = stack.branch or fork.default_branch
                 current = await self._current(fork, branch, event)
-                verdict = releases.accepts(release, configuration.upstream, self.clock(), current=current)
+                verdict = releases.accepts(release, policy, self.clock(), current=current)
+                if unwanted is not None:
+                    reason = f"{event.tag!r}: {unwanted.person} ignores it in the dashboard issue"
+                    verdict = releases.Rejected(reason=reason)
                 if isinstance(verdict, releases.Accepted) and not await self.onboarder.is_installed(fork):
                     verdict = releases.Rejected(reason="the installation pull request isn't merged yet")
                 out.append(Match(fork=fork, stack=branch, verdict=verdict))

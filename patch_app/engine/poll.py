@@ -34,6 +34,8 @@ class Poller:
     app: GitHubApp
     store: Store
     clock: Callable[[], datetime]
+    # told of each upstream of which something new was read
+    heard: Callable[[str], None] | None = None
 
     async def poll(self) -> None:
         """One sweep over all upstreams; each is read with the token of a fork of it.
@@ -76,6 +78,8 @@ class Poller:
         after = _document(poll.cursor)
         if after != known:
             await self.store.set_cursor(name, after)
+            if self.heard is not None:
+                self.heard(reading.upstream)
 
 
 def _incoming(release: Release, now: datetime) -> Incoming:

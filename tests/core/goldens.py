@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from patch_app.core import configuration_reference, detect, messages, notice_texts, onboarding_text
+from patch_app.core import (
+    configuration_reference,
+    dashboard_text,
+    detect,
+    messages,
+    notice_texts,
+    onboarding_text,
+)
 from patch_app.core.attempt import Stage
 from tests import findings_reference
-from tests.core import onboarding_samples, samples
+from tests.core import dashboard_samples, onboarding_samples, samples
 
 ROOT = Path(__file__).parents[2]
 
@@ -47,6 +54,9 @@ FILES: dict[str, Callable[[], str]] = {
     "tests/core/golden/hostile_issue.md": lambda: _page(*messages.conflict_issue(samples.hostile())),
     "tests/core/golden/blocked_issue.md": lambda: _page(*notice_texts.issue(samples.blocked())),
     "tests/core/golden/blocked_comment.md": lambda: _page("On a pull request", _comments()),
+    "tests/core/golden/dashboard.md": lambda: _page(
+        dashboard_text.TITLE, dashboard_text.body(dashboard_samples.busy())
+    ),
     "docs/reference/findings.md": findings_reference.page,
     "tests/core/golden/onboarding.md": lambda: _page(
         onboarding_text.TITLE, onboarding_text.body(onboarding_samples.offer())
