@@ -156,14 +156,14 @@ class DashboardIssues:
             await self._turn_off(fork, note)
             return None
         now = self.clock()
-        if note.gone or (note.refused is not None and now < note.refused + REST):
+        if note.gone or (not touched and note.refused is not None and now < note.refused + REST):
             return None
+        if note.written is not None and now < note.written + PAUSE:
+            return note.written + PAUSE
         body = await self._body(fork)
         digest = hashlib.sha256(body.encode()).hexdigest()
         if digest == note.body and not touched:
             return None
-        if note.written is not None and now < note.written + PAUSE:
-            return note.written + PAUSE
         if note.number is None and note.begun is not None and now < note.begun + SETTLE:
             return note.begun + SETTLE
         try:
