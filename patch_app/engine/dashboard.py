@@ -234,7 +234,8 @@ class DashboardIssues:
             return {}
         polled = await self.store.cursor(f"releases:{upstream.lower()}") or {"seen": {}}
         told = []
-        for event in await self.store.events(EventFilter(upstream=upstream), MOST_EVENTS):
+        wanted = EventFilter(type=Kind.RELEASE.value, upstream=upstream)
+        for event in await self.store.events(wanted, MOST_EVENTS):
             heard = ReleaseEvent.model_validate(event.payload)
             told.append(
                 Known(

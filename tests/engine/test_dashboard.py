@@ -18,6 +18,7 @@ from patch_app.core.releases import Accepted, NotYet, Rejected
 from patch_app.engine.dashboard import DashboardIssues, ignored_by
 from patch_app.engine.intake import Intake
 from patch_app.github.errors import Later, NotFound, Refused
+from patch_app.store.flow_events import FlowEvent
 from patch_app.store.forks import Fork
 from patch_app.store.store import Store
 
@@ -250,6 +251,18 @@ async def test_ignored_and_taken_after_all_where_the_issue_was_moved_away_meanwh
     assert [one.at_once for one in await bench.told()] == [False]
     await bench.later()
     assert await bench.later() == []
+
+
+async def test_a_release_of_our_own_is_none_of_the_upstream_s(bench: Bench) -> None:
+    own = FlowEvent(
+        id="f" * 16, type="downstream.release", upstream="Up/Tool", tag="v9.9.9",
+        payload={"repository": "ann/tool", "stack": "main"}, received=bench.now, source="engine",
+    )  # fmt: skip
+    await bench.store.add_event(own)
+    await bench.hear("v1.0.0")
+    await bench.later()
+    (issue,) = bench.github.issues.values()
+    assert ("v1.0.0" in issue["body"], "v9.9.9" in issue["body"]) == (True, False)
 
 
 class Others:
