@@ -23,6 +23,7 @@ from patch_app.github import onboarding as readings
 from patch_app.github.client import GitHubApp
 from patch_app.github.errors import Later, RefMoved, Refused
 from patch_app.github.footprint import footprint_version
+from patch_app.store.flow_events import EventFilter
 from patch_app.store.forks import Fork
 from patch_app.store.inbox import InboxRow, Incoming
 from patch_app.store.store import Store
@@ -117,7 +118,8 @@ class Onboarder:
         """Tell the newest release again that was heard of while nothing could be started."""
         policy = (fork.configuration or Configuration()).upstream
         newest: ReleaseEvent | None = None
-        for event in await self.store.events(limit=MOST_MISSED):
+        heard_of = EventFilter(type=Kind.RELEASE.value)  # what a channel has released is none of upstream's
+        for event in await self.store.events(heard_of, limit=MOST_MISSED):
             if event.record_only or event.received < since:
                 continue
             if event.upstream.lower() != (upstream_of(fork) or "").lower():
