@@ -504,7 +504,7 @@ def tell(world: World) -> None:
         for line in world.history(attempt):
             print("   ", line)
     for log in world.logs:
-        if log.get("log_level") in ("error", "warning"):
+        if log.get("log_level") in ("error", "warning") or log["event"] in ("later", "effect later"):
             print(log)
     if isinstance(world.backend, Robot):
         print(*world.backend.logs, *world.backend.problems, sep="\n")
