@@ -212,7 +212,8 @@ def test_more_than_a_report_holds_is_not_taken(world: World, monkeypatch: pytest
 def test_the_apps_own_files_are_not_for_it(world: World) -> None:
     world.upstream.commit("first", {"a.txt": "a\n"})
     world.fork_now().commit(f"install\n\n{TRAILER}", {WORKFLOW: "ours\n"})
-    world.fork.commit("by hand", {WORKFLOW: "changed\n"})
+    # a change of nothing else would go with the App's own commit
+    world.fork.commit("by hand", {WORKFLOW: "changed\n", "c.txt": "c\n"})
     world.upstream.commit("second", {"a.txt": "b\n"})
     assert f"{WORKFLOW} is the App's own" in note(both(world, asking("git add -A")))
 
