@@ -20,8 +20,7 @@ from patch_app.github import health
 from patch_app.github.client import GitHubApp
 from patch_app.github.errors import Later, Refused
 from patch_app.github.health import Examination
-from patch_app.github.transport import segments
-from patch_app.operator import UsageError, check_repository
+from patch_app.operator import UsageError, check_repository, installation_of
 from patch_app.settings import Settings
 from patch_app.upstream.releases import read_releases
 
@@ -40,14 +39,7 @@ async def examine(
     if apply and folder is None:
         raise UsageError("--apply is about a checkout: name it with --checkout")
     async with GitHubApp(github_settings(settings)) as app:
-        try:
-            installation = await app.jwt_client().get(f"/repos/{segments(repository)}/installation")
-        except Refused as error:
-            if error.status == 404:
-                raise UsageError(
-                    f"the App is not installed on {repository}: install it there first"
-                ) from None
-            raise
+        installation = await installation_of(app, repository)
         begun = await health.begin(app, installation, repository)
         if begun is None:
             whole, release = Health(repository=repository, suspended=True), "releases were not looked at"

@@ -12,7 +12,7 @@ import re
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.table import Table
@@ -26,7 +26,7 @@ from patch_app.engine.intake import Intake, Match
 from patch_app.engine.onboarder import Onboarder
 from patch_app.engine.onboarding import Look, Onboarding
 from patch_app.github.client import GitHubApp
-from patch_app.github.errors import GitHubError, Refused
+from patch_app.github.errors import GitHubError
 from patch_app.github.transport import segments
 from patch_app.settings import Settings, SettingsError
 from patch_app.store.errors import StoreError
@@ -139,20 +139,21 @@ async def install(settings: Settings, console: Console, *, repository: str, file
         except configuration.ConfigurationError as error:
             raise UsageError("\n".join(f"{file}: {problem}" for problem in error.problems)) from None
     async with GitHubApp(github_settings(settings)) as app:
-        try:
-            found = await app.jwt_client().get(f"/repos/{segments(repository)}/installation")
-        except Refused as error:
-            if error.status == 404:
-                raise UsageError(
-                    f"the App is not installed on {repository}: install it there first"
-                ) from None
-            raise
+        found = await installation_of(app, repository)
         reader = await app.installation(found["id"], None, {"metadata": "read"})
         about = await reader.get(f"/repos/{segments(repository)}")
         slug = (await app.jwt_client().get("/app"))["slug"]
         onboarding = Onboarding(app=app, app_slug=slug, clock=utc_now)
         done = await onboarding.look(found["id"], about["id"], asked=True, configuration=content)
     return _told(console, about["full_name"], done)
+
+
+async def installation_of(app: GitHubApp, repository: str) -> Any:
+    """GitHub's record of the installation on "owner/name". Raises UsageError where there is none."""
+    found = await app.jwt_client().find(f"/repos/{segments(repository)}/installation")
+    if found is None:
+        raise UsageError(f"the App is not installed on {repository}: install it there first")
+    return found
 
 
 def _told(console: Console, repository: str, done: Look) -> int:

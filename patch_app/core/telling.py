@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from patch_app.core import approval, guard, messages, names, plan
+from patch_app.core import approval, guard, lines, messages, names, plan
 from patch_app.core.attempt import Attempt, Stage, Undone
 from patch_app.core.effects import (
     Close,
@@ -158,7 +158,7 @@ def undo_merge(attempt: Attempt, facts: Facts, merged: PullRequest, missing: lis
     comment = Comment(
         number=merged.number,
         marker=f"patch-app:undone:{attempt.id}:{merged.number}",
-        body=messages.undone_line(attempt, missing),
+        body=lines.undone_line(attempt, missing),
         seq=plan.again(facts, "comment"),
     )
     after = attempt.model_copy(update={"undone": (*attempt.undone, undone), "pull_request": None})
@@ -175,7 +175,7 @@ def overtaken(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:
     marker = f"patch-app:newer:{attempt.id}:{newer.id}"
     if any(getattr(one, "marker", "") == marker for one in plan.told(facts, "comment")):
         return ()
-    line = messages.overtaken_line(attempt, newer.tag)
+    line = lines.overtaken_line(attempt, newer.tag)
     return (Comment(number=link.number, marker=marker, body=line, seq=plan.again(facts, "comment")),)
 
 
@@ -185,9 +185,9 @@ def last_words(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:
     superseded = attempt.stage is Stage.SUPERSEDED
     if superseded and (not newer or any(one.event == attempt.event for one in newer)):
         # the pull request goes on with the replay; an issue is about this attempt's conflict alone
-        line = messages.last_line(attempt, "")
+        line = lines.last_line(attempt, "")
         return (*_close(attempt, facts, "issue", line), *check_run(attempt, facts))
-    line = messages.last_line(attempt, newer[-1].tag if superseded else "")
+    line = lines.last_line(attempt, newer[-1].tag if superseded else "")
     return (
         *_close(attempt, facts, "pull_request", line),
         *_close(attempt, facts, "issue", line),

@@ -6,7 +6,7 @@ import re
 import pytest
 from markdown_it import MarkdownIt
 
-from patch_app.core import messages
+from patch_app.core import lines, messages
 from patch_app.core.attempt import Attempt, Stage
 from patch_app.core.configuration import Configuration
 from patch_app.core.markdown import BODY_LIMIT, CHECK_LIMIT, size
@@ -24,9 +24,9 @@ def bodies(attempt: Attempt) -> list[str]:
     out = [
         messages.pull_request_body(attempt),
         messages.gate_issue(attempt)[1],
-        messages.last_line(attempt.model_copy(update={"stage": Stage.PROMOTED}), ""),
-        messages.last_line(attempt, "v3@bob#1"),
-        messages.last_line(attempt, ""),
+        lines.last_line(attempt.model_copy(update={"stage": Stage.PROMOTED}), ""),
+        lines.last_line(attempt, "v3@bob#1"),
+        lines.last_line(attempt, ""),
         *messages.check_run(attempt)[1:],
     ]
     if attempt.report and messages.conflicted(attempt.report):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import pytest
 
 from patch_app.core import names
@@ -10,8 +12,10 @@ from patch_app.core.effects import Close, Comment, EffectState, OpenIssue, PutCh
 from patch_app.core.vitals import Vitals
 from tests.core.world import BLOB, HEAD, World, oid
 
+T = TypeVar("T")
 
-def sent(world: World, kind: type) -> list[object]:
+
+def sent(world: World, kind: type[T]) -> list[T]:
     """Notices of a kind that were carried out, in order."""
     return [
         one.effect
@@ -29,12 +33,12 @@ def test_a_missing_workflow_opens_one_issue_and_closes_it_when_it_is_there() -> 
         world.wait(600)
     issue = sent(world, OpenIssue)
     assert len(issue) == 1
-    assert "installation pull request" in issue[0].body  # type: ignore[attr-defined]
+    assert "installation pull request" in issue[0].body
     assert world.attempt.issue is None
     world.workflow_blob = BLOB
     assert world.settle() is Stage.RUNNING
     closed = sent(world, Close)
-    assert [(one.number, one.subject) for one in closed] == [(2, "issue")]  # type: ignore[attr-defined]
+    assert [(one.number, one.subject) for one in closed] == [(2, "issue")]
     world.wait(600)
     world.settle()
     assert len(sent(world, Close)) == 1
@@ -44,11 +48,11 @@ def test_where_issues_are_off_a_check_run_on_the_maintained_branch_says_it() -> 
     world = World(workflow_blob=None, has_issues=False)
     world.settle()
     runs = sent(world, PutCheckRun)
-    assert [(one.commit, one.conclusion) for one in runs] == [(HEAD, "action_required")]  # type: ignore[attr-defined]
+    assert [(one.commit, one.conclusion) for one in runs] == [(HEAD, "action_required")]
     world.workflow_blob = BLOB
     assert world.settle() is Stage.RUNNING
     runs = sent(world, PutCheckRun)
-    assert [one.conclusion for one in runs] == ["action_required", "neutral"]  # type: ignore[attr-defined]
+    assert [one.conclusion for one in runs] == ["action_required", "neutral"]
     assert world.attempt.check_run is None
 
 
@@ -59,14 +63,14 @@ def test_the_check_run_of_a_branch_that_moved_is_withdrawn_where_it_was_put() ->
     world.settle()
     world.workflow_blob = BLOB
     world.settle()
-    told = [(one.commit, one.conclusion) for one in sent(world, PutCheckRun)]  # type: ignore[attr-defined]
+    told = [(one.commit, one.conclusion) for one in sent(world, PutCheckRun)]
     assert told == [(HEAD, "action_required"), (HEAD, "neutral")]
 
 
 def test_an_issue_that_github_refuses_becomes_a_check_run() -> None:
     world = World(workflow_blob=None, refuse={"open_issue": "410 Issues are disabled"})
     assert world.settle() is Stage.BLOCKED
-    assert [one.commit for one in sent(world, PutCheckRun)] == [HEAD]  # type: ignore[attr-defined]
+    assert [one.commit for one in sent(world, PutCheckRun)] == [HEAD]
 
 
 def test_a_fork_that_takes_no_notice_at_all_comes_to_rest() -> None:
@@ -90,7 +94,7 @@ def test_the_next_obstacle_is_told_in_the_same_issue_and_the_first_not_again() -
     world.vitals = None
     world.settle()
     assert len(sent(world, OpenIssue)) == 1
-    assert [("suspended" in one.body, one.number) for one in sent(world, Comment)] == [(True, 2)]  # type: ignore[attr-defined]
+    assert [("suspended" in one.body, one.number) for one in sent(world, Comment)] == [(True, 2)]
     world.workflow_blob = BLOB
     assert world.settle() is Stage.RUNNING
     assert len(sent(world, Comment)) == 1
@@ -106,11 +110,11 @@ def test_a_block_during_the_review_is_told_on_the_pull_request() -> None:
     world.refs[tag] = oid("theirs")
     world.approve()
     assert world.settle() is Stage.BLOCKED
-    assert [one.number for one in sent(world, Comment)] == [1]  # type: ignore[attr-defined]
+    assert [one.number for one in sent(world, Comment)] == [1]
     assert sent(world, OpenIssue) == []
     del world.refs[tag]
     assert world.settle() is Stage.PROMOTED
-    said = [one.body for one in sent(world, Comment)]  # type: ignore[attr-defined]
+    said = [one.body for one in sent(world, Comment)]
     assert len(said) == 2
     assert "no longer in the way" in said[-1]
 
@@ -126,7 +130,7 @@ def test_a_block_beside_a_conflict_is_told_in_its_issue() -> None:
     world.refs[base] = oid("theirs")
     assert branch in world.refs
     assert world.settle() is Stage.BLOCKED
-    assert [one.number for one in sent(world, Comment)] == [world.attempt.issue.number]  # type: ignore[attr-defined]
+    assert [one.number for one in sent(world, Comment)] == [world.attempt.issue.number]
 
 
 def test_an_attempt_that_ends_while_it_is_blocked_closes_its_notice() -> None:
@@ -157,6 +161,6 @@ def test_what_strangers_wrote_stays_text_in_a_notice() -> None:
     world = World(workflow_blob=None)
     world.attempt = world.attempt.model_copy(update={"tag": "v2.0.0-@everyone|`x`<b>"})
     world.settle()
-    body = sent(world, OpenIssue)[0].body  # type: ignore[attr-defined]
+    body = sent(world, OpenIssue)[0].body
     assert "<b>" not in body
     assert "v2.0.0-@everyone|" not in body

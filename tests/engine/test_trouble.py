@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from patch_app.core.attempt import Attempt, Stage
+from patch_app.core.attempt import Asked, Attempt, Stage
 from patch_app.core.effects import Comment, EffectState
 from patch_app.core.events import Kind
 from patch_app.core.facts import Facts
@@ -130,6 +130,38 @@ async def test_second_try_whose_answer_is_lost_is_looked_for_only_when_lists_hav
         now[0] = NOW + timedelta(seconds=seconds)
         await slow.advance("attempt00001")
         assert lost.performed == performed, seconds
+
+
+@pytest.mark.parametrize(("seconds", "reads"), [(1, 1), (60, 2)], ids=["just read", "grown old"])
+async def test_what_was_read_is_used_again_within_seconds_and_never_longer(
+    store: Store, seconds: int, reads: int
+) -> None:
+    asked = Asked(person="mia", permission="admin", commit="a" * 40)
+    attempt = await put(store, Stage.PROMOTED)
+    done = attempt.model_copy(
+        update={"version": 1, "rollback": asked, "stack_head": "a" * 40, "candidate": "b" * 40}
+    )
+    await store.advance(AdvanceCommit(expected_version=0, attempt=done, due=NOW))
+    now = [NOW]
+
+    class Slow(GitHub):
+        """The move takes its time."""
+
+        there, read_times = "b" * 40, 0
+
+        async def read(self, attempt: Attempt, effects: Any, siblings: Any, now: datetime) -> Facts:
+            self.read_times += 1
+            return Facts(now=now, app_slug="patch-app", refs={"refs/heads/main": self.there})
+
+        async def perform(self, attempt: Attempt, effect: Any, *, again: bool) -> Outcome:
+            now[0] += timedelta(seconds=seconds)
+            self.there = "a" * 40
+            return Outcome(done=True)
+
+    github = Slow()
+    await replace(advancer(store, github), clock=lambda: now[0]).advance("attempt00001")
+    assert (await stored(store)).stage is Stage.ROLLED_BACK
+    assert github.read_times == reads
 
 
 async def test_look_at_an_ended_attempt_that_could_not_be_done_now_is_done_later(store: Store) -> None:
