@@ -26,6 +26,8 @@ from patch_app.forge.rest import ApiError
 from patch_app.forge.state import Repository, Role
 
 CHUNK = 65536
+# What git complains of, below the data folder.
+GIT_LOG = "git.log"
 
 UPDATE_HOOK = r"""#!/bin/sh
 # What GitHub refuses a ref for. Reasons go to $FORGE_DIR/refused, from where they get into the report.
@@ -194,16 +196,24 @@ async def serve(core: Core, request: Request, owner: str, name: str, tail: str) 
         return _refusal(error.status, error.message + "\n")
     if write and tail != "info/refs":
         return await _receive(core, request, repo, caller)
-    process = await _start(_environment(core, request, repo, caller, tail=tail, side=core.data_dir))
-    feeding = asyncio.create_task(_feed(request, process))
+    # whole before the answer begins: a streamed answer listens for the client's leaving, and would take what
+    # comes late of the request away from git
+    asked = await request.body()
+    process = await _start(core, _environment(core, request, repo, caller, tail=tail, side=core.data_dir))
+    feeding = asyncio.create_task(_feed(_once(asked), process))
     status, headers = await _head(process)
 
     async def body() -> AsyncIterator[bytes]:
+        said = False
         try:
             while chunk := await _out(process).read(CHUNK):
+                said = True
                 yield chunk
         finally:
             await _end(process, feeding)
+        if process.returncode and not said:
+            # git failed: that must not look like an answer with nothing in it
+            raise ConnectionAbortedError(f"git http-backend ended with {process.returncode}")
 
     return StreamingResponse(body(), status_code=status, headers=headers)
 
@@ -217,8 +227,10 @@ async def _receive(core: Core, request: Request, repo: Repository, caller: Calle
         side = Path(folder)
         with core.lock:
             (side / "rules").write_text(_rules(core, repo, caller))
-        process = await _start(_environment(core, request, repo, caller, tail="git-receive-pack", side=side))
-        feeding = asyncio.create_task(_feed(request, process))
+        process = await _start(
+            core, _environment(core, request, repo, caller, tail="git-receive-pack", side=side)
+        )
+        feeding = asyncio.create_task(_feed(request.stream(), process))
         try:
             status, headers = await _head(process)
             report = await _out(process).read()
@@ -245,15 +257,16 @@ def _received(core: Core, repo: Repository, caller: Caller, side: Path) -> None:
         changes.moved(core, repo, caller, updates)
 
 
-async def _start(env: dict[str, str]) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        "git",
-        "http-backend",
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        env=env,
-    )
+async def _start(core: Core, env: dict[str, str]) -> asyncio.subprocess.Process:
+    with (core.data_dir / GIT_LOG).open("ab") as log:
+        return await asyncio.create_subprocess_exec(
+            "git",
+            "http-backend",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=log,
+            env=env,
+        )
 
 
 def _out(process: asyncio.subprocess.Process) -> asyncio.StreamReader:
@@ -261,10 +274,14 @@ def _out(process: asyncio.subprocess.Process) -> asyncio.StreamReader:
     return process.stdout
 
 
-async def _feed(request: Request, process: asyncio.subprocess.Process) -> None:
+async def _once(body: bytes) -> AsyncIterator[bytes]:
+    yield body
+
+
+async def _feed(chunks: AsyncIterator[bytes], process: asyncio.subprocess.Process) -> None:
     assert process.stdin is not None  # noqa: S101
     try:
-        async for chunk in request.stream():
+        async for chunk in chunks:
             process.stdin.write(chunk)
             await process.stdin.drain()
     except (BrokenPipeError, ConnectionResetError):

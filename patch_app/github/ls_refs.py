@@ -26,6 +26,10 @@ _HEADERS: Final = {
 _REDIRECTS: Final = 3
 
 
+class Cut(Later):
+    """An answer that isn't whole."""
+
+
 async def ls_refs(
     http: httpx.AsyncClient,
     url: str,
@@ -47,6 +51,8 @@ async def ls_refs(
     for pause in FRESH_PAUSES:
         try:
             return _refs(await _ask(http, httpx.URL(url), token, body), wanted)
+        except Cut:
+            pass  # a server that was stopped or short of memory; the next answer may be whole
         except Refused as error:
             if error.status not in (401, 403, 404):
                 raise
@@ -80,10 +86,10 @@ def _refs(answer: bytes, prefixes: tuple[str, ...]) -> dict[str, str]:
     try:
         lines = list(pkts(answer))
     except BadLine as error:
-        raise Later(f"the Git server's list of refs is garbled: {error}") from None
+        raise Cut(f"the Git server's list of refs is garbled: {error}") from None
     if not lines or lines[-1] is not None:
         # else a cut answer would read as refs that are gone
-        raise Later("the Git server's list of refs has no end")
+        raise Cut("the Git server's list of refs has no end")
     found: dict[str, str] = {}
     for line in lines[:-1]:
         oid, _, rest = (line or b"").rstrip(b"\n").decode("utf-8", "surrogateescape").partition(" ")

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from patch_app.forge import ForgeOptions
@@ -92,6 +94,26 @@ def test_a_blobless_fetch_gets_missing_blobs_by_their_ids(world: World, tmp_path
     listed = work.git("-C", str(tmp_path / "b"), "rev-list", "--objects", "--missing=print", "HEAD").stdout
     assert "?" in listed
     assert work.git("-C", str(tmp_path / "b"), "show", "HEAD:a.txt").stdout == "1\n"
+
+
+def test_a_request_for_refs_whose_body_comes_long_after_its_head(world: World) -> None:
+    url = f"{world.forge.url}/alice/tool.git"
+    lines = (b"command=ls-refs\n", b"0001", b"ref-prefix refs/heads/\n")
+    framed = b"".join(one if one == b"0001" else encode(one) for one in lines) + b"0000"
+
+    def body() -> Iterator[bytes]:
+        # time enough for git to begin its answer
+        for _ in range(3):
+            httpx.get(f"{url}/info/refs?service=git-upload-pack").raise_for_status()
+        yield framed
+
+    headers = {
+        "Content-Type": "application/x-git-upload-pack-request",
+        "Content-Length": str(len(framed)),
+        "Git-Protocol": "version=2",
+    }
+    answer = httpx.post(f"{url}/git-upload-pack", content=body(), headers=headers)
+    assert answer.content.endswith(b" refs/heads/main\n0000")
 
 
 def test_pushes_are_told_but_refs_outside_heads_and_tags_are_not(

@@ -88,6 +88,16 @@ async def test_an_answer_that_must_not_read_as_refs_that_are_gone(
             await ls_refs(http, "http://git/a.git", TOKEN, ["refs/heads/"], sleep=clock.sleep)
 
 
+async def test_a_cut_answer_is_asked_for_again(clock: Clock) -> None:
+    line = pkt(f"{OID} refs/heads/main\n".encode())
+    answers = iter((b"", line, line + FLUSH))
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, content=next(answers)))
+    async with httpx.AsyncClient(transport=transport) as http:
+        found = await ls_refs(http, "http://git/a.git", TOKEN, ["refs/heads/"], sleep=clock.sleep)
+    assert found == {"refs/heads/main": OID}
+    assert clock.slept == [0.5, 1.0]
+
+
 def _redirected(where: str) -> Callable[[httpx.Request], httpx.Response]:
     return lambda _: httpx.Response(301, headers={"Location": where})
 

@@ -29,6 +29,7 @@ from patch_app.engine import assemble
 from patch_app.engine.engine import Engine
 from patch_app.forge.actions_api import ActionsBackend
 from patch_app.forge.core import ForgeOptions
+from patch_app.forge.git_backend import GIT_LOG
 from patch_app.forge.people import Person
 from patch_app.forge.server import Forge
 from patch_app.github.footprint import workflow_file
@@ -506,5 +507,8 @@ def tell(world: World) -> None:
     for log in world.logs:
         if log.get("log_level") in ("error", "warning") or log["event"] in ("later", "effect later"):
             print(log)
+    complaints = world.forge.core.data_dir / GIT_LOG
+    if complaints.exists():
+        print(complaints.read_text(errors="replace"))
     if isinstance(world.backend, Robot):
         print(*world.backend.logs, *world.backend.problems, sep="\n")
