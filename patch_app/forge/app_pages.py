@@ -15,12 +15,13 @@ from collections.abc import Sequence
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from patch_app.forge import apps
 from patch_app.forge.apps import AppRequest, make_app
-from patch_app.forge.auth import authenticate, digest
+from patch_app.forge.auth import digest
 from patch_app.forge.core import Core
+from patch_app.forge.page import browses, page, person
 from patch_app.forge.rest import ApiError
 from patch_app.forge.rest_apps import HOUR
 from patch_app.forge.state import App, Json, Manifest
@@ -28,7 +29,6 @@ from patch_app.forge.state import App, Json, Manifest
 _FORM = re.compile(r"^/(?:settings|organizations/([^/]+)/settings)/apps/new$")
 _INSTALL = re.compile(r"^/apps/([a-z0-9-]+)/installations/new$")
 _INSTALLATION = re.compile(r"^/settings/installations/([0-9]+)$")
-_STYLE = "body{font:16px/1.5 system-ui;max-width:36rem;margin:3rem auto;padding:0 1rem}li{list-style:none}"
 
 
 def serve(core: Core, request: Request, path: str, data: bytes) -> Response | None:
@@ -38,7 +38,7 @@ def serve(core: Core, request: Request, path: str, data: bytes) -> Response | No
     try:
         match request.method, form, install, installed:
             case "GET", re.Match(), _, _:
-                return _page("Register new GitHub App", "<p>Post the form field <code>manifest</code>.</p>")
+                return page("Register new GitHub App", "<p>Post the form field <code>manifest</code>.</p>")
             case "POST", re.Match() as found, _, _:
                 return _create(core, request, found[1], fields)
             case "GET", _, re.Match() as found, _:
@@ -50,37 +50,14 @@ def serve(core: Core, request: Request, path: str, data: bytes) -> Response | No
             case _:
                 return None
     except ApiError as error:
-        if _browses(request):
-            return _page("Something is wrong", f"<p>{html.escape(error.message)}</p>", error.status)
+        if browses(request):
+            return page("Something is wrong", f"<p>{html.escape(error.message)}</p>", error.status)
         return JSONResponse(error.body(), status_code=error.status)
-
-
-def _browses(request: Request) -> bool:
-    by_token = request.headers.get("authorization") is not None
-    return not by_token and "text/html" in request.headers.get("accept", "")
-
-
-def _page(title: str, body: str, status: int = 200) -> HTMLResponse:
-    title = html.escape(title)
-    return HTMLResponse(
-        f"<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title><style>{_STYLE}</style>"
-        f"<h1>{title}</h1>{body}</html>",
-        status,
-    )
-
-
-def _person(core: Core, request: Request) -> str:
-    caller = authenticate(core.state, request.headers.get("authorization"), core.now())
-    people = [a.login for a in core.state.accounts.values() if a.type == "User" and a.login != "github"]
-    login = caller.login if caller.kind == "person" else (people[0] if people else None)
-    if login is None:
-        raise ApiError(401, "Requires authentication")
-    return login
 
 
 def _owner(core: Core, request: Request, organization: str | None) -> str:
     """Who the App will belong to: the signed-in person, or an organisation that they own."""
-    login = _person(core, request)
+    login = person(core, request).actor()
     if organization is None:
         return login
     account = core.state.accounts.get(organization.lower())
@@ -101,7 +78,7 @@ def _create(core: Core, request: Request, organization: str | None, fields: dict
     name = str((fields.get("name", [""])[0] if confirmed else "") or manifest.get("name") or "")
     with core.transaction() as state:
         owner = _owner(core, request, organization)
-        if _browses(request) and not confirmed:
+        if browses(request) and not confirmed:
             return _confirm(owner, name, fields["manifest"][0])
         hook = manifest.get("hook_attributes") or {}
         made = make_app(
@@ -143,7 +120,7 @@ def _manifest(fields: dict[str, list[str]]) -> Json:
 
 
 def _confirm(owner: str, name: str, manifest: str) -> Response:
-    return _page(
+    return page(
         "Create GitHub App",
         '<form method="post">'
         f'<input type="hidden" name="manifest" value="{html.escape(manifest)}">'
@@ -169,7 +146,7 @@ def _app(core: Core, slug: str) -> App:
 def _choose(core: Core, request: Request, slug: str) -> Response:
     """First the account, where there is a choice; then its repositories."""
     with core.lock:
-        app, login = _app(core, slug), _person(core, request)
+        app, login = _app(core, slug), person(core, request).actor()
         # an App that isn't public can be installed on its owner's account alone, as here
         accounts = [
             a.login
@@ -182,16 +159,16 @@ def _choose(core: Core, request: Request, slug: str) -> Response:
                 f'<li><a href="?{urlencode({"account": one})}">{html.escape(one)}</a></li>'
                 for one in accounts
             )
-            return _page(f"Install {app.name}", f"<p>Where do you want to install it?</p><ul>{links}</ul>")
+            return page(f"Install {app.name}", f"<p>Where do you want to install it?</p><ul>{links}</ul>")
         account = _owner(core, request, None if chosen.lower() == login.lower() else chosen)
         names = sorted(r.name for r in core.state.repositories.values() if r.owner == account)
     boxes = "".join(
-        f'<li><label><input type="checkbox" name="repository" value="{html.escape(one)}"> '
+        f'<li class=choice><label><input type="checkbox" name="repository" value="{html.escape(one)}"> '
         f"{html.escape(account)}/{html.escape(one)}</label></li>"
         for one in names
     )
     radio = '<p><label><input type="radio" name="repository_selection" value="{}"{}> {}</label></p>'
-    return _page(
+    return page(
         f"Install {app.name}",
         f"<p>on {html.escape(account)}, with {_granted(app)}</p>"
         f'<form method="post"><input type="hidden" name="account" value="{html.escape(account)}">'
@@ -238,7 +215,7 @@ def _installed(core: Core, request: Request, number: int) -> Response:
         row = core.state.installations.get(number)
         if (
             row is None
-            or _owner(core, request, None if row.account == _person(core, request) else row.account)
+            or _owner(core, request, None if row.account == person(core, request).actor() else row.account)
             != row.account
         ):
             raise ApiError(404, "Not Found")
@@ -247,4 +224,4 @@ def _installed(core: Core, request: Request, number: int) -> Response:
         covered = (
             "".join(f"<li>{html.escape(one)}</li>" for one in sorted(names)) or "<li>All repositories</li>"
         )
-    return _page(f"{app.name} is installed on {row.account}", f"<ul>{covered}</ul>")
+    return page(f"{app.name} is installed on {row.account}", f"<ul>{covered}</ul>")

@@ -1,4 +1,4 @@
-"""What lies outside of GitHub's API: the pages of an App's registration, and its storage's addresses.
+"""What lies outside of GitHub's API: pages for people, and its storage's addresses.
 
 Its job: find the page. It refuses to be a web site: anything else is left to the caller (501).
 """
@@ -11,7 +11,7 @@ import re
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
-from patch_app.forge import app_pages, artifacts
+from patch_app.forge import app_pages, artifacts, repo_pages
 from patch_app.forge.auth import digest
 from patch_app.forge.core import Core
 
@@ -28,7 +28,7 @@ def serve(core: Core, request: Request, path: str, data: bytes) -> Response | No
     logs = _LOGS.match(path)
     if logs and request.method == "GET":
         return _log(core, logs[1])
-    return app_pages.serve(core, request, path, data)
+    return app_pages.serve(core, request, path, data) or repo_pages.serve(core, request, path)
 
 
 def _log(core: Core, key: str) -> Response:

@@ -164,6 +164,16 @@ class Merging:
     message: str
 
 
+def usual_merging(core: Core, row: Issue, method: str) -> Merging:
+    """As GitHub's button words it."""
+    if method == "squash":
+        return Merging(method=method, title=f"{row.title} (#{row.number})", message="")
+    pull = pull_of(row)
+    head = core.state.repositories[pull.head_repo]
+    title = f"Merge pull request #{row.number} from {head.owner}/{pull.head_ref}"
+    return Merging(method=method, title=title, message=row.title)
+
+
 def _merged(core: Core, repo: Repository, row: Issue, login: str, how: Merging) -> str:
     pull, git = pull_of(row), core.git(repo)
     base = git.ref(f"refs/heads/{pull.base_ref}") or ""
@@ -205,7 +215,10 @@ def merge(core: Core, repo: Repository, row: Issue, caller: Caller, how: Merging
                 f"Repository rule violations found\n\nAt least {needed} approving review is required by "
                 "reviewers with write access.\n\n",
             )
-    sha = _merged(core, repo, row, caller.actor(), how)
+    try:
+        sha = _merged(core, repo, row, caller.actor(), how)
+    except GitError as error:
+        raise ApiError(405, "Pull Request is not mergeable") from error
     old = git.ref(f"refs/heads/{pull.base_ref}")
     row.state = "closed"  # so that the moved base is no indirect merge
     try:

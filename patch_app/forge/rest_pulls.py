@@ -6,7 +6,6 @@ Its job: HTTP around `pulls`. It refuses review comments on lines and pending re
 from __future__ import annotations
 
 from patch_app.forge import auth, changes, pulls, views_git, views_issues
-from patch_app.forge.git import GitError
 from patch_app.forge.rest import (
     ApiError,
     Ctx,
@@ -231,20 +230,13 @@ def merge(ctx: Ctx, repo: Repository, number: str) -> Reply:
         raise ApiError(409, "Head branch was modified. Review and try the merge again.")
     if not changes.may_carry_workflows(ctx.caller) and core.git(repo).touches_workflows(pull.head_sha):
         raise forbidden()
-    head = core.state.repositories[pull.head_repo]
-    method = str(body.get("merge_method", "merge"))
-    squash = method == "squash"
-    title = (
-        f"{row.title} (#{row.number})"
-        if squash
-        else f"Merge pull request #{row.number} from {head.owner}/{pull.head_ref}"
+    usual = pulls.usual_merging(core, row, str(body.get("merge_method", "merge")))
+    how = pulls.Merging(
+        method=usual.method,
+        title=str(body.get("commit_title", usual.title)),
+        message=str(body.get("commit_message", usual.message)),
     )
-    message = str(body.get("commit_message", "" if squash else row.title))
-    try:
-        how = pulls.Merging(method=method, title=str(body.get("commit_title", title)), message=message)
-        sha = pulls.merge(core, repo, row, ctx.caller, how)
-    except GitError as error:
-        raise ApiError(405, "Pull Request is not mergeable") from error
+    sha = pulls.merge(core, repo, row, ctx.caller, how)
     return Reply(body={"sha": sha, "merged": True, "message": "Pull Request successfully merged"})
 
 

@@ -53,13 +53,14 @@ class Killable(World):
             # the first poll has to have seen the old release: what comes later is new
             self.until(lambda: '"polled"' in self.process.log.read_text(), "the upstream was not polled")
 
-    def until(self, so: Callable[[], object], otherwise: str) -> None:
-        """Asks again and again, at most PATIENCE seconds."""
+    def until(self, so: Callable[[], Any], otherwise: str) -> Any:
+        """Asks again and again, at most PATIENCE seconds, for something that isn't nothing."""
         end = time.monotonic() + PATIENCE
-        while not so():
+        while not (found := so()):
             if time.monotonic() > end:
                 pytest.fail(f"{otherwise}\n{self.forge.dump(FORK)}\n{self.process.tail(60)}")
             time.sleep(0.2)  # the question costs the server more than what is waited for
+        return found
 
     def all(self) -> list[dict[str, Any]]:
         """All attempts, oldest first; none while the server is being started anew."""

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
 import pytest
 
 from patch_app.forge import ForgeOptions
@@ -307,3 +308,29 @@ def test_a_button_of_a_check_reaches_its_app_alone(world: World, receiver: Recei
     world.forge.add_user("eve")
     with pytest.raises(ApiError, match="push access"):
         world.forge.press("alice/tool", check, "retry", by="eve")
+
+
+def test_a_pull_request_whose_text_is_html_is_shown_as_text(world: World) -> None:
+    body = (
+        "<script>alert(1)</script>\n<!-- hidden -->\n"
+        "<details><summary>More</summary>\n\n[x](javascript:1)\n\n</details>"
+    )
+    world.alice.api("POST", f"{R}/git/refs", {"ref": "refs/heads/side", "sha": world.head()})
+    world.forge.commit("alice/tool", "side", {"new.txt": "1\n"}, "New")
+    made = world.alice.api(
+        "POST", f"{R}/pulls", {"title": "<b>Side</b>", "head": "side", "base": "main", "body": body}
+    )
+    answer = httpx.get(made["html_url"])
+    assert "&lt;b&gt;Side&lt;/b&gt; #1" in answer.text
+    assert "<script" not in answer.text
+    assert "hidden" not in answer.text
+    assert "javascript:" not in answer.text.replace("[x](javascript:1)", "")
+    assert "<details><summary>More</summary>" in answer.text
+    assert "<code>new.txt</code>" in answer.text
+
+
+def test_a_page_of_a_repository_that_is_not_there(world: World) -> None:
+    statuses = {"alice/none/pull/1": 404, "alice/tool/pull/99": 404, "alice/tool/pull/99/files": 501}
+    for path, status in statuses.items():
+        assert httpx.get(f"{world.forge.url}/{path}").status_code == status
+    assert httpx.post(f"{world.forge.url}/alice/tool/pull/99/merge").status_code == 404

@@ -66,7 +66,22 @@ def watched(world: Killable) -> bool:
     return "<b>1</b> fork watched" in page.text
 
 
-def test_server_starts_on_an_empty_directory_and_four_clicks_later_watches_the_fork(world: Killable) -> None:
+def offered(world: Killable, words: str) -> dict[str, Any] | None:
+    """The onboarding pull request, once it says that."""
+    pulls = world.alice.api("GET", f"/repos/{FORK}/pulls", params={"state": "open"})
+    return next((one for one in pulls if words in (one["body"] or "")), None)
+
+
+def merge(browser: Browser, pull: dict[str, Any]) -> None:
+    browser.open(pull["html_url"])
+    browser.press("Merge pull request")
+    assert "merged" in browser.page.text
+
+
+def test_server_starts_on_an_empty_directory_and_six_clicks_later_keeps_a_fork_whose_actions_were_off(
+    world: Killable,
+) -> None:
+    world.alice.api("PUT", f"/repos/{FORK}/actions/permissions", {"enabled": False})
     serve(world, PUBLIC_URL="{url}")
     with Browser() as browser:
         register_and_install(world, browser)
@@ -77,6 +92,13 @@ def test_server_starts_on_an_empty_directory_and_four_clicks_later_watches_the_f
         # the page is gone, whoever comes, and what GitHub sent back is worth nothing any more
         browser.open(f"{world.process.url}/setup")
         assert httpx.URL(browser.url).path == "/"
+        pull = world.until(
+            lambda: offered(world, "Actions is off in "), "no pull request brings the App's files"
+        )
+        browser.open(f"{world.forge.url}/{FORK}/actions")
+        browser.press("I understand my workflows, go ahead and enable them")
+        merge(browser, pull)
+        assert len(browser.clicks) == 6
     kept = world.folder / "data/github-app.json"
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     assert stat.S_IMODE(kept.parent.stat().st_mode) == 0o700
@@ -97,12 +119,6 @@ def test_server_starts_on_an_empty_directory_and_four_clicks_later_watches_the_f
     assert watched(world)
 
 
-def offered(world: Killable) -> dict[str, Any] | None:
-    """The onboarding pull request, once it shows what the last releases would become."""
-    pulls = world.alice.api("GET", f"/repos/{FORK}/pulls", params={"state": "open"})
-    return next((one for one in pulls if "v1.0.0" in (one["body"] or "")), None)
-
-
 def test_five_clicks_from_nothing_to_a_fork_that_is_kept_up_without_a_public_address(
     world: Killable,
 ) -> None:
@@ -110,15 +126,13 @@ def test_five_clicks_from_nothing_to_a_fork_that_is_kept_up_without_a_public_add
     with Browser() as browser:
         register_and_install(world, browser)
         assert "is installed on alice" in browser.page.text
-        clicks = browser.clicks
-    world.until(lambda: offered(world), "no pull request brings the App's files")
-    pull = offered(world)
-    assert pull is not None
-    assert "2 commits" in pull["body"] or "2 patches" in pull["body"]
-    # the button of the pull request's page
-    world.alice.api("PUT", f"/repos/{FORK}/pulls/{pull['number']}/merge", {"merge_method": "merge"})
-    clicks.append("Merge pull request")
-    assert len(clicks) == 5
+        # the pull request's text, once it shows what the last releases would become
+        pull = world.until(
+            lambda: offered(world, "Carried onto the last releases"), "no pull request brings the App's files"
+        )
+        assert "2 commits" in pull["body"] or "2 patches" in pull["body"]
+        merge(browser, pull)
+        assert len(browser.clicks) == 5
     world.until(lambda: '"polled"' in world.process.log.read_text(), "the upstream was not polled")
     # what came while the server was down is heard of afterwards
     world.publish("v1.1.0", {"pot.txt": numbered(l15="v1.1.0")})
