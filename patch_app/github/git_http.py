@@ -34,6 +34,7 @@ async def send(
     content: AsyncIterator[bytes] | bytes | None = None,
     headers: Mapping[str, str] | None = None,
     write: bool = True,
+    patience: httpx.Timeout = TIMEOUT,
 ) -> httpx.Response:
     """The whole answer, whatever its status. Raises Later, Unknown (for a write), TooMany."""
     told = f"{method} {url.path}"
@@ -43,7 +44,7 @@ async def send(
         url,
         content=content,
         headers={**(headers or {}), "Authorization": f"Basic {basic}"},
-        timeout=TIMEOUT,
+        timeout=patience,
     )
     try:
         response = await http.send(request, stream=True, follow_redirects=False)

@@ -24,10 +24,8 @@ _HEADERS: Final = {
     "Git-Protocol": "version=2",
 }
 _REDIRECTS: Final = 3
-
-
-class Cut(Later):
-    """An answer that isn't whole."""
+# Between two pieces of the answer: refs take a server no time to list, and are asked for four times.
+_TIMEOUT: Final = httpx.Timeout(30.0, connect=10.0)
 
 
 async def ls_refs(
@@ -51,8 +49,10 @@ async def ls_refs(
     for pause in FRESH_PAUSES:
         try:
             return _refs(await _ask(http, httpx.URL(url), token, body), wanted)
-        except Cut:
-            pass  # a server that was stopped or short of memory; the next answer may be whole
+        except Later as error:
+            # cut off, or a server in trouble: nothing was changed, and the next answer may be whole
+            if error.retry_after is not None:
+                raise
         except Refused as error:
             if error.status not in (401, 403, 404):
                 raise
@@ -70,7 +70,15 @@ async def _ask(http: httpx.AsyncClient, url: httpx.URL, token: SecretStr, body: 
     target = under(url, _SERVICE)
     for _ in range(_REDIRECTS + 1):
         response = await send(
-            http, "POST", target, token, content=body, headers=_HEADERS, bound=ANSWER_BOUND, write=False
+            http,
+            "POST",
+            target,
+            token,
+            content=body,
+            headers=_HEADERS,
+            bound=ANSWER_BOUND,
+            write=False,
+            patience=_TIMEOUT,
         )
         if response.status_code not in (301, 302, 307, 308):
             break
@@ -86,10 +94,10 @@ def _refs(answer: bytes, prefixes: tuple[str, ...]) -> dict[str, str]:
     try:
         lines = list(pkts(answer))
     except BadLine as error:
-        raise Cut(f"the Git server's list of refs is garbled: {error}") from None
+        raise Later(f"the Git server's list of refs is garbled: {error}") from None
     if not lines or lines[-1] is not None:
         # else a cut answer would read as refs that are gone
-        raise Cut("the Git server's list of refs has no end")
+        raise Later("the Git server's list of refs has no end")
     found: dict[str, str] = {}
     for line in lines[:-1]:
         oid, _, rest = (line or b"").rstrip(b"\n").decode("utf-8", "surrogateescape").partition(" ")
