@@ -9,8 +9,9 @@ from patch_app.core.findings import TEXTS, Code, Severity
 _HEAD = """\
 # Findings
 
-What `patch-app doctor` can find, and what the preflight of an attempt asks for. Written from the code by
-`python -m tests.core.goldens`. An attempt is `blocked` by the first finding that blocks, and says it
+What `patch-app doctor` can find, what the preflight of an attempt asks for, and what shows only when it is
+tried (`refs-refused`). Written from the code by `python -m tests.core.goldens`. An attempt is `blocked` by
+the first finding that blocks, and says it
 once, see [When an attempt is blocked](../guides/when-an-attempt-is-blocked.md). Words
 in angle brackets are filled in.
 """

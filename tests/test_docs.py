@@ -131,6 +131,10 @@ def test_a_ref_that_nobody_can_read_about() -> None:
         names.check_name("<stack>"),
     }
     there = rows("reference/refs.md")
+    text = read("reference/refs.md")
+    ours = (*names.branches_of_ours(attempt, "<stack>"), "patch-app/runner", "patch-app/onboarding")
+    told = (one.removesuffix("/1").replace("=3Cstack=3E", "<stack>") for one in ours)
+    assert all(f"`{one}" in text for one in told)
     assert {one.replace("TAG", "<tag>").replace("STACK", "<stack>") for one in wanted} <= set(there)
     assert f"`{names.INSTALLED_TRAILER}`" in read("reference/refs.md")
 

@@ -42,6 +42,8 @@ def after(facts: Facts, attempt: Attempt, effect: Effect, state: EffectState, an
             return _moved(facts, {effect.ref: effect.target})
         case UpdateRefs(purpose="release"):
             return None
+        case Relay() if answer.get("on_branches") and not attempt.on_branches:
+            return None
         case Relay() | UpdateRefs():
             return _moved(facts, {change.ref: change.after for change in effect.changes})
         case Record():

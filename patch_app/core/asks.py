@@ -146,7 +146,10 @@ def _apply(attempt: Attempt, facts: Facts, ask: Ask, command: Command) -> Reply:
 
 def _retry(attempt: Attempt) -> Reply:
     latest = attempt.runs[-1] if attempt.runs else None
-    if attempt.stage in _RUN_AGAIN and latest is not None:
+    # blocked since GitHub took no report from it
+    unheard = attempt.stage is Stage.BLOCKED and attempt.resume is Stage.RUNNING and attempt.report is None
+    refused = unheard and latest is not None and latest.conclusion == "failure"
+    if (attempt.stage in _RUN_AGAIN or refused) and latest is not None:
         return Reply(
             attempt=attempt,
             line="the run is started again.",

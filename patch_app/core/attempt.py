@@ -11,6 +11,7 @@ from typing import Final, Literal, assert_never
 
 from pydantic import Field
 
+from patch_app.core import names
 from patch_app.core.channel import Channel
 from patch_app.core.configuration import Configuration
 from patch_app.core.earlier import Earlier
@@ -217,6 +218,8 @@ class Attempt(Model):
     # blob id of the App's workflow file, which must be the one that the run used
     workflow_blob: str | None = None
     bundle_from: Literal["target", "base"] = "base"
+    # the App's own refs are branches here: this GitHub takes no other
+    on_branches: bool = False
     # the recorded resolutions that the run may use
     resolutions: str | None = None
     # what a person pushed to the maintenance branch, which this attempt goes on from
@@ -274,6 +277,10 @@ class Attempt(Model):
     created: datetime
     updated: datetime
     completed: datetime | None = None
+
+    def place(self, ref: str) -> str:
+        """The full name under which the fork has a ref of ours."""
+        return names.as_branch(ref) if self.on_branches and ref.startswith(f"{names.NAMESPACE}/") else ref
 
     @property
     def floor(self) -> str | None:

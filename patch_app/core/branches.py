@@ -34,11 +34,13 @@ def prefix(pattern: str) -> str:
 def selected(stack: Stack, branch: str, own: str, heads: Mapping[str, str]) -> tuple[PatchBranch, ...]:
     """The patch branches of a stack in order: those of the pattern among `heads` by name, or the list.
 
-    The maintained branch `branch` and what lies under the App's prefix `own` are never among a pattern's.
+    The maintained branch `branch` and what lies under the App's prefix `own`, or the default one, are never
+    among a pattern's.
     """
     wanted = stack.patch_branches
     if isinstance(wanted, str):
-        found = (one for one in heads if one != branch and not one.startswith(f"{own}/"))
+        ours = (f"{own}/", f"{names.DEFAULT_PREFIX}/")
+        found = (one for one in heads if one != branch and not one.startswith(ours))
         wanted = tuple(sorted((one for one in found if fnmatchcase(one, wanted)), key=natural))
     return tuple(PatchBranch(branch=one, sha=heads.get(one, names.ZERO)) for one in wanted)
 

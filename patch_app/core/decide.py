@@ -148,6 +148,8 @@ def _running(attempt: Attempt, facts: Facts) -> Decision:
         return Decision(attempt=attempt)
     if not good:
         return plan.failed(attempt, verify.run_problem(attempt, facts.runs[-1], facts.app_slug) or "")
+    if good[-1].refused:
+        return plan.refs_refused(attempt, good[-1].refused)
     # annotations and refs may show some seconds after the run's end
     if (facts.now - attempt.updated).total_seconds() < RUN_PATIENCE:
         return Decision(attempt=attempt)
@@ -197,8 +199,9 @@ def _relay(attempt: Attempt, facts: Facts) -> Decision:
     changes = plan.relay_changes(attempt, facts)
     for change in changes:
         if change.before not in (names.ZERO, attempt.written.get(change.ref)):
+            ref = attempt.place(change.ref)
             return plan.blocked(
-                attempt, f"somebody else wrote {change.ref}: delete that ref, then this attempt goes on"
+                attempt, f"somebody else wrote {ref}: delete that ref, then this attempt goes on"
             )
     if not changes:
         clean = attempt.report is not None and attempt.report.candidate is not None
@@ -206,7 +209,7 @@ def _relay(attempt: Attempt, facts: Facts) -> Decision:
     wish = plan.relay(attempt, facts, changes)
     done = plan.same(facts, wish)
     if done is not None and done.state is EffectState.REFUSED:
-        return plan.failed(attempt, f"the bundle was not accepted: {done.outcome.get('message', '')}")
+        return plan.not_relayed(attempt, done)
     return Decision(attempt=attempt, effects=(wish,))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from patch_app.core import doctor_rules
+from patch_app.core import doctor_rules, names
 from patch_app.core.findings import Code, Finding, Severity, finding
 from patch_app.core.health import Branch, Checkout, Health, Upstream
 
@@ -79,7 +79,10 @@ def _workflow(health: Health) -> Iterator[Finding]:
         blob, expected = workflow.blob[:12], workflow.expected_blob[:12]
         yield finding(Code.WORKFLOW_CHANGED, blob=blob, expected=expected)
     if workflow.runner != workflow.expected_runner:
-        yield finding(Code.RUNNER_CHANGED)
+        ref = names.as_branch(names.RUNNER_REF) if workflow.on_branches else names.RUNNER_REF
+        yield finding(Code.RUNNER_CHANGED, ref=ref)
+    if workflow.on_branches:
+        yield finding(Code.REFS_AS_BRANCHES)
     if workflow.blob is not None and workflow.state in (None, "deleted"):
         yield finding(Code.ACTIONS_OFF)
     elif workflow.blob is not None and workflow.state != "active":

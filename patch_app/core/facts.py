@@ -33,8 +33,9 @@ class Workflow(Model):
     blob: str | None
     # GitHub's word: active, disabled_fork, disabled_inactivity, disabled_manually; None: not registered
     state: str | None
-    # value of refs/patch-app/runner
+    # value of refs/patch-app/runner, or of the branch that stands for it
     runner: str | None
+    on_branches: bool = False
     expected_blob: str
     # the App's file as it is where checks ask for artifacts, if these don't, or the other way round
     other_blob: str
@@ -101,6 +102,8 @@ class RunFact(Model):
     artifacts: tuple[Artifact, ...] = ()
     # inbox commits that annotations of this run's own jobs name
     vouches: tuple[str, ...] = ()
+    # why GitHub took no report from it, as an annotation of its own jobs says
+    refused: str = ""
 
 
 class Inbox(Model):

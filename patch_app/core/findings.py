@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Final
 
 from patch_app.core.model import Model
-from patch_app.core.names import CONFIGURATION_PATH, RUNNER_REF, WORKFLOW_PATH
+from patch_app.core.names import CONFIGURATION_PATH, WORKFLOW_PATH
 
 
 class Severity(StrEnum):
@@ -47,6 +47,7 @@ class Code(StrEnum):
     NAME_COLLISION = "name-collision"
     PROMOTION_REFUSED = "promotion-refused"
     BRANCHES_REFUSED = "branches-refused"
+    REFS_REFUSED = "refs-refused"
 
     RULE_IN_DOUBT = "rule-in-doubt"
     PROTECTION_UNREADABLE = "protection-unreadable"
@@ -63,6 +64,7 @@ class Code(StrEnum):
     TAG_DIFFERS = "tag-differs"
     LFS = "lfs"
     SUBMODULES = "submodules"
+    REFS_AS_BRANCHES = "refs-as-branches"
     CHECKOUT_NO_UPSTREAM = "checkout-no-upstream"
     CHECKOUT_UPSTREAM_ADDED = "checkout-upstream-added"
     UNREAD = "unread"
@@ -131,9 +133,7 @@ TEXTS: Final[dict[Code, Text]] = {
     Code.WORKFLOW_CHANGED: _blocks(
         f"{WORKFLOW_PATH} is not the App's own (blob {{blob}}, expected {{expected}})", _INSTALL
     ),
-    Code.RUNNER_CHANGED: _blocks(
-        f"{RUNNER_REF} is not this version's runner", "run `patch-app install` again"
-    ),
+    Code.RUNNER_CHANGED: _blocks("{ref} is not this version's runner", "run `patch-app install` again"),
     Code.ACTIONS_OFF: _blocks(
         "GitHub doesn't know the App's workflow although its file is there, as where Actions is off",
         "allow Actions in the fork's settings, then enable workflows on its Actions page",
@@ -168,6 +168,12 @@ TEXTS: Final[dict[Code, Text]] = {
     Code.BRANCHES_REFUSED: _blocks(
         "{ruleset} has the rule {rule} for {branch}, so GitHub will refuse the App's own branches: {why}",
         "exclude {prefix}/** from that ruleset, or put the App on its bypass list",
+    ),
+    Code.REFS_REFUSED: _blocks(
+        "GitHub refused what the work is handed over by, refs below refs/patch-app or branches below "
+        "patch-app: {why}",
+        "let the App and its workflow make one of the two; then `patch-app retry` asks again, or the Re-run "
+        "button of the run where that was refused",
     ),
     Code.RULE_IN_DOUBT: _warns(
         "{branch} has the rule {rule}, and {why}",
@@ -228,6 +234,11 @@ TEXTS: Final[dict[Code, Text]] = {
         "{branch} has submodules, which are carried as the commits that they point at, and not checked out",
         "let a check that needs one fetch it itself",
     ),
+    Code.REFS_AS_BRANCHES: _notes(
+        "the App's own refs are branches below patch-app here, as where GitHub takes no others",
+        "nothing: no workflow starts by them; where others are taken now, delete the branch patch-app/runner "
+        "and run `patch-app install` again",
+    ),
     Code.CHECKOUT_NO_UPSTREAM: _notes(
         "{path} has no remote for the upstream {upstream}", "add it, or run this again with --apply"
     ),
@@ -236,6 +247,10 @@ TEXTS: Final[dict[Code, Text]] = {
     ),
     Code.UNREAD: _notes("{what} could not be read: {why}", "look at it yourself; this says nothing about it"),
 }
+
+
+# what only shows when it is tried: an attempt says it, no reading of a fork finds it
+MET: Final = frozenset({Code.REFS_REFUSED})
 
 
 def finding(code: Code, **values: object) -> Finding:

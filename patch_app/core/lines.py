@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from patch_app.core import approval, names, patch_table
+from patch_app.core import approval, patch_table
 from patch_app.core.attempt import Attempt, Stage
 from patch_app.core.markdown import code, inline
-from patch_app.core.message_parts import commit
+from patch_app.core.message_parts import archive, commit
 
 
 def last_line(attempt: Attempt, newer_tag: str) -> str:
@@ -16,7 +16,7 @@ def last_line(attempt: Attempt, newer_tag: str) -> str:
             f"Promoted: {code(attempt.stack)} is {commit(attempt, attempt.candidate)} now, "
             f"{code(attempt.tag)} with {patch_table.counted(number, 'patch')}. "
             f"The old stack, {commit(attempt, attempt.stack_head)}, "
-            f"stays at {code(names.archive_ref(attempt.id))}.{_carried_over(attempt)}"
+            f"stays at {archive(attempt)}.{_carried_over(attempt)}"
         )
     if newer_tag:
         return (

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from patch_app.core import markdown, patch_table
+from patch_app.core import markdown, names, patch_table
 from patch_app.core.attempt import Attempt
 from patch_app.core.report import Report, Resolution
 
@@ -133,6 +133,11 @@ def web(attempt: Attempt) -> str:
 def commit(attempt: Attempt, sha: str | None) -> str:
     """A commit of the fork, linked where its page is known."""
     return patch_table.commit(sha, _repository_url(attempt)) if sha else "nothing"
+
+
+def archive(attempt: Attempt) -> str:
+    """Where the old stack is; a branch that stands for its ref holds it as the parent."""
+    return markdown.code(attempt.place(names.archive_ref(attempt.id)) + ("^" if attempt.on_branches else ""))
 
 
 def _elsewhere(attempt: Attempt) -> str:

@@ -201,8 +201,8 @@ def check_run_ids(attempt: Attempt) -> dict[str, str | None]:
         "base": attempt.base,
         "inbox": attempt.inbox,
         "candidate": attempt.candidate,
-        "candidate_ref": names.candidate_ref(attempt.id),
-        "archive_ref": names.archive_ref(attempt.id),
+        "candidate_ref": attempt.place(names.candidate_ref(attempt.id)),
+        "archive_ref": attempt.place(names.archive_ref(attempt.id)),
         "resolutions": attempt.written.get(names.resolutions_ref(attempt.stack)),
     }
 
@@ -326,14 +326,14 @@ def _go_on(attempt: Attempt, report: Report) -> str:
         maintenance=names.maintenance_branch(
             attempt.stack, attempt.tag, attempt.configuration.branches.prefix
         ),
-        archive=names.archive_ref(attempt.id),
+        archive=attempt.place(names.archive_ref(attempt.id)),
     )
     return (
         "### To go on by hand\n\n"
         f"{markdown.fenced(commands, 'sh')}\n"
         "What you push to the maintenance branch is the new candidate, commit for commit: the App says which "
         "patch is which, runs the checks and opens a pull request for it. Nothing is promoted before a "
-        f"review of exactly that. The old stack stays at {code(names.archive_ref(attempt.id))}.\n"
+        f"review of exactly that. The old stack stays at {message_parts.archive(attempt)}.\n"
         f"{patch_table.on_its_branch(report)}"
     )
 

@@ -115,6 +115,22 @@ def archive_ref(attempt: str) -> str:
     return f"{NAMESPACE}/archive/{attempt}"
 
 
+def as_branch(ref: str) -> str:
+    """The branch that stands for a ref of ours where a GitHub takes branches and tags alone: of its name."""
+    return f"refs/heads/{ref.removeprefix('refs/')}"
+
+
+def kept_refs(attempt: str, stack: str) -> tuple[str, ...]:
+    """Refs of ours that keep commits which may be foreign; as branches these are held, never pointed at."""
+    return candidate_ref(attempt), archive_ref(attempt), resolutions_ref(stack)
+
+
+def branches_of_ours(attempt: str, stack: str) -> tuple[str, ...]:
+    """Branches (without refs/heads/) that stand for an attempt's refs of ours."""
+    refs = (*kept_refs(attempt, stack), f"{inbox_prefix(attempt)}1")
+    return tuple(as_branch(one).removeprefix("refs/heads/") for one in refs)
+
+
 def resolutions_ref(stack: str) -> str:
     """How people settled this stack's conflicts, for the releases to come."""
     return f"{NAMESPACE}/resolutions/{escape(stack)}"

@@ -26,6 +26,7 @@ from patch_app.core.effects import (
     key,
 )
 from patch_app.core.facts import Facts
+from patch_app.core.findings import Code, finding
 from patch_app.core.model import Model
 
 Purpose = Literal["branches", "promote", "rollback", "clean", "release"]
@@ -149,6 +150,8 @@ def with_outcomes(attempt: Attempt, facts: Facts) -> Attempt:
     for one in facts.effects.values():
         if one.state is not EffectState.DONE:
             continue
+        if one.outcome.get("on_branches"):
+            update["on_branches"] = True
         match one.effect:
             case Relay(changes=changes) | UpdateRefs(changes=changes):
                 written.update({change.ref: change.after for change in changes})
@@ -246,6 +249,19 @@ def relay(attempt: Attempt, facts: Facts, changes: tuple[RefChange, ...]) -> Rel
         changes=changes,
         seq=again(facts, "relay"),
     )
+
+
+def not_relayed(attempt: Attempt, done: Performed) -> Decision:
+    """A bad bundle is the run's fault; refs that GitHub won't have are something to be mended."""
+    why = str(done.outcome.get("message", ""))
+    if "status" in done.outcome or "moved" in done.outcome:
+        return refs_refused(attempt, why)
+    return failed(attempt, f"the bundle was not accepted: {why}")
+
+
+def refs_refused(attempt: Attempt, why: str) -> Decision:
+    """GitHub takes neither the App's own refs nor the branches that stand for them."""
+    return blocked(attempt, finding(Code.REFS_REFUSED, why=why.rstrip(". ")).line)
 
 
 def _branches(attempt: Attempt) -> dict[str, str]:

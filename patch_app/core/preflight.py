@@ -43,6 +43,7 @@ def step(attempt: Attempt, facts: Facts) -> Decision:
             "default_branch": known.default_branch,
             "release": known.release,
             "workflow_blob": known.workflow.expected_blob,
+            "on_branches": known.workflow.on_branches,
             "message": "",
             "resume": None,
         }

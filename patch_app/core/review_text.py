@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final, assert_never
 
-from patch_app.core import approval, commands, gate, markdown, message_parts, names, patch_table
+from patch_app.core import approval, commands, gate, markdown, message_parts, patch_table
 from patch_app.core.attempt import Attempt
 from patch_app.core.configuration import Approve
 from patch_app.core.earlier import Earlier
 from patch_app.core.markdown import code, inline
-from patch_app.core.message_parts import commit
+from patch_app.core.message_parts import archive, commit
 from patch_app.core.report import Patch
 from patch_app.core.upstream_changes import ChangedFile
 
@@ -223,7 +223,7 @@ def on_approval(attempt: Attempt) -> str:
         f"{_how(attempt)} Then, in one atomic step, {code(attempt.stack)} moves from "
         f"{commit(attempt, attempt.stack_head)} to {commit(attempt, attempt.candidate)}, "
         f"and the branches of this pull request are removed. The old stack stays at "
-        f"{code(names.archive_ref(attempt.id))}; {code('/patch rollback')} asks for it back.\n\n"
+        f"{archive(attempt)}; {code('/patch rollback')} asks for it back.\n\n"
         f"What must be so at that moment: {'; '.join(wanted)}; nothing has moved in the meantime; "
         f"and whatever the rules of {code(attempt.stack)} ask for.\n"
     )

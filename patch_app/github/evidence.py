@@ -114,13 +114,17 @@ class _Reading:
             "read": wanted,
             "node": fork["id"],
             "has_issues": bool(fork["hasIssuesEnabled"]),
-            "refs": refs.of(attempt),
+            "refs": refs.of(
+                attempt,
+                (sha for one in self.siblings for sha in one.written.values()),
+                on_branches=refs.on_branches if Need.PREFLIGHT in wanted else attempt.on_branches,
+            ),
             "runs": runs,
             # zeros: read, and gone
             "target": peeled((answer.upstream or {}).get("tag")) or names.ZERO,
         }
         if Need.REPORT in wanted:
-            out |= await self._reports(answer, vouched, there)
+            out |= await self._reports(answer, vouched, refs)
         if Need.PREFLIGHT in wanted:
             known = await preflight.read(self.app, self.client, attempt, self.siblings, (answer, refs))
             config = known.configuration or attempt.configuration
@@ -204,13 +208,9 @@ class _Reading:
         """Whether the record doesn't know yet how one of the runs ended."""
         return self.attempt.open and any(run.conclusion is None for run in self.attempt.runs)
 
-    async def _reports(
-        self, answer: Answer, vouched: tuple[str, ...], there: dict[str, str]
-    ) -> dict[str, Any]:
+    async def _reports(self, answer: Answer, vouched: tuple[str, ...], refs: Refs) -> dict[str, Any]:
         attempt, found = self.attempt, []
-        for ref, commit in there.items():
-            if not ref.startswith(names.inbox_prefix(attempt.id)):
-                continue
+        for ref, commit in refs.inbox(attempt):
             if commit in vouched:
                 number = vouched.index(commit)
                 found.append(await claims.inbox(self.client, self.name, answer, number, (ref, commit)))

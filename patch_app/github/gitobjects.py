@@ -63,7 +63,14 @@ def commit_body(*, tree: str, parents: Sequence[str], author: str, committer: st
 
 def write_pack(objects: Sequence[tuple[str, bytes]]) -> bytes:
     """A pack (version 2, no deltas) of (kind, body) pairs. With none it is the empty pack."""
-    out = bytearray(b"PACK" + struct.pack(">II", 2, len(objects)))
+    return extended_pack(None, objects)
+
+
+def extended_pack(pack: bytes | None, objects: Sequence[tuple[str, bytes]]) -> bytes:
+    """A pack with more objects at its end, where no offset of a delta leads past them."""
+    count = struct.unpack(">I", pack[8:12])[0] if pack else 0
+    out = bytearray(b"PACK" + struct.pack(">II", 2, count + len(objects)))
+    out += pack[12:-20] if pack else b""
     for kind, body in objects:
         size = len(body)
         byte = (KIND_NUMBERS[kind] << 4) | (size & 15)

@@ -112,8 +112,15 @@ async def read(found: Examination, tag: str | None) -> Health:
             names.maintenance_branch(str(stack.branch), tag or NO_TAG, config.branches.prefix),
         )
     ]
-    under = f"refs/heads/{config.branches.prefix.split('/')[0]}"
-    there = await found.part("branches", reading.refs_under(found.client, found.name, under), {})
+    workflow = await found.part("the App's workflow", _workflow(found), None)
+    tops = {config.branches.prefix.split("/")[0]}
+    if workflow is not None and workflow.on_branches:
+        ours += [one for stack in found.stacks for one in names.branches_of_ours("ID", str(stack.branch))]
+        tops.add(names.DEFAULT_PREFIX)
+    there: dict[str, str] = {}
+    for top in sorted(tops):
+        under = reading.refs_under(found.client, found.name, f"refs/heads/{top}")
+        there |= await found.part("branches", under, {})
     branches = []
     loose: dict[str, Exposed] = {}
     for stack in found.stacks:
@@ -129,7 +136,7 @@ async def read(found: Examination, tag: str | None) -> Health:
         missing_permissions=found.missing,
         configuration=found.configuration,
         configuration_problems=found.problems,
-        workflow=await found.part("the App's workflow", _workflow(found), None),
+        workflow=workflow,
         upstream=upstream,
         branches=tuple(branches),
         collisions=names.in_the_way((ref.removeprefix("refs/heads/") for ref in there), ours),
@@ -145,10 +152,13 @@ async def _workflow(found: Examination) -> Workflow | None:
     files = [workflow_blob_id(workflow_file(private, uploads=one)) for one in (uploads, not uploads)]
     file = names.WORKFLOW_PATH.rsplit("/", 1)[-1]
     listed = await client.find(f"/repos/{name}/actions/workflows/{segment(file)}")
+    as_branch = await reading.ref(client, name, names.as_branch(names.RUNNER_REF))
+    on_branches = as_branch != names.ZERO
     return Workflow(
         blob=await reading.blob_id(client, name, names.WORKFLOW_PATH, branch),
         state=listed["state"] if listed else None,
-        runner=await reading.ref(client, name, names.RUNNER_REF),
+        runner=as_branch if on_branches else await reading.ref(client, name, names.RUNNER_REF),
+        on_branches=on_branches,
         expected_blob=files[0],
         other_blob=files[1],
         expected_runner=runner_commit()[0],

@@ -1,7 +1,7 @@
 """Brings the App's footprint to a fork: the runner's ref, and a pull request with the files.
 
 It refuses to write to the default branch, to move a ref from another value than the one it read, and to
-overwrite an installation branch that a person has worked on.
+overwrite a branch that a person has worked on.
 """
 
 from __future__ import annotations
@@ -13,14 +13,16 @@ from typing import Any, Final
 
 from patch_app.core import names
 from patch_app.core.names import INSTALL_BRANCH
-from patch_app.github import reading, receive_pack
+from patch_app.github import receive_pack
 from patch_app.github.client import GitHubApp, InstallationClient
 from patch_app.github.errors import Refused
-from patch_app.github.footprint import PERSON, footprint_version, runner_commit
+from patch_app.github.footprint import MESSAGE, PERSON, footprint_version, runner_commit
 from patch_app.github.gitobjects import TreeEntry, commit_body, object_id, tree_body, write_pack
 from patch_app.github.transport import segment
 
 REQUESTS: Final = "requests.json"
+_REQUESTS_MESSAGE: Final = "What the preview carries\n"
+_OUR_MESSAGES: Final = frozenset({MESSAGE.strip(), _REQUESTS_MESSAGE.strip()})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,13 +63,11 @@ async def put_offer(app: GitHubApp, client: InstallationClient, repository: str,
     runner, pack = runner_commit()
     branch = names.head(INSTALL_BRANCH)
     made = await _commit(client, repository, offer, refs.get(branch))
+    there = _There(app=app, client=client, repository=repository, refs=refs)
     if offer.requests is not None:
         commit, requests = requests_commit(offer.requests)
-        change = (refs.get(names.ONBOARDING_REF, names.ZERO), commit, names.ONBOARDING_REF)
-        await receive_pack.push(app.http, url, token, [change], requests)
-    wanted = {names.RUNNER_REF: runner} | ({} if made is None else {branch: made})
-    changes = [(refs.get(ref, names.ZERO), new, ref) for ref, new in wanted.items()]
-    await receive_pack.push(app.http, url, token, changes, pack)
+        await there.move({names.ONBOARDING_REF: commit}, requests)
+    await there.move({names.RUNNER_REF: runner} | ({} if made is None else {branch: made}), pack)
     pull = await _put_pull_request(client, repository, offer)
     return Offered(pull_request=int(pull["number"]), url=str(pull["html_url"]), theirs=made is None)
 
@@ -75,10 +75,50 @@ async def put_offer(app: GitHubApp, client: InstallationClient, repository: str,
 async def store_runner(app: GitHubApp, client: InstallationClient, repository: str) -> None:
     """Put the runner's ref where it belongs, if it isn't there. Raises as `put_offer`."""
     runner, pack = runner_commit()
-    there = await reading.ref(client, repository, names.RUNNER_REF)
-    if there != runner:
-        change = (there, runner, names.RUNNER_REF)
-        await receive_pack.push(app.http, app.git_url(repository), await client.token(), [change], pack)
+    refs = await receive_pack.read_refs(app.http, app.git_url(repository), await client.token())
+    there = _There(app=app, client=client, repository=repository, refs=refs)
+    await there.move({names.RUNNER_REF: runner}, pack)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _There:
+    """A fork's refs as they were read. Ours are branches where they are so, or GitHub takes no other."""
+
+    app: GitHubApp
+    client: InstallationClient
+    repository: str
+    refs: Mapping[str, str]
+
+    async def move(self, wanted: Mapping[str, str], pack: bytes) -> None:
+        """Each ref from the value that was read, all or none. Raises as `put_offer`."""
+        on_branches = names.as_branch(names.RUNNER_REF) in self.refs
+        try:
+            await self._push(wanted, pack, on_branches=on_branches)
+        except receive_pack.NameRefused:
+            if on_branches:
+                raise
+            await self._push(wanted, pack, on_branches=True)
+
+    async def _push(self, wanted: Mapping[str, str], pack: bytes, *, on_branches: bool) -> None:
+        changes = []
+        for ref, new in wanted.items():
+            place = ref
+            if on_branches and ref.startswith(f"{names.NAMESPACE}/"):
+                place = names.as_branch(ref)
+                await self._be_ours(place, new)
+            changes.append((self.refs.get(place, names.ZERO), new, place))
+        url, token = self.app.git_url(self.repository), await self.client.token()
+        await receive_pack.push(self.app.http, url, token, changes, pack)
+
+    async def _be_ours(self, place: str, new: str) -> None:
+        """A branch of that name may be a person's work, which nobody expects below refs/patch-app."""
+        there = self.refs.get(place, new)
+        if there == new:
+            return
+        found = await self.client.get(f"/repos/{self.repository}/git/commits/{segment(there)}")
+        if found["parents"] or found["message"].strip() not in _OUR_MESSAGES:
+            branch = place.removeprefix("refs/heads/")
+            raise Refused(409, f"the branch {branch} exists and isn't the App's: rename or delete it")
 
 
 def requests_commit(requests: bytes) -> tuple[str, bytes]:
@@ -90,7 +130,7 @@ def requests_commit(requests: bytes) -> tuple[str, bytes]:
         parents=(),
         author=PERSON,
         committer=PERSON,
-        message="What the preview carries\n",
+        message=_REQUESTS_MESSAGE,
     )
     return object_id("commit", commit), write_pack([("commit", commit), ("tree", tree), ("blob", requests)])
 

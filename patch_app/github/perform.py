@@ -34,7 +34,7 @@ from patch_app.core.effects import (
     UpdateRefs,
 )
 from patch_app.core.names import ZERO
-from patch_app.github import dispatching, reading, receive_pack, speaking
+from patch_app.github import dispatching, keeping, reading, receive_pack, speaking
 from patch_app.github.bundle import BadBundle, check_bundle
 from patch_app.github.client import GitHubApp, InstallationClient
 from patch_app.github.document import Document
@@ -212,24 +212,30 @@ class Performer:
             pack = await self._pack(client, attempt, effect)
         except (BadBundle, Refused) as error:
             # sent before, by a process that was stopped before it could say so
-            if await self._moved(client, attempt, effect.changes):
-                return Outcome(done=True)
+            for kept in (attempt.on_branches, True):
+                changes = keeping.placed(effect.changes, on_branches=kept)
+                if await self._moved(client, attempt, changes):
+                    return Outcome(done=True, answer={"on_branches": True} if kept else {})
             return Outcome(done=False, answer={"message": str(error)})
-        commands = [(change.before, change.after, change.ref) for change in effect.changes]
-        await self._push(client, attempt, commands, pack)
-        return Outcome(done=True)
+        try:
+            return await self._keep(client, attempt, effect.changes, pack)
+        except receive_pack.PackRefused as error:
+            # what the run has made, and no fault of the fork's
+            return Outcome(done=False, answer={"message": error.message})
 
-    async def _push(
-        self,
-        client: InstallationClient,
-        attempt: Attempt,
-        commands: Sequence[receive_pack.Command],
-        pack: bytes | None,
-    ) -> None:
-        url = self.app.git_url(attempt.repository)
-        await client.git(
-            lambda token, sleep: receive_pack.push(self.app.http, url, token, commands, pack, sleep=sleep)
-        )
+    async def _keep(
+        self, client: InstallationClient, attempt: Attempt, changes: tuple[RefChange, ...], pack: bytes | None
+    ) -> Outcome:
+        """Moves refs of ours, or the branches that stand for them where GitHub takes no such ref."""
+
+        async def push(commands: Sequence[receive_pack.Command], pack: bytes | None) -> None:
+            url = self.app.git_url(attempt.repository)
+            await client.git(
+                lambda token, sleep: receive_pack.push(self.app.http, url, token, commands, pack, sleep=sleep)
+            )
+
+        kept = await keeping.keep(push, changes, pack, on_branches=attempt.on_branches)
+        return Outcome(done=True, answer={"on_branches": True} if kept else {})
 
     async def _record(self, attempt: Attempt, effect: Record) -> Outcome:
         client = await self._client(attempt, ACT)
@@ -242,8 +248,13 @@ class Performer:
         )
         commit = object_id("commit", body)
         pack = write_pack([("commit", body)])
-        await self._push(client, attempt, [(effect.before, commit, effect.ref)], pack)
-        return Outcome(done=True, answer={"commit": commit})
+        change = RefChange(ref=effect.ref, before=effect.before, after=commit)
+        if attempt.on_branches:
+            there = await self._values(client, attempt, keeping.placed((change,), on_branches=True))
+            # what it follows may still be where GitHub took it in earlier times
+            change = change if there else change.model_copy(update={"before": ZERO})
+        done = await self._keep(client, attempt, (change,), pack)
+        return Outcome(done=True, answer={"commit": commit, **done.answer})
 
     async def _pack(self, client: InstallationClient, attempt: Attempt, effect: Relay) -> bytes | None:
         """The checked pack of the inbox's bundle, None where the fork already has all of it."""

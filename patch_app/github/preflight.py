@@ -100,7 +100,8 @@ async def _workflow(client: InstallationClient, repository: str, asked: Asked, *
     return Workflow(
         blob=(answer.fork.get("workflow") or {}).get("oid"),
         state=found["state"] if found else None,
-        runner=refs.value(names.RUNNER_REF),
+        runner=refs.runner,
+        on_branches=refs.on_branches,
         expected_blob=expected,
         other_blob=other,
         expected_runner=runner_commit()[0],

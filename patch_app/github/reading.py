@@ -25,6 +25,7 @@ LOG_BOUND: Final = 16 * 1024 * 1024
 _LOG_LINES: Final = 80
 _STAMP: Final = re.compile(r"^\ufeff?[0-9T:.-]{19,33}Z ")
 ANNOTATION: Final = "patch-app-inbox"
+REFUSED: Final = "patch-app-refused"
 # rules on who or what must have agreed, which the App doesn't know how to look up
 _NOT_WEIGHED: Final = frozenset(
     {"required_deployments", "workflows", "code_scanning", "code_quality", "merge_queue"}
@@ -142,24 +143,29 @@ async def runs(
     for run in sorted(ours, key=lambda run: run["id"]):
         path = f"/repos/{repository}/actions/runs/{run['id']}/jobs"
         listed = await client.get_all(path, key="jobs", filter="latest") if jobs else []
-        vouched = await _vouches(client, repository, listed) if vouches else []
+        notes = await _notes(client, repository, listed) if vouches else []
         stored = artifacts and run["status"] == "completed"
         kept = await _artifacts(client, repository, run) if stored else ()
-        out.append(_run(run, name, listed, vouched, kept))
+        out.append(_run(run, name, listed, notes, kept))
     return tuple(out)
 
 
-async def _vouches(client: Client, repository: str, jobs: list[Any]) -> list[str]:
-    found: list[str] = []
+async def _notes(client: Client, repository: str, jobs: list[Any]) -> list[tuple[str, str]]:
+    """Title and message of what the carry jobs noted; nobody but Actions can write it."""
+    found: list[tuple[str, str]] = []
     for job in jobs:
         if job["name"] in names.CARRY_JOBS and job["status"] == "completed":
             notes = await client.get_all(f"/repos/{repository}/check-runs/{job['id']}/annotations")
-            found += [note["message"].strip() for note in notes if note.get("title") == ANNOTATION]
+            found += [(note.get("title") or "", note["message"].strip()) for note in notes]
     return found
 
 
 def _run(
-    run: dict[str, Any], name: str, jobs: list[Any], vouches: list[str], artifacts: tuple[Artifact, ...]
+    run: dict[str, Any],
+    name: str,
+    jobs: list[Any],
+    notes: list[tuple[str, str]],
+    artifacts: tuple[Artifact, ...],
 ) -> RunFact:
     return RunFact(
         id=run["id"],
@@ -183,7 +189,8 @@ def _run(
             for job in jobs
         ),
         artifacts=artifacts,
-        vouches=tuple(vouches),
+        vouches=tuple(said for title, said in notes if title == ANNOTATION),
+        refused=next((said for title, said in reversed(notes) if title == REFUSED), ""),
     )
 
 

@@ -31,8 +31,16 @@ from patch_app.github.gitobjects import EMPTY_PACK, is_oid
 from patch_app.github.pktline import FLUSH, BadLine, demultiplex, pkt, pkts
 
 ZERO: Final = "0" * 40
-# what receive-pack says of a name that it doesn't take, or that its configuration hides
-_NO_CUSTOM_REFS: Final = frozenset({"funny refname", "deny updating a hidden ref"})
+# what receive-pack says of a name that it doesn't take or hides, and a server's hooks of what is forbidden
+_NO_CUSTOM_REFS: Final = frozenset(
+    {
+        "funny refname",
+        "deny updating a hidden ref",
+        "hook declined",
+        "pre-receive hook declined",
+        "push declined due to repository rule violations",
+    }
+)
 _CHUNK: Final = 256 * 1024
 
 Command = tuple[str, str, str]
@@ -40,6 +48,10 @@ Command = tuple[str, str, str]
 
 class PackRefused(Refused):
     """The server can't take the pack: objects are missing or malformed. Nothing moved."""
+
+
+class NameRefused(Refused):
+    """The server takes no ref of such a name, as where it has branches and tags alone. Nothing moved."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,8 +92,8 @@ async def push(
     Forty zeros as old: must not exist; as new: delete. `url`: the repository's Git URL (.../name.git).
     `pack`: the objects that the server may lack; None where it has them all.
 
-    Raises RefMoved (a ref has another value; nothing moved), PackRefused, WorkflowsRefused, Refused,
-    Later, Unknown (the answer got lost: compare the refs, or push again, which recognises success),
+    Raises RefMoved (a ref has another value; nothing moved), PackRefused, NameRefused, WorkflowsRefused,
+    Refused, Later, Unknown (the answer got lost: compare the refs, or push again, which recognises success),
     Bug. Format: git help gitprotocol-pack, gitprotocol-http.
     """
     _check(commands)
@@ -264,10 +276,7 @@ def _read_report(answer: bytes, banded: bool, refs: Sequence[str]) -> _Outcome:
     elif unpack != "ok":
         failure = PackRefused(422, f"the Git server can't take the pack: {unpack}. {messages}".rstrip())
     elif any(_is_custom(ref) and reason in _NO_CUSTOM_REFS for ref, _, reason in rejected):
-        failure = Refused(
-            422,
-            f"this Git server takes no refs but branches and tags, and the App needs refs/patch-app: {said}",
-        )
+        failure = NameRefused(422, f"this Git server takes no such ref: {said}")
     elif rejected:
         failure = Refused(422, f"the push was refused: {said}")
     elif missing := [ref for ref in refs if ref not in accepted]:

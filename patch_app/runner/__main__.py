@@ -23,6 +23,7 @@ from .records import Problem, Request
 from .workspace import Workspace
 
 NOTICE = "::notice title=patch-app-inbox::"
+TURNED_AWAY = "::error title=patch-app-refused::"
 
 
 def main(arguments: List[str], environment: Mapping[str, str]) -> int:
@@ -87,6 +88,10 @@ def carry(environment: Mapping[str, str], *, is_last: bool) -> int:
             return _carry(workspace, parsed, wrong, attempt, environment, is_last=is_last)
     except Exception as error:  # noqa: BLE001 - a full disk ends here: there is still the log
         found = as_problem(error, "deliver", lambda value: value.replace(token, "***") if token else value)
+        if found.stage == deliver.REFUSED:
+            # the server's only way to hear of it
+            say(TURNED_AWAY + plain(found.message))
+            return 1
         say(
             "::error title=patch_app::nothing could be handed over (%s): %s"
             % (found.stage, plain(found.message))
@@ -166,7 +171,11 @@ def hand_over(workspace: Workspace, job: Job, ref: str, date: int, object_format
             "bundle": None,
             "resolutions": None,
             "resolver": None,
-            "error": {"stage": found.stage, "message": found.message},
+            # refused: nothing at all, and this goes through
+            "error": {
+                "stage": "deliver" if found.stage == deliver.REFUSED else found.stage,
+                "message": found.message,
+            },
         }
         say("::warning title=patch_app::the bundle could not be pushed; the report goes alone")
         inbox = deliver.deliver(

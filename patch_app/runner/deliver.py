@@ -1,12 +1,15 @@
 """Hands the report and the bundle over: blobs of one commit, pushed to the attempt's inbox ref.
 
-The one place that writes to a remote, and only to that ref of the fork, which must not exist before.
+The one place that writes to a remote, and only to that ref of the fork, or the branch of the same name where
+the fork's GitHub takes branches and tags alone. It must not exist before. No workflow starts by it: what a
+run's own token pushes starts none, and the commit has none.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
@@ -21,11 +24,25 @@ PAUSE = 5.0
 REPORT = "report.json"
 RESOLUTIONS = "resolutions"
 SAID = "resolver.log"
+REFUSED = "refused"
+# what Git's server says of a name that it doesn't take or hides, and GitHub of what its rules forbid: to ask
+# again is no use
+FINAL = (
+    "(funny refname)",
+    "(deny updating a hidden ref)",
+    "hook declined)",
+    "(push declined due to repository rule violations)",
+)
 
 
 def inbox_ref(attempt: str, run_attempt: int) -> str:
     """Where the server looks for what this run hands over."""
     return "refs/patch-app/inbox/%s/%d" % (attempt, run_attempt)
+
+
+def branch_of(ref: str) -> str:
+    """The branch that stands for a ref of ours where a GitHub takes no other."""
+    return "refs/heads/" + ref[len("refs/") :]
 
 
 def encode(report: Dict[str, Any]) -> bytes:
@@ -64,11 +81,23 @@ def inbox_commit(
 def push(
     repository: Git, sha: str, ref: str, pause: Callable[[float], None] = time.sleep, tries: int = TRIES
 ) -> None:
-    """Creates `ref` at `sha` on the fork. One that is there already with this very commit is fine.
+    """Creates `ref` at `sha` on the fork, or its branch where the fork refuses that name.
+
+    One that is there already with this very commit is fine.
 
     Raises:
-        Problem: with stage `deliver`, where the ref holds something else or the fork refused each time.
+        Problem: with stage `deliver`, where the ref holds something else or could not be pushed each time;
+            with stage `refused`, where the fork has refused ref and branch.
     """
+    why = _push(repository, sha, ref, pause, tries)
+    if why is not None:
+        again = _push(repository, sha, branch_of(ref), pause, tries)
+        if again is not None:
+            raise Problem(REFUSED, "the report could not be pushed to the fork: %s; %s" % (why, again))
+
+
+def _push(repository: Git, sha: str, ref: str, pause: Callable[[float], None], tries: int) -> Optional[str]:
+    """None once it is there; what the fork said where it has refused exactly this ref. Raises Problem."""
     reason = ""
     for number in range(tries):
         if number:
@@ -79,14 +108,24 @@ def push(
             )
         except GitError as error:
             reason = error.stderr or str(error)
+            if any(one in reason for one in FINAL):
+                return refusal(ref, reason)
             there = remote_value(repository, ref)
             if there == sha:
-                return
+                return None
             if there:
                 raise Problem("deliver", "%s exists already with another report" % ref) from error
         else:
-            return
+            return None
+    if "[remote rejected]" in reason:
+        return refusal(ref, reason)
     raise Problem("deliver", "the report could not be pushed to the fork: %s" % reason)
+
+
+def refusal(ref: str, said: str) -> str:
+    """The ref, and why the fork doesn't take it, out of all that a push said."""
+    found = re.search(r"\[remote rejected\][^;]*\(([^;()]+)\)", said)
+    return "%s: %s" % (ref, found.group(1) if found else said)
 
 
 def remote_value(repository: Git, ref: str) -> Optional[str]:

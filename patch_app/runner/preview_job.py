@@ -11,9 +11,9 @@ import json
 from collections import Counter
 from typing import Any, Dict, List, Mapping
 
-from . import request, summary
+from . import deliver, request, summary
 from .fetch import Fetcher
-from .git import GitError
+from .git import Git, GitError
 from .job import Runner
 from .records import Problem, Request
 from .workspace import Workspace
@@ -32,7 +32,7 @@ def requests(workspace: Workspace, ref: str) -> List[Request]:
     repository = workspace.repository("requests", "sha1")
     name = "refs/requests:" + FILE
     try:
-        Fetcher(workspace).fetch(repository, "fork", ["+%s:refs/requests" % ref], "--depth=1")
+        _fetch(Fetcher(workspace), repository, ref)
         if int(repository.line("cat-file", "-s", name)) > MAX_BYTES:
             raise Problem("request", "the preview's requests are longer than %d bytes" % MAX_BYTES)
         data = json.loads(repository.run("cat-file", "blob", name))
@@ -45,6 +45,14 @@ def requests(workspace: Workspace, ref: str) -> List[Request]:
     if not isinstance(data, list) or len(data) > MOST:
         raise Problem("request", "a preview has at most %d requests" % MOST)
     return [request.parse(json.dumps(one)) for one in data]
+
+
+def _fetch(fetcher: Fetcher, repository: Git, ref: str) -> None:
+    """From the ref, or the branch that stands for it where the fork's GitHub takes no such ref."""
+    try:
+        fetcher.fetch(repository, "fork", ["+%s:refs/requests" % ref], "--depth=1")
+    except GitError:
+        fetcher.fetch(repository, "fork", ["+%s:refs/requests" % deliver.branch_of(ref)], "--depth=1")
 
 
 def notice(number: int, parsed: Request, report: Dict[str, Any]) -> str:

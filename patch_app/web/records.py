@@ -202,7 +202,7 @@ def _common(attempt: Attempt) -> dict[str, Any]:
         "stack_head": attempt.stack_head,
         "runs": attempt.runs,
         "candidate": attempt.candidate,
-        "candidate_refs": tuple(RefRecord(ref=ref, sha=sha) for ref, sha in refs.items()),
+        "candidate_refs": tuple(RefRecord(ref=attempt.place(ref), sha=sha) for ref, sha in refs.items()),
         "pull_request": attempt.pull_request,
         "issue": attempt.issue,
         "checks": attempt.checks,

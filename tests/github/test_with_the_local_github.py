@@ -18,8 +18,10 @@ from patch_app.forge.apps import CreatedApp
 from patch_app.github.client import GitHubApp, GitHubSettings
 from patch_app.github.deliveries import deliveries_since, read_delivery, redeliver
 from patch_app.github.errors import Later, RefMoved, Refused, Unknown
+from patch_app.github.footprint import runner_commit
 from patch_app.github.install import store_runner
 from patch_app.github.ls_refs import ls_refs
+from patch_app.github.reading import ref
 from patch_app.github.receive_pack import ZERO, push
 from patch_app.github.setup import manifest
 from patch_app.github.speaking import hide, put_check_run
@@ -192,19 +194,26 @@ async def test_what_was_made_is_there_at_once_and_in_lists_only_seconds_later(pl
 
 
 @pytest.mark.parametrize("place", [{"custom_refs": False}], indirect=True)
-async def test_a_server_that_takes_branches_and_tags_alone_is_named_as_such(place):
+async def test_a_server_that_takes_branches_and_tags_alone_gets_the_runner_as_a_branch(place):
+    branch = names.as_branch(names.RUNNER_REF)
     async with place.github() as github:
         writer = await github.installation(
             place.installation, place.repository_id, {"contents": "write", "workflows": "write"}
         )
-        with pytest.raises(
-            Refused, match="takes no refs but branches and tags, and the App needs refs/patch-app"
-        ):
+        for _ in range(2):
             await store_runner(github, writer, "alice/tool")
+            assert await ref(writer, "alice/tool", branch) == runner_commit()[0]
+            assert await ref(writer, "alice/tool", names.RUNNER_REF) == ZERO
         body = {"ref": names.target_ref("abc12345"), "sha": place.head}
         with pytest.raises(Refused) as told:
             await writer.post("/repos/alice/tool/git/refs", body)
         assert told.value.status == 422
+        # a person's branch of that name is nothing that an installation may overwrite
+        body = {"sha": place.head, "force": True}
+        place.forge.person("alice").api("PATCH", f"/repos/alice/tool/git/{branch}", body)
+        with pytest.raises(Refused, match="patch-app/runner exists and isn't the App's: rename or delete it"):
+            await store_runner(github, writer, "alice/tool")
+        assert await ref(writer, "alice/tool", branch) == place.head
 
 
 async def test_annotations_are_sent_once_whatever_became_of_the_answer(place):

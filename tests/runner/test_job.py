@@ -189,6 +189,25 @@ def test_somebody_wrote_our_inbox_first(fork: Fork) -> None:
     assert fork.rev(fork.ref()) == fork.rev("main")
 
 
+def test_a_fork_that_takes_no_refs_but_branches_and_tags(fork: Fork) -> None:
+    git = fork.world.fork.git
+    git("-C", str(fork.bare), "config", "receive.hideRefs", "refs/patch-app")
+    code, out = fork.run("carry", fork.request())
+    assert code == 0, out
+    branch = "refs/heads" + fork.ref().removeprefix("refs")
+    assert f"::notice title=patch-app-inbox::{fork.rev(branch)}" in out.splitlines()
+    assert git("-C", str(fork.bare), "for-each-ref", "refs/patch-app/inbox") == ""
+    files = git("-C", str(fork.bare), "ls-tree", "--name-only", branch).split()
+    assert files == ["candidate.bundle", "report.json"]
+    # neither: the server hears of it by the annotation of this title
+    git("-C", str(fork.bare), "config", "--add", "receive.hideRefs", "refs/heads/patch-app")
+    code, out = fork.run("carry", fork.request(), GITHUB_RUN_ATTEMPT="3")
+    assert code == 1
+    refused = next(line for line in out.splitlines() if line.startswith("::error"))
+    assert refused.startswith("::error title=patch-app-refused::the report could not be pushed to the fork:")
+    assert refused.count("deny updating a hidden ref") == 2
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

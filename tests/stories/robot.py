@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -30,6 +31,7 @@ START = (
     'runpy.run_module("patch_app_runner", run_name="__main__", alter_sys=True)'
 )
 NOTICE = "::notice title=patch-app-inbox::"
+ERROR = re.compile(r"^::error title=([^:]*)::(.*)$", re.MULTILINE)
 PREVIEW = "::notice title=patch-app-preview::"
 GIT_ENV = {
     "GIT_CONFIG_GLOBAL": os.devnull,
@@ -298,7 +300,7 @@ class Robot:
             run.id,
             job_id=started.id,
             conclusion=ended,
-            annotations=[_note(message) for message in job.notes],
+            annotations=[*(_note(message) for message in job.notes), *_errors(job.log)],
             log=job.log,
         )
         return job, ended
@@ -386,6 +388,13 @@ def void(_: object) -> None:
 
 def _conclusion(status: int) -> Conclusion:
     return Conclusion.FAILURE if status else Conclusion.SUCCESS
+
+
+def _errors(log: str) -> list[Annotation]:
+    return [
+        Annotation(level=AnnotationLevel.FAILURE, title=title, message=message)
+        for title, message in ERROR.findall(log)
+    ]
 
 
 def _note(message: str) -> Annotation:
