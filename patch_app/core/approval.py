@@ -11,7 +11,8 @@ from typing import assert_never
 
 from patch_app.core import branches, names
 from patch_app.core.attempt import Approval, Attempt, Check
-from patch_app.core.configuration import Approve, Conclusion, RequiredCheck, Workflows
+from patch_app.core.configuration import Approve, RequiredCheck, Workflows
+from patch_app.core.configuration_promotion import Conclusion
 from patch_app.core.facts import Facts, Job, PullRequest
 from patch_app.core.report import Verdict
 from patch_app.core.same import same_work

@@ -10,13 +10,14 @@ import json
 import re
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Annotated, Any, Final, Self
+from typing import Any, Final, Self
 
-from pydantic import BeforeValidator, Field, StrictBool, field_validator, model_validator
+from pydantic import Field, StrictBool, field_validator, model_validator
 
 from patch_app.core import refnames, toml_problems
 from patch_app.core.configuration_channels import Channels
 from patch_app.core.configuration_check import Check
+from patch_app.core.configuration_promotion import Approve, Promotion, RequiredCheck
 from patch_app.core.configuration_resolver import Resolver
 from patch_app.core.configuration_values import CONTROL, bounded, quoted
 from patch_app.core.durations import DAY, Duration
@@ -56,15 +57,6 @@ MAX_PATCH_BRANCHES: Final = 100
 _REPOSITORY = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}")
 _PREFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}(?:/[A-Za-z0-9][A-Za-z0-9_-]{0,39})?")
 _OID = re.compile(r"[0-9a-f]{40}")
-
-
-class Approve(StrEnum):
-    """What asks for a promotion. Asking is never an approval: the conditions are the same."""
-
-    REVIEW = "review"
-    MERGE = "merge"
-    COMMAND = "command"
-    AUTO = "auto"
 
 
 class Workflows(StrEnum):
@@ -207,79 +199,6 @@ class Stack(Model):
         if self.strategy is not Strategy.PATCHES:
             return ()
         return "patch/*" if self.patches is None else self.patches
-
-
-class Conclusion(StrEnum):
-    """A result of a check that can be good enough."""
-
-    SUCCESS = "success"
-    NEUTRAL = "neutral"
-    SKIPPED = "skipped"
-
-
-class RequiredCheck(Model):
-    """A check that must have passed on the candidate. Missing or skipped is no pass."""
-
-    name: str = Field(min_length=1, max_length=200, description="Name of the check run or commit status.")
-    app: str | None = Field(
-        None,
-        min_length=1,
-        max_length=100,
-        description="Slug of the App that must have made it: `github-actions`.",
-    )
-    workflow: str | None = Field(
-        None, min_length=1, max_length=300, description="Path of the workflow file that must have made it."
-    )
-    conclusions: tuple[Conclusion, ...] = Field(
-        (Conclusion.SUCCESS,),
-        min_length=1,
-        description="Which results pass. Only `success` does, unless `neutral` or `skipped` are named.",
-    )
-
-    def made(self, name: str, app: str, workflow: str | None) -> bool:
-        """Whether a check of this name, made by this App and workflow file, is the one meant."""
-        return (
-            name == self.name
-            and (self.app is None or app == self.app)
-            and (self.workflow is None or workflow == self.workflow)
-        )
-
-
-def _required(value: Any) -> Any:
-    return {"name": value} if isinstance(value, str) else value
-
-
-class Promotion(Model):
-    """What must be so before the maintained branch moves to the candidate."""
-
-    approve: Approve = Field(
-        Approve.REVIEW,
-        description="What asks for a promotion: an approving `review`, a `merge` of the pull request, or a "
-        "`command` (`/patch promote` or the button Promote, which ask with any of these). The conditions are "
-        "the same for each. `auto` asks by itself where every patch is clean and checks passed, and needs "
-        "no review but those that the branch's rules ask for; it wants `minimum_age` and a check.",
-    )
-    required_checks: tuple[
-        Annotated[
-            RequiredCheck,
-            BeforeValidator(_required, json_schema_input_type=str | RequiredCheck),
-        ],
-        ...,
-    ] = Field(
-        (),
-        max_length=50,
-        description="Checks that must have passed on the candidate: names, or tables with `name`, "
-        "`app`, `workflow` and `conclusions`. A missing one is no pass, nor is a skipped, neutral or "
-        "cancelled one. A check of a workflow file that the candidate changes counts once that is trusted.",
-    )
-
-    @model_validator(mode="after")
-    def _once(self) -> Self:
-        seen = [(one.name, one.app, one.workflow) for one in self.required_checks]
-        for name, app, workflow in seen:
-            if seen.count((name, app, workflow)) > 1:
-                raise ValueError(f"the check {quoted(name)} is required twice")
-        return self
 
 
 class Candidate(Model):

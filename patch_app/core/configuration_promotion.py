@@ -1,0 +1,96 @@
+"""`[promotion]` of a fork's configuration: what must be so before the maintained branch moves.
+
+Says nothing of what a fork's own rules ask for: those are read on GitHub, at that moment.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from patch_app.core.configuration_values import quoted
+from patch_app.core.model import Model
+
+
+class Approve(StrEnum):
+    """What asks for a promotion. Asking is never an approval: the conditions are the same."""
+
+    REVIEW = "review"
+    MERGE = "merge"
+    COMMAND = "command"
+    AUTO = "auto"
+
+
+class Conclusion(StrEnum):
+    """A result of a check that can be good enough."""
+
+    SUCCESS = "success"
+    NEUTRAL = "neutral"
+    SKIPPED = "skipped"
+
+
+class RequiredCheck(Model):
+    """A check that must have passed on the candidate. Missing or skipped is no pass."""
+
+    name: str = Field(min_length=1, max_length=200, description="Name of the check run or commit status.")
+    app: str | None = Field(
+        None,
+        min_length=1,
+        max_length=100,
+        description="Slug of the App that must have made it: `github-actions`.",
+    )
+    workflow: str | None = Field(
+        None, min_length=1, max_length=300, description="Path of the workflow file that must have made it."
+    )
+    conclusions: tuple[Conclusion, ...] = Field(
+        (Conclusion.SUCCESS,),
+        min_length=1,
+        description="Which results pass. Only `success` does, unless `neutral` or `skipped` are named.",
+    )
+
+    def made(self, name: str, app: str, workflow: str | None) -> bool:
+        """Whether a check of this name, made by this App and workflow file, is the one meant."""
+        return (
+            name == self.name
+            and (self.app is None or app == self.app)
+            and (self.workflow is None or workflow == self.workflow)
+        )
+
+
+def _required(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+class Promotion(Model):
+    """What must be so before the maintained branch moves to the candidate."""
+
+    approve: Approve = Field(
+        Approve.REVIEW,
+        description="What asks for a promotion: an approving `review`, a `merge` of the pull request, or a "
+        "`command` (`/patch promote` or the button Promote, which ask with any of these). The conditions are "
+        "the same for each. `auto` asks by itself where every patch is clean and checks passed, and needs "
+        "no review but those that the branch's rules ask for; it wants `minimum_age` and a check.",
+    )
+    required_checks: tuple[
+        Annotated[
+            RequiredCheck,
+            BeforeValidator(_required, json_schema_input_type=str | RequiredCheck),
+        ],
+        ...,
+    ] = Field(
+        (),
+        max_length=50,
+        description="Checks that must have passed on the candidate: names, or tables with `name`, "
+        "`app`, `workflow` and `conclusions`. A missing one is no pass, nor is a skipped, neutral or "
+        "cancelled one. A check of a workflow file that the candidate changes counts once that is trusted.",
+    )
+
+    @model_validator(mode="after")
+    def _once(self) -> Self:
+        seen = [(one.name, one.app, one.workflow) for one in self.required_checks]
+        for name, app, workflow in seen:
+            if seen.count((name, app, workflow)) > 1:
+                raise ValueError(f"the check {quoted(name)} is required twice")
+        return self
