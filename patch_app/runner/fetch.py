@@ -114,7 +114,8 @@ def fetch_trees(fetcher: Fetcher, repository: Git, request: Request, history: Hi
     if any(len(parents) > 1 for parents in history.parents.values()):
         # below a merge of upstream a common depth would bring upstream's own history
         spec, depth = [], "--depth=1"
-        lines = "".join(sha + "\n" for sha in (*history.stack, *history.edges)).encode()
+        below = history.landing.below if history.landing else ()
+        lines = "".join(sha + "\n" for sha in (*history.stack, *history.edges, *below)).encode()
     try:
         fetcher.fetch(repository, "fork", spec, depth, *options, *(["--stdin"] if lines else []), stdin=lines)
     except GitError as error:

@@ -49,7 +49,9 @@ class Graph:
         return tuple(self.plan)
 
     def _number(self, sha: str) -> int:
-        return self._at.get(sha, TARGET)
+        landing = self.history.landing
+        # the candidate of a landing stands for what the branch was before
+        return self._at.get(landing.carried if landing and sha in landing.below else sha, TARGET)
 
     def _add(self, patch: Patch, onto: Tuple[int, ...], bases: Tuple[int, ...] = ()) -> int:
         self.plan.append(patch._replace(onto=onto, bases=bases))
@@ -57,7 +59,9 @@ class Graph:
 
     def _merge(self, sha: str) -> int:
         """Number of what stands for a merge; of its one parent where nothing of it is left."""
-        parents = self.history.parents[sha]
+        parents, landing = self.history.parents[sha], self.history.landing
+        if landing and sha == landing.commit:
+            return self._number(landing.carried)
         bases = [self._base(sha, parent, parents[:number]) for number, parent in enumerate(parents) if number]
         before = self._as_git_would(parents, bases)
         patch = self.patches[sha]
@@ -66,6 +70,9 @@ class Graph:
         patch = patch._replace(made=(before, after), before=before, after=after, changes=changes)
         kept = [(self._number(parents[0]), TARGET)]
         kept += [(self._number(parent), self._number(base)) for parent, base in zip(parents[1:], bases)]
+        if landing and landing.commit in parents[1:]:
+            # what the branch got beside it stands on the candidate's patches, so there is nothing to merge
+            kept = [pair for pair in kept if pair[0] != self._number(landing.carried)] or kept[:1]
         # what upstream has, and what upstream's commits have become, is one and the same: the release
         kept = [pair for pair in kept if pair[0] != TARGET] or kept[:1]
         kept = [pair for number, pair in enumerate(kept) if pair[0] not in {one for one, _ in kept[:number]}]

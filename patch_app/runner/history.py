@@ -11,10 +11,11 @@ import os
 from typing import Dict, List, Optional, Sequence, Set, Tuple
 
 from . import branches as patch_branches
+from . import landing as landings
 from . import start as starts
 from .fetch import COMMITS_ONLY, Fetcher, unreachable
 from .git import Git, GitError
-from .records import History, Problem, UpstreamCommit, text
+from .records import History, Landing, Problem, UpstreamCommit, text
 from .start import Known, Start
 from .workspace import Workspace
 
@@ -50,7 +51,8 @@ def shallow_commits(repository: Git) -> Set[str]:
 
 class Explorer:
     """Explores one stack; `head` and `target` are full commit ids, `branches` names and heads of the patch
-    branches that it is built from.
+    branches that it is built from; `landing` the commit by which a pull request brought it onto its branch,
+    and what that was before.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Explorer:
         *,
         start: Optional[str] = None,
         branches: Sequence[Tuple[str, str]] = (),
+        landing: Optional[Tuple[str, str]] = None,
     ) -> None:
         self.workspace = workspace
         self.fetcher = Fetcher(workspace)
@@ -70,6 +73,8 @@ class Explorer:
         self.hint = base
         self.start = start
         self.branches = branches
+        self.landing = landing
+        self._before = [landing[1]] if landing else []
         self.tips = [sha for _, sha in branches]
         self.format = "sha256" if len(head) == 64 else "sha1"
         self.repository = workspace.repository("commits", self.format)
@@ -88,10 +93,13 @@ class Explorer:
             self._fetch_target(None if depth is None else min(commit.date for commit in both) - SLACK)
             everything = self._own(self._hinted(whole))
             start = self._start(everything, whole)
-            own = self._own([*self._hinted(whole), start.commit.sha]) if start else everything
+            left_out = [*([start.commit.sha] if start else []), *self._before]
+            own = self._own([*self._hinted(whole), *left_out]) if left_out else everything
             theirs = self._of_branches(self._hinted(whole))
             cut = shallow_commits(self.repository)
-            if not any(commit.sha in cut for commit in (*own, *theirs)):
+            # what the branch was before a landing is told from the rest by its whole history alone
+            seen = everything if self.landing else own
+            if not any(commit.sha in cut for commit in (*seen, *theirs)):
                 break
         own = self._without_other_upstream(own, whole)
         found = self._other_upstream(theirs)
@@ -104,13 +112,16 @@ class Explorer:
                 "is not a patch of yours." % max(len(own), len(theirs)),
             )
         known = not any(commit.sha in cut for commit in everything)
-        history = self._history(own, whole, start, len(everything) - len(own) if start and known else None)
+        left = len(everything) - len(own) if left_out and known else None
+        history = self._history(own, whole, start, left)
         return history._replace(branches=patch_branches.listed(self.branches, theirs))
 
     def _start(self, own: Sequence[Known], whole: Sequence[Known]) -> Optional[Start]:
         ours, all_of_it = starts.by_sha(own), starts.by_sha(whole)
         if self.start is not None:
             return starts.configured(self.start, ours, all_of_it)
+        if self.landing is not None:
+            return None
         return starts.recognise(self.head, ours, all_of_it, self._is_upstreams)
 
     def _is_upstreams(self, commit: Known) -> bool:
@@ -175,7 +186,7 @@ class Explorer:
     def _without_other_upstream(self, own: List[Known], whole: Sequence[Known]) -> List[Known]:
         """Leaves out what another branch or tag of upstream has: the base may be on upstream's main alone."""
         found = [] if self._hinted(whole) else self._other_upstream(own)
-        return self._own(found) if found else own
+        return self._own([*found, *self._before]) if found else own
 
     def _other_upstream(self, own: Sequence[Known]) -> List[str]:
         """Those of the commits that another branch or tag of upstream has."""
@@ -235,6 +246,8 @@ class Explorer:
     def _history(
         self, own: List[Known], whole: Sequence[Known], start: Optional[Start], left: Optional[int]
     ) -> History:
+        landing = self._landing(own, whole)
+        own = landings.in_order(own, landing) if landing else own
         shas = {commit.sha for commit in own}
         order = {commit.sha: number for number, commit in enumerate(whole)}
         if any(not commit.parents for commit in own) and not self._joined(own, shas):
@@ -243,13 +256,18 @@ class Explorer:
         parents = {
             commit.sha: tuple(stands.get(parent, parent) for parent in commit.parents) for commit in own
         }
-        edges = {parent for found in parents.values() for parent in found if parent not in shas}
+        below = landing.below if landing else frozenset()
+        edges = {parent for found in parents.values() for parent in found if parent not in shas} - below
         newest = sorted(edges, key=lambda sha: order.get(sha, len(order)))
         # a start with files of its own is no commit of upstream's
         bare = start.commit.sha if start and not start.upstream else None
         base: Optional[str] = newest[0] if newest and bare not in edges else self._merge_base()
         upstream = log(self.repository, self.target, "--not", self.head)
-        notes = [self._start_note(start, left), starts.rewritten(own, upstream)]
+        notes = [
+            landings.note(landing, left or 0) if landing else None,
+            self._start_note(start, None if landing else left),
+            starts.rewritten(own, upstream),
+        ]
         return History(
             stack=tuple(commit.sha for commit in reversed(own)),
             parents=parents,
@@ -263,7 +281,13 @@ class Explorer:
             oldest=min((commit.date for commit in upstream), default=0),
             start=start.commit.sha if start and start.upstream != start.commit.sha else None,
             notes=tuple(note for note in notes if note),
+            landing=landing,
         )
+
+    def _landing(self, own: Sequence[Known], whole: Sequence[Known]) -> Optional[Landing]:
+        if self.landing is None:
+            return None
+        return landings.look(self.repository, self.landing, starts.by_sha(whole), own, self.target)
 
     def _start_note(self, start: Optional[Start], left: Optional[int]) -> Optional[str]:
         if start is None:

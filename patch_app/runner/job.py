@@ -101,6 +101,7 @@ class Runner:
             request.base,
             start=request.start,
             branches=request.patches,
+            landing=request.landing,
         )
         repository = self.repository = self.workspace.repository("carry", explorer.format)
         near_by = near.look(self.fetcher, repository, request)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Dict, List, NamedTuple, Sequence, Tuple
 
 from . import diff
+from . import landing as landings
 from .ground import Ground, as_settled
 from .merge import Merger
 from .records import History, Patch, Problem
@@ -39,20 +40,31 @@ class Linear:
         self.patches = patches
         self._rows: Dict[str, Row] = {}
         self._merges = 0
+        self._below = history.landing.below if history.landing else frozenset()
+        self._landed = landings.landed(history.parents, history.stack, history.landing)
 
     def row(self, head: str) -> Row:
         """The whole stack as a row. Raises Problem and GitError."""
         for sha in self.history.stack:
             parents = self.history.parents[sha]
             if len(parents) > 1:
-                self._rows[sha] = self._merge(sha, [self._at(parent) for parent in parents])
+                self._rows[sha] = self._merge(sha, [self._at(parent) for parent in self._ordered(sha)])
             else:
                 before = self._at(parents[0]) if parents else Row((), self.merger.empty_tree(), ())
                 self._rows[sha] = before._replace(patches=(*before.patches, self.patches[sha]))
         return self._rows[head]
 
+    def _ordered(self, sha: str) -> List[str]:
+        """A merge's parents: what was merged beside a landing comes after the candidate's patches."""
+        landing, parents = self.history.landing, list(self.history.parents[sha])
+        if landing is None or sha in landing.within:
+            return parents
+        return sorted(parents, key=lambda parent: not self._landed.get(parent, False))
+
     def _at(self, sha: str) -> Row:
-        return self._rows.get(sha) or Row((sha,), self.merger.tree_of(sha), ())
+        # what the branch was before a landing is no ground: the candidate stands for it
+        edges = () if sha in self._below else (sha,)
+        return self._rows.get(sha) or Row(edges, self.merger.tree_of(sha), ())
 
     def _merge(self, sha: str, rows: Sequence[Row]) -> Row:
         whole = self.patches[sha].made[1]

@@ -1,8 +1,9 @@
 """The short way where the base is known: stack, base and target with their trees, from the fork.
 
 Takes it only where nothing has to be found out: the fork has the target pinned, and from the head down to the
-base each commit has one parent, as in a candidate that was promoted. Upstream's commits between base and
-target aren't needed for that; they are fetched when something asks what upstream did.
+base each commit has one parent, as in a candidate that was promoted (without a pull request). Upstream's
+commits between base and target aren't needed for that; they are fetched when something asks what upstream
+did.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ def look(fetcher: Fetcher, repository: Git, request: Request) -> Optional[Histor
     """Fetches commits and trees and gives the stack; None where it takes the long way. Raises GitError."""
     if request.base is None or request.bundle_from != "target" or request.start or request.pushed:
         return None
-    if request.strategy != REBASE:
+    if request.strategy != REBASE or request.landing:
         return None  # what a merge has in common, and what patch branches stand on, has to be found out
     stack, target = "+%s:refs/carry/stack" % request.stack, "+%s:refs/carry/target" % request.target
     depth = min(request.ahead, MAX_STACK) + 1 if request.ahead else DEPTH  # the base too

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import Dict, FrozenSet, List, NamedTuple, Optional, Tuple
 
 CLEAN = "clean"
 ADJUSTED = "adjusted"
@@ -193,6 +193,8 @@ class Request(NamedTuple):
     wrong the report is the same.
     `patches` are the patch branches in order, each with its head. `built` are commits of the maintained
     branch that the App made, each with the commit of a patch branch that it was made of.
+    `landing` is the App's commit by which a pull request brought the stack onto the branch, and what the
+    branch was before it.
     """
 
     attempt: Optional[str]
@@ -217,6 +219,7 @@ class Request(NamedTuple):
     patches: Tuple[Tuple[str, str], ...] = ()
     built: Tuple[Tuple[str, str], ...] = ()
     drop: Tuple[str, ...] = ()
+    landing: Optional[Tuple[str, str]] = None
 
 
 class Branch(NamedTuple):
@@ -230,6 +233,21 @@ class Branch(NamedTuple):
     commits: Tuple[str, ...]
 
 
+class Landing(NamedTuple):
+    """A stack that came onto its branch by a pull request. `commit` is the App's own, with the files of
+    `carried`, the candidate of then, and on top of `onto`, the branch of before.
+
+    `below` are parents of the stack's commits that the branch had before: no patch of theirs is carried, and
+    what stands on them comes after the candidate's. `within` are the candidate's own commits.
+    """
+
+    commit: str
+    onto: str
+    carried: str
+    below: FrozenSet[str]
+    within: FrozenSet[str]
+
+
 class History(NamedTuple):
     """Where the stack starts. `stack` is in the order of carrying and still holds merges and installed
     commits.
@@ -239,7 +257,8 @@ class History(NamedTuple):
     `depth` is how many generations below the head must be fetched. `upstream` are the commits between base
     and target, newest first, with their subjects; `behind` counts them, None where that isn't known. `start`
     is the fork's own commit below which nothing is carried, if there is one; `notes` are for a person;
-    `branches` are the patch branches, in order, where the stack is built from such.
+    `branches` are the patch branches, in order, where the stack is built from such; `landing` how it came
+    onto its branch, where that was a pull request.
     """
 
     stack: Tuple[str, ...]
@@ -255,6 +274,7 @@ class History(NamedTuple):
     start: Optional[str]
     notes: Tuple[str, ...]
     branches: Tuple[Branch, ...] = ()
+    landing: Optional[Landing] = None
 
 
 class Made(NamedTuple):

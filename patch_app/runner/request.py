@@ -40,6 +40,7 @@ KEYS = {
     "patches": False,
     "built": False,
     "drop": False,
+    "landing": False,
 }
 RESOLVER_KEYS = {
     "name": True,
@@ -99,6 +100,16 @@ def _drop(value: Any, strategy: str) -> Tuple[str, ...]:
     if value and strategy != REBASE:
         raise _bad("only a stack that is rebased can leave patches out")
     return tuple(oid(one, "drop") for one in value)
+
+
+def _landing(value: Any, strategy: str) -> Optional[Tuple[str, str]]:
+    """The commit by which a pull request brought the stack onto its branch, and what that was before."""
+    if value is None:
+        return None
+    entry = _object(value, "landing", {"commit": True, "onto": True})
+    if strategy == MERGE:
+        raise _bad("a release that is merged into the stack has no landing")
+    return oid(entry["commit"], "landing.commit"), oid(entry["onto"], "landing.onto")
 
 
 def oid(value: Any, where: str) -> str:
@@ -298,9 +309,10 @@ def parse(raw: str, expected_attempt: Optional[str] = None) -> Request:
         patches=patches,
         built=_built(data.get("built", {})),
         drop=_drop(data.get("drop", []), data["strategy"]),
+        landing=_landing(data.get("landing"), data["strategy"]),
     )
     others = [request.base, request.start, request.pushed, request.resolutions]
-    others += [*request.drop]
+    others += [*request.drop, *(request.landing or ())]
     others += [name for pair in request.built for name in pair] + [sha for _, sha in patches]
     lengths = {len(value) for value in (request.stack, request.target, *others) if value}
     if len(lengths) != 1:

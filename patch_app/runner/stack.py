@@ -48,7 +48,8 @@ class Stack(NamedTuple):
 
 def read(repository: Git, merger: Merger, history: History, request: Request) -> Commits:
     """Sorts the commits of the stack. Reads commits and trees only. Raises GitError."""
-    objects = commit_objects(repository, [*history.stack, *history.edges, request.target])
+    below = history.landing.below if history.landing else ()
+    objects = commit_objects(repository, [*history.stack, *history.edges, *below, request.target])
     for name, raw in objects.items():
         merger.know(name, raw)
     patches: Dict[str, Patch] = {}
