@@ -21,7 +21,12 @@ from patch_app.core.plan import Decision
 # beginning of the marker of an answer; what was asked follows
 ANSWER: Final = "patch-app:answer:"
 # what an ended attempt can still be asked
-_AFTER_THE_END: Final = frozenset({Name.REPLAY, Name.ROLLBACK, Name.HELP})
+_AFTER_THE_END: Final = frozenset({Name.REPLAY, Name.ROLLBACK, Name.CARRY_OVER, Name.HELP})
+# what is asked for on other pull requests than an attempt's
+_ELSEWHERE: Final = {
+    Name.ONBOARD: "that is for the pull request that brings the App's files: the fork has them.",
+    Name.CARRY_OVER: "that is for a person's own pull request onto a maintained branch.",
+}
 _RUN_AGAIN: Final = frozenset({Stage.FAILED, Stage.CONFLICT})
 _PROMOTING: Final = frozenset({Stage.REVIEWING, Stage.APPROVED, Stage.PROMOTING})
 
@@ -137,9 +142,8 @@ def _apply(attempt: Attempt, facts: Facts, ask: Ask, command: Command) -> Reply:
             return _rollback(attempt, facts, ask)
         case Name.DROP:
             return _drop(attempt, ask, command.argument or "")
-        case Name.ONBOARD:
-            line = "that is for the pull request that brings the App's files: the fork has them."
-            return Reply(attempt=attempt, line=line, done=False)
+        case Name.ONBOARD | Name.CARRY_OVER:
+            return Reply(attempt=attempt, line=_ELSEWHERE[command.name], done=False)
         case _:
             assert_never(command.name)
 

@@ -12,6 +12,7 @@ from typing import Final, Literal, assert_never
 from pydantic import Field
 
 from patch_app.core import names
+from patch_app.core.carry_over import CarryOver
 from patch_app.core.channel import Channel
 from patch_app.core.configuration import Configuration
 from patch_app.core.earlier import Earlier
@@ -47,6 +48,7 @@ class Stage(StrEnum):
     ABANDONED = "abandoned"
     CONTAINED = "contained"
     ROLLED_BACK = "rolled-back"
+    CARRIED_OVER = "carried-over"
 
 
 ENDED = frozenset(
@@ -57,6 +59,7 @@ ENDED = frozenset(
         Stage.ABANDONED,
         Stage.CONTAINED,
         Stage.ROLLED_BACK,
+        Stage.CARRIED_OVER,
     }
 )
 
@@ -189,6 +192,8 @@ class Attempt(Model):
     upstream: str
     tag: str
     stack: str
+    # what is carried is a person's pull request, which `stack` names then; None: the stack, onto a release
+    carry_over: CarryOver | None = None
 
     stage: Stage = Stage.PREFLIGHT
     # where a held or blocked attempt goes on once nothing is in its way
@@ -314,7 +319,7 @@ def status(attempt: Attempt) -> Status:
             return Status.NEEDS_INTERVENTION if attempt.gate else Status.STARTED
         case Stage.GATED | Stage.REVIEWING | Stage.APPROVED | Stage.PROMOTING:
             return Status.CHANGED
-        case Stage.PROMOTED:
+        case Stage.PROMOTED | Stage.CARRIED_OVER:
             return Status.COMPLETED
         case Stage.CONFLICT | Stage.HELD:
             return Status.NEEDS_INTERVENTION

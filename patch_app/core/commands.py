@@ -31,6 +31,7 @@ class Name(StrEnum):
     ABANDON = "abandon"
     ROLLBACK = "rollback"
     ONBOARD = "onboard"
+    CARRY_OVER = "carry-over"
     HELP = "help"
 
 
@@ -69,6 +70,10 @@ USAGE: Final[dict[Name, tuple[str, str]]] = {
     Name.ABANDON: ("[reason]", "end this attempt without a promotion"),
     Name.ROLLBACK: ("", "ask for the maintained branch's old head back"),
     Name.ONBOARD: ("", "on the installation pull request: open it again, or make it anew"),
+    Name.CARRY_OVER: (
+        "",
+        "on your own pull request onto a maintained branch: put its commits onto what was promoted",
+    ),
     Name.HELP: ("", "this list"),
 }
 _TAKES_COMMIT: Final = frozenset({Name.TRUST_WORKFLOWS, Name.DROP, Name.PROMOTE})

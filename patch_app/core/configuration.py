@@ -18,6 +18,7 @@ from patch_app.core import refnames, toml_problems
 from patch_app.core.configuration_channels import Channels
 from patch_app.core.configuration_check import Check
 from patch_app.core.configuration_promotion import Approve, Promotion, RequiredCheck
+from patch_app.core.configuration_pull_requests import PullRequests
 from patch_app.core.configuration_resolver import Resolver
 from patch_app.core.configuration_values import CONTROL, bounded, quoted
 from patch_app.core.durations import DAY, Duration
@@ -255,6 +256,7 @@ class Configuration(Model):
     candidate: Candidate = Candidate()
     channels: Channels = Channels()
     branches: Branches = Branches()
+    pull_requests: PullRequests = PullRequests()
     dashboard: Dashboard = Dashboard()
 
     @property

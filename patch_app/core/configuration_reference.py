@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from patch_app.core import configuration as c
 from patch_app.core.configuration_channels import Internal, Public
+from patch_app.core.configuration_pull_requests import PullRequests
 from patch_app.core.durations import in_words
 from patch_app.core.model import Model
 
@@ -24,6 +25,7 @@ _TABLES: Final[tuple[tuple[str, type[Model]], ...]] = (
     ("[channels.internal]", Internal),
     ("[channels.public]", Public),
     ("[branches]", c.Branches),
+    ("[pull_requests]", PullRequests),
     ("[dashboard]", c.Dashboard),
 )
 

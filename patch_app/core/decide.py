@@ -12,6 +12,7 @@ from typing import assert_never
 from patch_app.core import (
     approval,
     asks,
+    carry_overs,
     channels,
     cleaning,
     guard,
@@ -47,6 +48,8 @@ def decide(attempt: Attempt, facts: Facts) -> Decision:
     there = attempt.model_copy(update={"stage": stage})
     if facts.gone is not None:
         return plan.blocked(there, facts.gone) if attempt.open else Decision(attempt=attempt)
+    if attempt.carry_over is not None:
+        return carry_overs.step(attempt, facts, _step)
     asked = asks.step(attempt, facts)
     if asked is not None:
         return _with_last_words(attempt, asked, facts)
@@ -112,7 +115,7 @@ def _step(attempt: Attempt, facts: Facts) -> Decision:
             words = telling.last_words(attempt, facts)
             ended = on.model_copy(update={"effects": (*words, *on.effects)})
             return cleaning.step(attempt, facts) or ended
-        case Stage.HELD | Stage.BLOCKED:
+        case Stage.HELD | Stage.BLOCKED | Stage.CARRIED_OVER:
             return Decision(attempt=attempt)
         case _:
             assert_never(attempt.stage)

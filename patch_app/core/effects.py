@@ -110,7 +110,7 @@ class UpdateRefs(Wish):
     """Move refs atomically, each from its expected value. Recognised by the refs' values."""
 
     kind: Literal["update_refs"] = "update_refs"
-    purpose: Literal["branches", "promote", "rollback", "clean", "release"]
+    purpose: Literal["branches", "promote", "rollback", "clean", "release", "carry-over"]
     # the repository's id in GraphQL
     node: str = ""
     changes: tuple[RefChange, ...]

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from patch_app.core import names
 from patch_app.core.attempt import Artifact, Check, Failure, Link, PatchBranch, Stage
+from patch_app.core.carry_over import OpenPull
 from patch_app.core.channel import ChannelFacts
 from patch_app.core.commands import Parsed
 from patch_app.core.configuration import Configuration
@@ -194,6 +195,21 @@ class Sibling(Model):
     releasing: str | None = None
 
 
+class PullFacts(Model):
+    """What a carry-over needs to know of the pull request, of the branch it goes into, and of the fork."""
+
+    open: bool
+    head: str
+    into: str
+    # the maintained branch still has the candidate that is carried onto
+    stands: bool
+    default_branch: str = ""
+    # read before a run is started
+    workflow: Workflow | None = None
+    # read before the pull request's branch is moved
+    rules: Rules | None = None
+
+
 class Facts(Model):
     """All that `decide` gets. Reports are read before branches."""
 
@@ -262,6 +278,10 @@ class Facts(Model):
     # read where somebody asks for a promotion
     rules: Rules | None = None
     siblings: tuple[Sibling, ...] = ()
+    # of the pull request that is carried over
+    pull: PullFacts | None = None
+    # people's, onto the maintained branch; None: not read this time
+    open_pulls: tuple[OpenPull, ...] | None = None
     # by key, in the order in which they were wished for
     effects: dict[str, Performed] = Field(default_factory=dict)
 

@@ -43,6 +43,7 @@ HEARD: Final = frozenset(
 )
 _RUN_NAME = re.compile(r"patch_app ([0-9a-z]{8,40})")
 _ATTEMPT = re.compile(r"[0-9a-z]{8,40}")
+_CARRY_OVER = re.compile(r"/patch\s+carr", re.IGNORECASE)
 _BUTTONS: Final = frozenset({"retry", "promote", "hold", "resume"})
 # what a delivery about our own act tells us we know: we have GitHub's answer to it
 _ECHOES: Final = frozenset({"push", "create", "delete", "pull_request", "issues", "issue_comment"})
@@ -96,6 +97,8 @@ class Hints(Model):
     press: Pressed | None = None
     # a comment that may ask for something was made on this issue or pull request
     talk: int | None = None
+    # a comment that may ask for a carry-over was made on this pull request
+    carry_over: int | None = None
     # an issue of ours was changed by a person, and how where it was its body
     own_issue: bool = False
     edit: Edit | None = None
@@ -125,6 +128,7 @@ def hints(event: str, payload: Mapping[str, Any], app_slug: str = "") -> Hints:
         release=_release(payload, repository) if event == "release" else None,
         press=_pressed(payload, app_slug) if event == "check_run" else None,
         talk=_talk(payload) if event == "issue_comment" else None,
+        carry_over=_carry_over(payload) if event == "issue_comment" else None,
         own_issue=event == "issues" and _is_own(payload, app_slug),
         edit=_edit(payload) if event == "issues" and _is_own(payload, app_slug) else None,
     )
@@ -217,6 +221,13 @@ def _talk(payload: Mapping[str, Any]) -> int | None:
     number = _mapping(payload.get("issue")).get("number")
     body = _mapping(payload.get("comment")).get("body")
     return number if isinstance(number, int) and "/patch" in str(body) else None
+
+
+def _carry_over(payload: Mapping[str, Any]) -> int | None:
+    """A misspelled one too: whoever wrote it is told."""
+    asked = _CARRY_OVER.search(str(_mapping(payload.get("comment")).get("body")))
+    is_pull = _mapping(payload.get("issue")).get("pull_request") is not None
+    return _talk(payload) if asked and is_pull and payload.get("action") == "created" else None
 
 
 def _is_own(payload: Mapping[str, Any], app_slug: str) -> bool:

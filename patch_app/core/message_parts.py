@@ -136,8 +136,13 @@ def commit(attempt: Attempt, sha: str | None) -> str:
 
 
 def archive(attempt: Attempt) -> str:
-    """Where the old stack is; a branch that stands for its ref holds it as the parent."""
-    return markdown.code(attempt.place(names.archive_ref(attempt.id)) + ("^" if attempt.on_branches else ""))
+    """Where the old stack is."""
+    return kept(attempt, names.archive_ref(attempt.id))
+
+
+def kept(attempt: Attempt, ref: str) -> str:
+    """Where a commit is that a ref of ours keeps; a branch that stands for the ref has it as the parent."""
+    return markdown.code(attempt.place(ref) + ("^" if attempt.on_branches else ""))
 
 
 def _elsewhere(attempt: Attempt) -> str:

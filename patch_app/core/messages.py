@@ -235,7 +235,7 @@ def check_conclusion(attempt: Attempt) -> tuple[CheckStatus, Conclusion | None]:
             return "completed", "action_required"
         case Stage.FAILED:
             return "completed", "failure"
-        case Stage.SUPERSEDED | Stage.ABANDONED | Stage.CONTAINED | Stage.ROLLED_BACK:
+        case Stage.SUPERSEDED | Stage.ABANDONED | Stage.CONTAINED | Stage.ROLLED_BACK | Stage.CARRIED_OVER:
             return "completed", "neutral"
         case _:
             assert_never(attempt.stage)

@@ -186,6 +186,16 @@ def release_id(repository_id: int, tag: str) -> str:
     return _digest("downstream.release", str(repository_id), tag)
 
 
+def pull_ref(number: int) -> str:
+    """GitHub's own ref of a pull request's head, wherever its branch is; no branch's name."""
+    return f"refs/pull/{number}/head"
+
+
+def carry_over_id(repository_id: int, number: int, head: str, candidate: str) -> str:
+    """One id for a pull request's head that is carried onto a promoted candidate."""
+    return _digest("carry-over", str(repository_id), str(number), head, candidate)
+
+
 def attempt_id(event: str, repository_id: int, stack: str, number: int) -> str:
     """One id for one try; `number` counts replays from 1."""
     return _digest("attempt", event, str(repository_id), stack, str(number))

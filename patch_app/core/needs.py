@@ -57,6 +57,7 @@ def needs(attempt: Attempt) -> frozenset[Need]:
             | Stage.ABANDONED
             | Stage.CONTAINED
             | Stage.ROLLED_BACK
+            | Stage.CARRIED_OVER
             | Stage.HELD
             | Stage.BLOCKED
         ):

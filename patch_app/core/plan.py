@@ -29,7 +29,7 @@ from patch_app.core.facts import Facts
 from patch_app.core.findings import Code, finding
 from patch_app.core.model import Model
 
-Purpose = Literal["branches", "promote", "rollback", "clean", "release"]
+Purpose = Literal["branches", "promote", "rollback", "clean", "release", "carry-over"]
 
 
 class Decision(Model):

@@ -56,7 +56,8 @@ def _text(attempt: Attempt, upstream_git_url: str, *, built: bool) -> str:
             **({"drop": list(attempt.drop)} if attempt.drop else {}),
             # of use where the runner needn't find out the base
             **({"ahead": attempt.ahead} if attempt.base and attempt.ahead else {}),
-            "installed_paths": list(names.INSTALLED_PATHS),
+            # a pull request's changes of the App's files are patches like any other
+            "installed_paths": [] if attempt.carry_over else list(names.INSTALLED_PATHS),
             "installed_trailer": names.INSTALLED_TRAILER,
             "resolutions": attempt.resolutions,
             **_patches(attempt, built=built),

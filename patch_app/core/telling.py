@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from patch_app.core import approval, guard, lines, messages, names, plan
+from patch_app.core import approval, carry_overs, guard, lines, messages, names, plan
 from patch_app.core.attempt import Attempt, Stage, Undone
 from patch_app.core.effects import (
     Close,
@@ -193,4 +193,5 @@ def last_words(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:
         *_close(attempt, facts, "issue", line),
         *check_run(attempt, facts),
         *_record(attempt, facts),
+        *carry_overs.offers(attempt, facts),
     )

@@ -34,6 +34,7 @@ PAUSE: Final = 5.0
 # a wish to promote or to release that is older than this was made from facts that may be stale (seconds)
 FRESH: Final = 20.0
 
+_FRESHLY: Final = frozenset({"promote", "release", "carry-over"})
 # an attempt that has come here may be the end of another
 _CONCERNS_OTHERS: Final = frozenset({Stage.DISPATCHED, Stage.PROMOTED, Stage.ROLLED_BACK})
 
@@ -158,7 +159,7 @@ class Advancer:
     def _stale(self, attempt: Attempt, stored: StoredEffect, now: datetime) -> bool:
         if stored.version != attempt.version:
             return True
-        promotes = isinstance(stored.effect, UpdateRefs) and stored.effect.purpose in ("promote", "release")
+        promotes = isinstance(stored.effect, UpdateRefs) and stored.effect.purpose in _FRESHLY
         return promotes and (now - attempt.updated).total_seconds() > FRESH
 
     async def _ended(
@@ -289,7 +290,7 @@ def successor(attempt: Attempt, now: datetime, pushed: str | None = None) -> Att
     `pushed`: what a person pushed to the maintenance branch, which it goes on from.
     """
     number = attempt.number + 1
-    return Attempt(
+    new = Attempt(
         id=names.attempt_id(attempt.event, attempt.repository_id, attempt.stack, number),
         event=attempt.event,
         number=number,
@@ -300,6 +301,7 @@ def successor(attempt: Attempt, now: datetime, pushed: str | None = None) -> Att
         upstream=attempt.upstream,
         tag=attempt.tag,
         stack=attempt.stack,
+        carry_over=attempt.carry_over,
         stage=Stage.PREFLIGHT,
         pushed=pushed,
         answered=attempt.answered,
@@ -308,3 +310,8 @@ def successor(attempt: Attempt, now: datetime, pushed: str | None = None) -> Att
         created=now,
         updated=now,
     )
+    if attempt.carry_over is None:
+        return new
+    # what is carried over, and onto what, was read when it was asked for
+    kept = ("configuration", "target", "base", "merge_base", "stack_head", "ahead")
+    return new.model_copy(update={name: getattr(attempt, name) for name in kept})

@@ -11,6 +11,7 @@ import structlog
 
 from patch_app import identity
 from patch_app.engine.advance import Advancer
+from patch_app.engine.carry_overs import CarryOvers
 from patch_app.engine.dashboard import DashboardIssues
 from patch_app.engine.deliveries import Deliveries
 from patch_app.engine.engine import Engine
@@ -86,6 +87,7 @@ async def engine(
                 clock=clock,
                 app_slug=slug,
                 dashboards=dashboards,
+                carry_overs=CarryOvers(app=app, app_slug=slug, store=store, clock=clock),
             ),
             onboarder=onboarder,
             forks=forks,

@@ -21,6 +21,7 @@ from patch_app.core.configuration import Configuration, stacks
 from patch_app.core.events import Kind, ReleaseEvent
 from patch_app.core.hints import Hints, concerns, hints, is_news
 from patch_app.engine.advance import stamped, successor
+from patch_app.engine.carry_overs import CarryOvers
 from patch_app.engine.dashboard import DashboardIssues, ignored_by
 from patch_app.engine.forks import Forks, upstream_of
 from patch_app.engine.onboarder import Onboarder
@@ -62,6 +63,7 @@ class Intake:
     app_slug: str = ""
     # None: who takes the inbox keeps no issues, as one who only matches
     dashboards: DashboardIssues | None = None
+    carry_overs: CarryOvers | None = None
 
     async def take(self) -> set[str] | None:
         """Deals with the rows that wait; the attempts to look at, None where no row was there."""
@@ -149,6 +151,8 @@ class Intake:
             wake |= await self._press(found.press.attempt, press, found.repository_id)
         if found.talk is not None and found.repository_id is not None:
             wake |= await self._ended(found.repository_id, found.talk)
+        if found.carry_over is not None and found.repository_id is not None:
+            wake |= await self._carry_over(found.repository_id, found.carry_over)
         if found.release is not None:
             wake |= await self._release(row, found.release)
         if found.repository_id is not None:
@@ -157,6 +161,17 @@ class Intake:
             named = await self.store.attempt(found.attempt)
             wake |= {named.id} if named is not None and is_news(found, named) else set()
         return wake
+
+    async def _carry_over(self, repository_id: int, number: int) -> set[str]:
+        fork = await self.store.fork(repository_id)
+        if self.carry_overs is None or fork is None:
+            return set()
+        try:
+            return await self.carry_overs.asked(fork, number)
+        except Refused as error:
+            # the conversation is locked, say: there is nobody to tell, and asking again changes nothing
+            log.warning("carry-over not answered", repository=fork.repository, reason=error.message)
+            return set()
 
     async def _dashboard(self, repository_id: int, found: Hints, key: str) -> None:
         """A fork's own issue, or the configuration that it shows, may have changed."""

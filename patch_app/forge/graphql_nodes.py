@@ -20,7 +20,7 @@ from patch_app.forge.core import Core
 from patch_app.forge.git import ZERO, Git
 from patch_app.forge.rest import ApiError
 from patch_app.forge.rest_releases import published
-from patch_app.forge.state import Comment, Issue, Json, Release, Repository, Review
+from patch_app.forge.state import Comment, Issue, Json, Pull, Release, Repository, Review
 
 Resolver = Callable[..., Any]
 _WITHIN = re.compile(r"(HEAD|[0-9a-f]{40}):(.*[^/])")
@@ -86,6 +86,9 @@ def git_object(core: Core, repo: Repository, sha: str) -> Json | None:
                 "message": row.message,
                 "messageHeadline": row.message.split("\n", 1)[0],
                 "committedDate": views_git.when(row.committer),
+                "parents": lambda _info, **a: connection(
+                    row.parents, lambda parent: git_object(core, repo, parent) or {}, a
+                ),
                 "tree": lambda _info: git_object(core, repo, row.tree),
                 "statusCheckRollup": lambda _info: graphql_checks.rollup(
                     core, repo, sha, connection, account
@@ -242,7 +245,7 @@ def issue(core: Core, repo: Repository, row: Issue) -> Json:
     }
 
 
-def pull_request(core: Core, repo: Repository, row: Issue) -> Json:
+def pull_request(core: Core, caller: Caller, repo: Repository, row: Issue) -> Json:
     """PullRequest."""
     pull = row.pull
     assert pull is not None  # noqa: S101
@@ -274,8 +277,36 @@ def pull_request(core: Core, repo: Repository, row: Issue) -> Json:
         "headRefOid": pull.head_sha,
         "baseRefName": pull.base_ref,
         "baseRefOid": pull.base_sha,
+        "isCrossRepository": pull.head_repo != repo.id,
+        "headRepository": lambda _info: _head_repository(core, caller, pull),
+        "commits": lambda _info, **a: _commits(core, repo, row, a),
         "reviews": lambda _info, **a: connection(pull.reviews, lambda r: _review(core, repo, r), a),
     }
+
+
+def _head_repository(core: Core, caller: Caller, pull: Pull) -> Json | None:
+    there = core.state.repositories.get(pull.head_repo)
+    seen = there is not None and auth.visible(core.state, caller, there)
+    return repository(core, caller, there) if there is not None and seen else None
+
+
+def _commits(core: Core, repo: Repository, row: Issue, arguments: dict[str, Any]) -> Json:
+    """Oldest first, as the pull request's page lists them."""
+    pull = row.pull
+    assert pull is not None  # noqa: S101
+    shas = [
+        one.sha
+        for one in core.git(repo).commits("--reverse", "--topo-order", f"{pull.base_sha}..{pull.head_sha}")
+    ]
+
+    def show(sha: str) -> Json:
+        return {
+            "__typename": "PullRequestCommit",
+            "id": views.node("PullRequestCommit", f"{row.id}.{sha}"),
+            "commit": lambda _info: git_object(core, repo, sha),
+        }
+
+    return connection(shas, show, arguments)
 
 
 def _needs(core: Core, caller: Caller, repo: Repository, permission: str) -> None:
@@ -354,7 +385,28 @@ def repository(core: Core, caller: Caller, repo: Repository) -> Json:
         if row is None or row.pull is None:
             message = f"Could not resolve to a PullRequest with the number of {number}."
             raise GraphQLError(message, extensions={"type": "NOT_FOUND"})
-        return pull_request(core, repo, row)
+        return pull_request(core, caller, repo, row)
+
+    def pulls(
+        states: Sequence[str] = (),
+        baseRefName: str | None = None,  # noqa: N803
+        headRefName: str | None = None,  # noqa: N803
+        **arguments: Any,
+    ) -> Json:
+        shown = [
+            row
+            for row in repo.issues.values()
+            if row.pull is not None
+            and (not states or ("MERGED" if row.pull.merged_at else row.state.upper()) in states)
+            and baseRefName in (None, row.pull.base_ref)
+            and headRefName in (None, row.pull.head_ref)
+        ]
+        order = arguments.get("orderBy") or {}
+        if order.get("field") == "UPDATED_AT":
+            shown.sort(key=lambda row: (row.updated_at, row.number))
+        if order.get("direction") == "DESC":
+            shown.reverse()
+        return connection(shown, lambda row: pull_request(core, caller, repo, row), arguments)
 
     def one_issue(number: int) -> Json:
         row = repo.issues.get(number)
@@ -388,5 +440,6 @@ def repository(core: Core, caller: Caller, repo: Repository) -> Json:
         "latestRelease": guarded("contents", latest),
         "object": guarded("contents", an_object),
         "pullRequest": guarded("pull_requests", pull),
+        "pullRequests": guarded("pull_requests", pulls),
         "issue": guarded("issues", one_issue),
     }

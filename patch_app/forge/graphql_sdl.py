@@ -134,6 +134,15 @@ type Repository implements Node {
   latestRelease: Release
   object(expression: String, oid: GitObjectID): GitObject
   pullRequest(number: Int!): PullRequest
+  pullRequests(
+    after: String
+    baseRefName: String
+    first: Int
+    headRefName: String
+    last: Int
+    orderBy: IssueOrder
+    states: [PullRequestState!]
+  ): PullRequestConnection!
   issue(number: Int!): Issue
 }
 
@@ -200,6 +209,7 @@ type Commit implements Node & GitObject {
   message: String!
   messageHeadline: String!
   committedDate: DateTime!
+  parents(after: String, first: Int, last: Int): CommitConnection!
   tree: Tree!
   statusCheckRollup: StatusCheckRollup
   url: URI!
@@ -260,8 +270,35 @@ type PullRequest implements Node {
   headRefOid: GitObjectID!
   baseRefName: String!
   baseRefOid: GitObjectID!
+  headRepository: Repository
+  isCrossRepository: Boolean!
+  commits(after: String, first: Int, last: Int): PullRequestCommitConnection!
   reviews(after: String, first: Int, last: Int): PullRequestReviewConnection
   comments(after: String, first: Int, last: Int): IssueCommentConnection!
+}
+type PullRequestConnection {
+  nodes: [PullRequest]
+  pageInfo: PageInfo!
+  totalCount: Int!
+}
+type PullRequestCommit implements Node {
+  id: ID!
+  commit: Commit!
+}
+type PullRequestCommitConnection {
+  nodes: [PullRequestCommit]
+  pageInfo: PageInfo!
+  totalCount: Int!
+}
+type CommitConnection {
+  nodes: [Commit]
+  pageInfo: PageInfo!
+  totalCount: Int!
+}
+enum IssueOrderField { CREATED_AT UPDATED_AT }
+input IssueOrder {
+  direction: OrderDirection!
+  field: IssueOrderField!
 }
 enum IssueState { CLOSED OPEN }
 type Issue implements Node {

@@ -152,6 +152,10 @@ async def installed(client: InstallationClient, repository: str, claimed: Sequen
 async def _upstreams(client: InstallationClient, attempt: Attempt, commit: str, default: str | None) -> bool:
     if commit == attempt.merge_base:
         return True  # an ancestor of the target, which was read from the upstream itself
+    if attempt.carry_over is not None:
+        # what the candidate and the old stack have is not the pull request's own
+        known = tuple(one for one in (attempt.target, attempt.carry_over.old) if one)
+        return await reading.is_ancestor(client, attempt.repository, commit, known)
     heads = tuple(one for one in (attempt.target, default) if one)
     if await reading.is_ancestor(client, attempt.upstream, commit, heads):
         return True

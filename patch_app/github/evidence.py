@@ -14,13 +14,24 @@ from typing import Any, Final
 from patch_app.core import configuration, doctor, names, upstream_changes
 from patch_app.core.attempt import Attempt, Failure
 from patch_app.core.channels import asked_for
+from patch_app.core.configuration_pull_requests import CarryOvers
 from patch_app.core.effects import Dispatch, EffectState, OpenIssue, Performed
 from patch_app.core.facts import Facts, Inbox, RunFact
 from patch_app.core.needs import Need, needs
 from patch_app.core.rules import Rules
 from patch_app.core.same import same_work
 from patch_app.core.siblings import siblings_of
-from patch_app.github import asking, channels, claims, preflight, reading, refs_of, reviewing, workflows
+from patch_app.github import (
+    asking,
+    carry_overs,
+    channels,
+    claims,
+    preflight,
+    reading,
+    refs_of,
+    reviewing,
+    workflows,
+)
 from patch_app.github.client import GitHubApp, InstallationClient
 from patch_app.github.document import PEELED, Answer, Document, peeled
 from patch_app.github.errors import Refused
@@ -55,7 +66,10 @@ class Evidence:
             "app_slug": self.app_slug,
             "effects": known,
             "siblings": siblings_of(attempt, siblings),
-            "upstream_git_url": self.app.git_url(attempt.upstream),
+            # a carry-over's target is on the fork itself
+            "upstream_git_url": self.app.git_url(
+                attempt.repository if attempt.carry_over else attempt.upstream
+            ),
         }
         try:
             client = await self.app.installation(attempt.installation_id, attempt.repository_id, READ)
@@ -118,13 +132,16 @@ class _Reading:
                 attempt,
                 (sha for one in self.siblings for sha in one.written.values()),
                 on_branches=refs.on_branches if Need.PREFLIGHT in wanted else attempt.on_branches,
-            ),
+            )
+            | {one: refs.value(one) for one in carry_overs.refs(attempt)},
             "runs": runs,
             # zeros: read, and gone
             "target": peeled((answer.upstream or {}).get("tag")) or names.ZERO,
         }
         if Need.REPORT in wanted:
             out |= await self._reports(answer, vouched, refs)
+        if attempt.carry_over is not None:
+            return out | await carry_overs.read(self.client, attempt, wanted, (answer, refs))
         if Need.PREFLIGHT in wanted:
             known = await preflight.read(self.app, self.client, attempt, self.siblings, (answer, refs))
             config = known.configuration or attempt.configuration
@@ -172,9 +189,13 @@ class _Reading:
         if Need.PREFLIGHT in wanted:
             preflight.ask(document, attempt.tag)
         workflows.ask(document, gated)
+        if attempt.carry_over is not None:
+            carry_overs.ask(document, attempt.carry_over.number)
         if Need.REVIEW in wanted and attempt.pull_request and attempt.candidate:
             reviewing.ask(document, attempt.pull_request.number, attempt.candidate)
             reviewing.ask_trees(document, attempt.candidate, self._older())
+            if attempt.configuration.pull_requests.carry_over is CarryOvers.OFFER:
+                carry_overs.ask_open(document, attempt.stack)
         elif attempt.pull_request is not None:
             reviewing.ask_comments(document, attempt.pull_request.number)
         for number in self._issues():
@@ -182,7 +203,13 @@ class _Reading:
         return document
 
     async def _refs(self, wanted: frozenset[Need]) -> dict[str, str]:
-        prefixes = refs_of.prefixes(self.attempt, preflight=Need.PREFLIGHT in wanted)
+        before_release = Need.PREFLIGHT in wanted and self.attempt.carry_over is None
+        prefixes = [
+            *refs_of.prefixes(self.attempt, preflight=before_release),
+            *carry_overs.refs(self.attempt),
+        ]
+        if self.attempt.carry_over is not None:
+            prefixes += [names.RUNNER_REF, names.as_branch(names.RUNNER_REF)]
         url = self.app.git_url(self.name)
         return await self.client.git(
             lambda token, sleep: ls_refs(self.app.http, url, token, prefixes, sleep=sleep)
@@ -253,6 +280,8 @@ class _Reading:
     def _gated(self) -> tuple[str, ...]:
         """Commits whose workflow files are compared: the maintained branch's, then what would run."""
         attempt = self.attempt
+        if attempt.carry_over is not None:
+            return carry_overs.gated(attempt)
         if not attempt.candidate:
             return ()
         commits = (attempt.stack_head, attempt.candidate, attempt.target)
@@ -309,6 +338,9 @@ class _Reading:
             "pull_request": pull_request,
             "failures": await self._failures(runs),
             "said": reviewing.said(answer, self.app_slug),
+            "open_pulls": carry_overs.open_pulls(
+                answer, self.app_slug, attempt.configuration.branches.prefix
+            ),
             "reviews": reviews,
             "same_tree": reviewing.same_tree(answer, self._older()),
             "checks": checks,

@@ -41,15 +41,15 @@ async def read(
     config, blob, problems = parsed_configuration(fork.get("configuration"))
     settings = config or attempt.configuration
     target, head = peeled(upstream.get("tag")), refs.value(names.head(attempt.stack))
-    compared, workflow, health = await asyncio.gather(
+    compared, ours, health = await asyncio.gather(
         _compared(client, attempt, target, head),
-        _workflow(client, attempt.repository, asked, uploads=config is not None and config.keeps_artifacts),
+        workflow(client, attempt.repository, asked, uploads=config is not None and config.keeps_artifacts),
         vitals.before_attempt(app, client, attempt, settings.branches.prefix, answer.upstream),
     )
     return Preflight(
         default_branch=(fork["defaultBranchRef"] or {}).get("name", ""),
         archived=bool(fork["isArchived"]),
-        workflow=workflow,
+        workflow=ours,
         configuration=config,
         configuration_blob=blob,
         configuration_problems=problems,
@@ -89,7 +89,8 @@ def _built(siblings: Sequence[Attempt]) -> dict[str, str]:
     return {one.new: one.source for one in patches if one.new and one.source}
 
 
-async def _workflow(client: InstallationClient, repository: str, asked: Asked, *, uploads: bool) -> Workflow:
+async def workflow(client: InstallationClient, repository: str, asked: Asked, *, uploads: bool) -> Workflow:
+    """The App's workflow as it is, and as it has to be; `uploads`: where checks ask for artifacts."""
     answer, refs = asked
     private = bool(answer.fork["isPrivate"])
     expected, other = (

@@ -43,6 +43,17 @@ async def findings(
     return gate.findings(before, *after)
 
 
+async def findings_beyond(
+    client: Client, repository: str, answer: Answer, commits: Sequence[str]
+) -> tuple[Finding, ...]:
+    """What the last of four commits may do that the third may not, but for what the second could that the
+    first couldn't.
+    """
+    first, second, third, last = await _every(client, repository, answer, commits)
+    known = gate.findings(first, second)
+    return tuple(one for one in gate.findings(third, last) if one not in known)
+
+
 def changed(answer: Answer, commits: Sequence[str]) -> tuple[str, ...]:
     """Workflow files that the second of `commits` has otherwise than the first, or has alone."""
     if len(commits) < 2:

@@ -65,7 +65,8 @@ class AttemptSummary(Model):
 
     id: str
     event: str
-    operation: Literal["carry"] = "carry"
+    # a release onto which the stack is carried, or a promotion over which a pull request is
+    operation: Literal["carry", "carry-over"] = "carry"
     number: int
     replay_of: str | None
     superseded_by: str | None
@@ -184,8 +185,12 @@ def _common(attempt: Attempt) -> dict[str, Any]:
     refs = {ref: sha for ref, sha in sorted(attempt.written.items()) if sha.strip("0") and sha != ZERO}
     patches = attempt.report.patches if attempt.report else ()
     counts = Counter(patch.verdict for patch in patches)
+    over = attempt.carry_over
+    onto = f"refs/tags/{attempt.tag}" if over is None else f"refs/heads/{over.into}"
+    pull_request = attempt.pull_request if over is None else Link(number=over.number, url=over.url)
     return {
         "id": attempt.id,
+        "operation": "carry" if over is None else "carry-over",
         "event": attempt.event,
         "number": attempt.number,
         "replay_of": attempt.replay_of,
@@ -196,14 +201,14 @@ def _common(attempt: Attempt) -> dict[str, Any]:
         "repository": attempt.repository,
         "stack": attempt.stack,
         "upstream": UpstreamRecord(
-            repository=attempt.upstream, tag=attempt.tag, ref=f"refs/tags/{attempt.tag}", sha=attempt.target
+            repository=attempt.upstream, tag=attempt.tag, ref=onto, sha=attempt.target
         ),
         "base": attempt.base,
         "stack_head": attempt.stack_head,
         "runs": attempt.runs,
         "candidate": attempt.candidate,
         "candidate_refs": tuple(RefRecord(ref=attempt.place(ref), sha=sha) for ref, sha in refs.items()),
-        "pull_request": attempt.pull_request,
+        "pull_request": pull_request,
         "issue": attempt.issue,
         "checks": attempt.checks,
         "artifacts": attempt.artifacts,

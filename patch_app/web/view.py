@@ -26,7 +26,9 @@ _WAY: Final = (
     (Stage.PROMOTING, "Promoting"),
     (Stage.PROMOTED, "Promoted"),
 )
-_ORDER: Final = tuple(stage for stage, _ in _WAY)
+# of a pull request that is carried over
+_WAY_OVER: Final = (*_WAY[:4], (Stage.CARRIED_OVER, "Carried over"))
+_LAST: Final = frozenset({Stage.PROMOTED, Stage.CARRIED_OVER})
 
 
 class Pace(StrEnum):
@@ -47,12 +49,14 @@ class Step:
 
 
 def path(attempt: AttemptSummary, resume: Stage | None = None) -> list[Step]:
-    """The way to a promotion, with where this attempt is on it, or where it left it."""
-    aside = attempt.stage not in _ORDER
-    here = _ORDER.index(_reached(attempt, resume) if aside else attempt.stage)
+    """The way to a promotion, or of a carry-over, with where this attempt is on it, or where it left it."""
+    way = _WAY if attempt.operation == "carry" else _WAY_OVER
+    order = [stage for stage, _ in way]
+    aside = attempt.stage not in order
+    here = order.index(_reached(attempt, resume, order) if aside else attempt.stage)
     steps = []
-    for number, (_, label) in enumerate(_WAY):
-        if number < here or attempt.stage is Stage.PROMOTED:
+    for number, (_, label) in enumerate(way):
+        if number < here or attempt.stage in _LAST:
             pace = Pace.DONE
         elif number > here:
             pace = Pace.AHEAD
@@ -62,11 +66,12 @@ def path(attempt: AttemptSummary, resume: Stage | None = None) -> list[Step]:
     return steps
 
 
-def _reached(attempt: AttemptSummary, resume: Stage | None) -> Stage:
+def _reached(attempt: AttemptSummary, resume: Stage | None, order: list[Stage]) -> Stage:
     """How far an attempt came that stands aside or ended early, by what was gathered."""
-    if resume in _ORDER:
+    if resume in order:
         return resume
-    if attempt.pull_request is not None and attempt.stage is not Stage.CONFLICT:
+    shown = attempt.pull_request is not None and attempt.operation == "carry"
+    if shown and attempt.stage is not Stage.CONFLICT:
         return Stage.REVIEWING
     if attempt.candidate is not None or attempt.verdicts:
         return Stage.CARRIED
@@ -94,6 +99,8 @@ def stage_words(stage: Stage) -> str:
             return "Nothing to do"
         case Stage.ROLLED_BACK:
             return "Rolled back"
+        case Stage.CARRIED_OVER:
+            return "Carried over"
         case Stage.REVIEWING:
             return "In review"
         case Stage.GATED:

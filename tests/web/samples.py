@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from patch_app.core.attempt import Approval, Artifact, Attempt, Check, Link, Run, Stage
+from patch_app.core.carry_over import CarryOver
 from patch_app.core.effects import Comment, Dispatch, Effect, OpenIssue, UpdateRefs
 from patch_app.core.gate import Finding
 from patch_app.core.release_notes import ReleaseNotes
@@ -168,6 +169,21 @@ def attempt(name: str = "a" * 16, **changes: Any) -> Attempt:
         "updated": NOW - timedelta(minutes=2),
     }
     return Attempt(**(values | changes))
+
+
+CARRY_OVER = CarryOver(
+    number=7,
+    url="https://github.com/ada/codex/pull/7",
+    into="main",
+    old=oid("before"),
+    promoted="b" * 16,
+    branch="topic",
+    repository="ada/codex",
+    here=True,
+    person="bob",
+    ask="comment:1",
+    comment=1,
+)
 
 
 def reviewing(name: str = "a" * 16, **changes: Any) -> Attempt:

@@ -25,7 +25,18 @@ from patch_app.web.server import listen, url_of
 from patch_app.web.view import Pace
 
 from .conftest import ADMIN, Serve, World
-from .samples import HOSTILE, NOW, attempt, everything, fill, oid, report, reviewing, with_everything
+from .samples import (
+    CARRY_OVER,
+    HOSTILE,
+    NOW,
+    attempt,
+    everything,
+    fill,
+    oid,
+    report,
+    reviewing,
+    with_everything,
+)
 from .test_webhook import BODY, PATH, headers
 
 ATTEMPT = "a" * 16
@@ -349,13 +360,25 @@ def test_ipv6_address_in_brackets() -> None:
         assert url_of(bound).startswith("http://[::1]:")
 
 
+async def test_page_of_a_pull_request_that_was_carried_over_names_it_and_no_branch(world: World) -> None:
+    over = reviewing(stage=Stage.CARRIED_OVER, stack="refs/pull/7/head", carry_over=CARRY_OVER)
+    await fill(world.store, [over])
+    async with world.client() as client:
+        page = Page((await client.get(f"/attempts/{ATTEMPT}", headers=HTML)).text)
+        assert "pull request #7" in page.text
+        assert CARRY_OVER.url in page.addresses()
+        assert not any("refs/pull" in one for one in page.addresses())
+        assert (await client.get("/", headers=HTML)).status_code == 200
+
+
 @pytest.mark.parametrize("stage", list(Stage))
 def test_every_stage_has_a_place_on_the_way(stage: Stage) -> None:
-    one = summary(reviewing(stage=stage))
+    over = CARRY_OVER if stage is Stage.CARRIED_OVER else None
+    one = summary(reviewing(stage=stage, carry_over=over))
     steps = view.path(one)
-    assert len(steps) == 9
+    assert len(steps) == (9 if over is None else 5)
     here = [step for step in steps if step.pace in (Pace.CURRENT, Pace.STOPPED)]
-    assert len(here) == (0 if stage is Stage.PROMOTED else 1)
+    assert len(here) == (0 if stage in (Stage.PROMOTED, Stage.CARRIED_OVER) else 1)
     assert view.stage_words(stage)
     assert view.tone(one)
 
