@@ -96,7 +96,7 @@ def _begin(attempt: Attempt, over: CarryOver, facts: Facts, walk: _Step) -> Deci
         return Decision(attempt=attempt)
     usable = workflow.blob in (workflow.expected_blob, workflow.other_blob) and workflow.state == "active"
     if not usable or workflow.runner != workflow.expected_runner:
-        why = f"the App's workflow can't run on {now.default_branch}: `patch-app doctor` says why"
+        why = f"the App's workflow can't run on {now.default_branch} now; patch-app doctor says why"
         return plan.failed(attempt, why)
     known = {
         "workflow_blob": workflow.blob,

@@ -89,11 +89,16 @@ def _attempts(attempts: Sequence[Attempt]) -> str:
     if not attempts:
         return "## Open attempts\n\nNone.\n"
     rows = [
-        (code(one.tag, _TAG), code(one.stack), one.stage.value, inline(one.message, _MESSAGE), _links(one))
+        (code(one.tag, _TAG), _carried(one), one.stage.value, inline(one.message, _MESSAGE), _links(one))
         for one in attempts[-_ROWS:]
     ]
     headers = ("release", "stack", "stage", "", "")
     return "## Open attempts\n\n" + markdown.table(headers, rows)
+
+
+def _carried(attempt: Attempt) -> str:
+    over = attempt.carry_over
+    return code(attempt.stack) if over is None else f"pull request #{over.number}"
 
 
 def _links(attempt: Attempt) -> str:

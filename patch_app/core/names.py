@@ -191,9 +191,9 @@ def pull_ref(number: int) -> str:
     return f"refs/pull/{number}/head"
 
 
-def carry_over_id(repository_id: int, number: int, head: str, candidate: str) -> str:
-    """One id for a pull request's head that is carried onto a promoted candidate."""
-    return _digest("carry-over", str(repository_id), str(number), head, candidate)
+def carry_over_id(repository_id: int, number: int, promoted: str) -> str:
+    """One id for a pull request that is carried over a promotion, that of the attempt `promoted`."""
+    return _digest("carry-over", str(repository_id), str(number), promoted)
 
 
 def attempt_id(event: str, repository_id: int, stack: str, number: int) -> str:

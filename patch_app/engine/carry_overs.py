@@ -142,9 +142,10 @@ class CarryOvers:
                 f"all commits of this pull request were {into}'s before: there are none of its own to carry."
             )
         stack = names.pull_ref(pull.number)
-        event = names.carry_over_id(fork.repository_id, pull.number, pull.head, candidate)
+        event = names.carry_over_id(fork.repository_id, pull.number, latest.id)
         earlier = [one for one in await self.store.siblings(fork.repository_id, stack) if one.event == event]
-        if any(one.open and one.stage is not Stage.CONFLICT for one in earlier):
+        under_way = (one for one in earlier if one.open and one.stage is not Stage.CONFLICT)
+        if any(one.stack_head == pull.head for one in under_way):
             return "this is being carried over already; the answer comes when that has ended."
         before = next(one for one in promoted if one.stack_head == ground.old)
         now, number = self.clock(), len(earlier) + 1

@@ -16,7 +16,7 @@ from graphql.language import DocumentNode
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from patch_app.forge import auth, changes, graphql_nodes, pulls, views
+from patch_app.forge import auth, changes, graphql_nodes, graphql_talk, pulls, views
 from patch_app.forge.auth import Caller
 from patch_app.forge.core import Core
 from patch_app.forge.git import ZERO, Git, RefUpdate
@@ -113,7 +113,7 @@ class _Root:
         if kind == "IssueComment":
             repo, row, one = self._comment(arguments["id"])
             self._need_conversation(repo, row, "read")
-            return graphql_nodes.comment(self._core, repo, row, one)
+            return graphql_talk.comment(self._core, repo, row, one)
         if kind != "Repository":
             raise fault(
                 "NOT_FOUND", f"Could not resolve to a node with the global id of '{arguments['id']}'."
@@ -197,7 +197,7 @@ class _Root:
         repo, row, one = self._comment(given["subjectId"])
         self._need_conversation(repo, row, "write")
         one.minimized = given["classifier"]
-        shown = graphql_nodes.comment(self._core, repo, row, one)
+        shown = graphql_talk.comment(self._core, repo, row, one)
         return {"clientMutationId": given.get("clientMutationId"), "minimizedComment": shown}
 
     def updateRefs(self, _info: object, **arguments: Any) -> Json:  # noqa: N802  the schema's name

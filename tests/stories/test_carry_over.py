@@ -8,8 +8,10 @@ import pytest
 
 from patch_app.core import names
 from patch_app.core.attempt import Attempt, Stage
+from patch_app.core.effects import UpdateRefs
 from patch_app.core.events import Kind
 from patch_app.forge.people import Person
+from patch_app.github.perform import Outcome
 from tests.stories.world import FORK, World, numbered
 
 COMMAND = "/patch carry-over"
@@ -118,6 +120,7 @@ def test_somebody_pushes_to_the_pull_request_while_it_is_carried_over(world: Wor
     world.comment(number, COMMAND, world.bob)
     world.settle()
     pushed = world.forge.commit(FORK, "topic", {"more.txt": "more\n"}, "More", by="alice")
+    world.settle()
     world.robot.resume()
     world.settle()
     assert carried(world).stage is Stage.SUPERSEDED
@@ -192,4 +195,117 @@ def test_a_fork_that_wants_no_offers_gets_none_and_has_the_command_all_the_same(
     assert world.comments(number) == []
     ask(world, number)
     assert own_commits(world, world.ref("refs/heads/topic")) == ["Work on topic"]
+    world.ends()
+
+
+class PushesBefore:
+    """A person pushes to the pull request in the very moment before the App moves its branch."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.real = world.server.engine.advancer.performer
+        self.pushed = ""
+
+    async def perform(self, attempt: Attempt, effect: Any, *, again: bool) -> Outcome:
+        if isinstance(effect, UpdateRefs) and effect.purpose == "carry-over":
+            self.pushed = self.world.forge.commit(FORK, "topic", {"late.txt": "x\n"}, "Late", by="bob")
+        return await self.real.perform(attempt, effect, again=again)
+
+
+def test_somebody_pushes_at_the_moment_when_the_branch_is_moved(world: World) -> None:
+    number = open_pull(world, {"theirs.txt": "theirs\n"})
+    promote(world)
+    meddling = PushesBefore(world)
+    object.__setattr__(world.server.engine.advancer, "performer", meddling)
+    answer = ask(world, number)
+    assert carried(world).stage is Stage.SUPERSEDED
+    assert world.ref("refs/heads/topic") == meddling.pushed
+    assert "nothing of it was overwritten" in answer
+    assert f"What was carried is at `{names.candidate_ref(carried(world).id)}`" in answer
+    world.ends()
+
+
+def test_the_promotion_is_taken_back_while_a_pull_request_is_carried_over(world: World) -> None:
+    number = open_pull(world, {"theirs.txt": "theirs\n"})
+    promote(world)
+    old = world.ref("refs/heads/topic")
+    world.robot.hold()
+    world.comment(number, COMMAND, world.bob)
+    world.settle()
+    [waiting] = [one for one in world.attempts() if one.carry_over is not None]
+    # a person moves the branch back by hand
+    world.set_ref("refs/heads/main", waiting.carry_over.old if waiting.carry_over else "")
+    world.settle()
+    world.robot.resume()
+    world.settle()
+    assert carried(world).stage is Stage.SUPERSEDED
+    assert world.ref("refs/heads/topic") == old
+    assert "`main`" not in world.comments(number)[-1]
+    assert "main was moved again" in world.comments(number)[-1]
+    assert "main` is no longer what was promoted" in ask(world, number)
+
+
+def test_a_pull_request_whose_branch_has_rules_is_left_to_a_person(world: World) -> None:
+    number = open_pull(world, {"theirs.txt": "theirs\n"})
+    promote(world)
+    old = world.ref("refs/heads/topic")
+    # the App may pass them, for promotions
+    world.forge.set_rules(FORK, "topic", ["non_fast_forward"], bypass=[world.app.slug])
+    answer = ask(world, number)
+    assert carried(world).stage is Stage.CARRIED_OVER
+    assert world.ref("refs/heads/topic") == old
+    assert "has rules of its own" in answer
+    world.ends()
+
+
+def test_a_command_is_heard_twice_and_asked_again_while_it_is_obeyed(world: World) -> None:
+    number = open_pull(world, {"theirs.txt": "theirs\n"})
+    promote(world)
+    world.robot.hold()
+    world.comment(number, COMMAND, world.bob)
+    world.settle()
+    for row in world.forge.webhooks.deliveries("issue_comment"):
+        world.forge.webhooks.redeliver(row)
+    world.settle()
+    assert "this is being carried over already" in ask(world, number)
+    world.robot.resume()
+    world.settle()
+    assert len([one for one in world.attempts() if one.carry_over]) == 1
+    answers = [one for one in world.comments(number) if "answer:comment" in one]
+    assert len(answers) == 2
+    world.ends()
+
+
+def test_a_pull_request_has_workflow_files_of_its_own_that_ran_there_before(world: World) -> None:
+    workflow = "on: push\njobs: {a: {runs-on: x, steps: [{run: b}]}}\n"
+    number = open_pull(world, {".github/workflows/mine.yml": workflow})
+    promote(world)
+    # what it could do before is nothing new
+    assert "1 clean" in ask(world, number)
+    assert own_commits(world, world.ref("refs/heads/topic")) == ["Work on topic"]
+    world.ends()
+
+
+def test_all_of_a_pull_request_is_in_the_release_already(world: World) -> None:
+    number = open_pull(world, {"theirs.txt": "theirs\n"})
+    promote(world, files={"pot.txt": numbered(l15="v1.1.0"), "theirs.txt": "theirs\n"})
+    old = world.ref("refs/heads/topic")
+    answer = ask(world, number)
+    assert carried(world).stage is Stage.CONTAINED
+    assert "the pull request can be closed" in answer
+    assert "| **already upstream** |" in answer
+    assert world.ref("refs/heads/topic") == old
+    world.ends()
+
+
+def test_commands_that_are_misspelled_or_have_no_place(world: World) -> None:
+    number = open_pull(world, {"theirs.txt": "theirs\n"})
+    assert "no promotion has moved `main`" in ask(world, number)
+    attempt = promote(world)
+    assert "did you mean `/patch carry-over`?" in ask(world, number, text="/patch carryover")
+    assert "it takes no argument" in ask(world, number, text="/patch carry-over now")
+    assert attempt.pull_request is not None
+    answer = ask(world, attempt.pull_request.number)
+    assert "that is for a person's own pull request" in answer
+    assert [one for one in world.attempts() if one.carry_over] == []
     world.ends()
