@@ -72,7 +72,8 @@ def pull_request_edit(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:
 
 def check_run(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:
     """The App's check run on what was carried, where it would say something new."""
-    if attempt.candidate is None or facts.ref(names.candidate_ref(attempt.id)) != attempt.candidate:
+    there = attempt.cleaned or facts.ref(names.candidate_ref(attempt.id)) == attempt.candidate
+    if attempt.candidate is None or not there:
         return ()
     title, summary, text = messages.check_run(attempt)
     status, conclusion = messages.check_conclusion(attempt)

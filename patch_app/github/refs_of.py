@@ -65,7 +65,7 @@ class Refs:
 
     def of(self, attempt: Attempt, written: Iterable[str], *, on_branches: bool) -> dict[str, str]:
         """The attempt's own refs, those that don't exist with zeros, by the names that they have where any
-        is taken. `written`: what attempts before it wrote.
+        is taken; beside them the branches that stand for them. `written`: what attempts before it wrote.
         """
         wanted = [one for one in _exact(attempt) if not one.endswith("/")]
         values = {name: self.value(name) for name in wanted}
@@ -75,6 +75,8 @@ class Refs:
             earlier = values[resolutions := names.resolutions_ref(attempt.stack)]
             for ref in names.kept_refs(attempt.id, attempt.stack):
                 values[ref] = keeping.held(self.value(names.as_branch(ref)), kept)
+                values[names.as_branch(ref)] = self.value(names.as_branch(ref))
+            values |= self.inbox(attempt)
             if values[resolutions] == names.ZERO:
                 values[resolutions] = earlier  # what people settled before GitHub refused that name
         return values

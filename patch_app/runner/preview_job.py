@@ -51,8 +51,11 @@ def _fetch(fetcher: Fetcher, repository: Git, ref: str) -> None:
     """From the ref, or the branch that stands for it where the fork's GitHub takes no such ref."""
     try:
         fetcher.fetch(repository, "fork", ["+%s:refs/requests" % ref], "--depth=1")
-    except GitError:
-        fetcher.fetch(repository, "fork", ["+%s:refs/requests" % deliver.branch_of(ref)], "--depth=1")
+    except GitError as error:
+        try:
+            fetcher.fetch(repository, "fork", ["+%s:refs/requests" % deliver.branch_of(ref)], "--depth=1")
+        except GitError:
+            raise error from None
 
 
 def notice(number: int, parsed: Request, report: Dict[str, Any]) -> str:

@@ -182,7 +182,8 @@ class AttemptAsked(Asked):
 
 
 def _common(attempt: Attempt) -> dict[str, Any]:
-    refs = {ref: sha for ref, sha in sorted(attempt.written.items()) if sha.strip("0") and sha != ZERO}
+    written = sorted(attempt.written.items())
+    refs = {ref: sha for ref, sha in written if ZERO not in (sha, attempt.written.get(attempt.place(ref)))}
     patches = attempt.report.patches if attempt.report else ()
     counts = Counter(patch.verdict for patch in patches)
     over = attempt.carry_over

@@ -8,7 +8,7 @@ from patch_app.core import names
 from patch_app.core.attempt import Stage
 from patch_app.core.decide import decide
 from patch_app.core.effects import Close, EffectState, PutCheckRun
-from tests.core.world import HEAD, START, World, oid
+from tests.core.world import HEAD, INBOX, START, World, oid
 
 
 def in_review(**changes: object) -> World:
@@ -100,3 +100,46 @@ def test_tag_of_our_name_that_somebody_else_made_is_left_alone() -> None:
     assert world.refs["refs/heads/main"] == HEAD
     del world.refs[ref]
     assert world.settle() is Stage.PROMOTED
+
+
+def test_refs_that_github_refuses_are_to_be_mended_and_no_fault_of_the_bundle() -> None:
+    world = World(refuse={"relay": "push declined due to repository rule violations"})
+    world.refused_with = {"status": 422}
+    world.settle()
+    world.run_ends()
+    assert world.settle() is Stage.BLOCKED
+    assert "rule violations: let the App and its workflow make one of the two" in world.attempt.message
+    world.refuse.clear()
+    assert world.settle() is Stage.BLOCKED
+    world.retry()
+    assert world.settle() is Stage.REVIEWING
+
+
+def test_a_run_that_may_hand_nothing_over_waits_for_its_rerun_and_does_not_end() -> None:
+    world = World(vouches=(), turned_away="refs/heads/patch-app/inbox/x/1: hook declined")
+    world.settle()
+    world.run_ends()
+    assert world.settle() is Stage.BLOCKED
+    assert "patch-app/inbox/x/1: hook declined" in world.attempt.message
+    for _ in range(3):
+        world.wait(20)
+        assert world.settle() is Stage.BLOCKED
+    world.run, world.run_attempt = "in_progress", 2
+    assert world.settle() is Stage.RUNNING
+    world.vouches, world.turned_away = (INBOX,), ""
+    world.run_ends()
+    assert world.settle() is Stage.REVIEWING
+
+
+def test_refs_that_became_branches_on_the_way_stay_it_for_this_attempt() -> None:
+    world = World()
+    world.settle()
+    world.run_ends()
+    assert world.settle() is Stage.REVIEWING
+    assert not world.attempt.on_branches
+    (relay,) = [one for one in world.effects.values() if one.effect.kind == "relay"]
+    world.effects[relay.key] = relay.model_copy(update={"outcome": {"on_branches": True}})
+    world.settle()
+    assert world.attempt.on_branches
+    assert world.attempt.place(names.archive_ref("x")) == "refs/heads/patch-app/archive/x"
+    assert world.attempt.place("refs/heads/main") == "refs/heads/main"

@@ -163,6 +163,10 @@ class World:
     checks: tuple[Check, ...] = ()
     rules: Rules = field(default_factory=Rules)
     refuse: dict[str, str] = field(default_factory=dict)
+    # what comes with such a message
+    refused_with: dict[str, object] = field(default_factory=dict)
+    # why the fork took no report, as the run's annotation says
+    turned_away: str = ""
     # why the App can't read the fork, as after a suspension
     gone: str | None = None
     # what GitHub shows of a report's other claims
@@ -333,6 +337,7 @@ class World:
                 workflow_blob=self.run_blob,
                 jobs=self.jobs,
                 vouches=self.vouches if done else (),
+                refused=self.turned_away if done else "",
             ),
         )
 
@@ -367,9 +372,8 @@ class World:
     def _perform(self, one: Performed) -> Performed:
         purpose = getattr(one.effect, "purpose", one.effect.kind)
         if purpose in self.refuse:
-            return one.model_copy(
-                update={"state": EffectState.REFUSED, "outcome": {"message": self.refuse[purpose]}}
-            )
+            said = {"message": self.refuse[purpose], **self.refused_with}
+            return one.model_copy(update={"state": EffectState.REFUSED, "outcome": said})
         state, outcome = self._do(one.effect)
         return one.model_copy(update={"state": state, "outcome": outcome})
 

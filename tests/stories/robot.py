@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -31,7 +30,7 @@ START = (
     'runpy.run_module("patch_app_runner", run_name="__main__", alter_sys=True)'
 )
 NOTICE = "::notice title=patch-app-inbox::"
-ERROR = re.compile(r"^::error title=([^:]*)::(.*)$", re.MULTILINE)
+REFUSED = "::error title=patch-app-refused::"
 PREVIEW = "::notice title=patch-app-preview::"
 GIT_ENV = {
     "GIT_CONFIG_GLOBAL": os.devnull,
@@ -300,7 +299,7 @@ class Robot:
             run.id,
             job_id=started.id,
             conclusion=ended,
-            annotations=[*(_note(message) for message in job.notes), *_errors(job.log)],
+            annotations=[*(_note(message) for message in job.notes), *_refusals(job.log)],
             log=job.log,
         )
         return job, ended
@@ -390,11 +389,9 @@ def _conclusion(status: int) -> Conclusion:
     return Conclusion.FAILURE if status else Conclusion.SUCCESS
 
 
-def _errors(log: str) -> list[Annotation]:
-    return [
-        Annotation(level=AnnotationLevel.FAILURE, title=title, message=message)
-        for title, message in ERROR.findall(log)
-    ]
+def _refusals(log: str) -> list[Annotation]:
+    said = (line.removeprefix(REFUSED) for line in log.splitlines() if line.startswith(REFUSED))
+    return [Annotation(level=AnnotationLevel.FAILURE, title="patch-app-refused", message=one) for one in said]
 
 
 def _note(message: str) -> Annotation:

@@ -86,6 +86,31 @@ def test_installed_carried_promoted_rolled_back_and_carried_again_on_branches_al
 
 
 @pytest.mark.forge(custom_refs=False)
+@pytest.mark.fork(configuration='[branches]\nkeep = "3d"\n')
+def test_branches_that_nothing_is_read_from_go_and_the_archive_stays(world: World) -> None:
+    before = world.main()
+    first = world.release()
+    inbox, taken = (f"{names.inbox_prefix(first.id)}{one}" for one in (1, 2))
+    world.set_ref(names.as_branch(taken), before, by=world.bob)
+    # overtaken, its branches stay as long as its pull request's do
+    second = approved(world, world.release("v1.2.0"))
+    assert (world.attempt().stage, second.stage) == (Stage.SUPERSEDED, Stage.PROMOTED), second.message
+    assert names.as_branch(inbox) in own(world)
+    world.later(4 * 86400)
+    world.later(10)
+    archives = {names.as_branch(names.archive_ref(one.id)) for one in (first, second)}
+    assert set(own(world)) == {*archives, names.as_branch(taken)}
+    assert second.pull_request is not None
+    world.comment(second.pull_request.number, "/patch rollback", world.mia)
+    world.settle()
+    world.later(10)
+    last = world.attempt("v1.2.0")
+    assert (last.stage, world.main()) == (Stage.ROLLED_BACK, before), last.message
+    assert set(own(world)) == {*archives, names.as_branch(taken)}
+    assert len(world.attempts()) == 2
+
+
+@pytest.mark.forge(custom_refs=False)
 def test_resolutions_a_rerun_and_a_person_s_commits_on_branches(world: World) -> None:
     world.release(files={"pot.txt": numbered(l3="theirs")})
     conflict = world.attempt()
