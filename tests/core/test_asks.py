@@ -14,7 +14,7 @@ from patch_app.core.facts import Job
 from patch_app.core.report import Report
 from patch_app.core.rules import Rules
 from tests.core.test_decide import in_review
-from tests.core.world import CARRIED, HEAD, STACK, World, oid, report
+from tests.core.world import CARRIED, HEAD, INBOX, STACK, World, oid, report
 
 BY_COMMAND = Configuration(promotion=Promotion.model_validate({"approve": "command"}))
 
@@ -136,6 +136,19 @@ def test_retry_of_a_conflict_runs_the_run_again() -> None:
     assert world.settle() is Stage.RUNNING
     assert world.run_attempt == 2
     world.conflict = False
+    world.run_ends()
+    assert world.settle() is Stage.REVIEWING
+
+
+def test_retry_of_a_run_that_could_hand_nothing_over_runs_it_again() -> None:
+    world = World(vouches=(), turned_away="refs/heads/patch-app/inbox/x/1: hook declined")
+    world.settle()
+    world.run_ends()
+    assert world.settle() is Stage.BLOCKED
+    world.ask("/patch retry")
+    assert world.settle() is Stage.RUNNING
+    assert world.run_attempt == 2
+    world.vouches, world.turned_away = (INBOX,), ""
     world.run_ends()
     assert world.settle() is Stage.REVIEWING
 

@@ -332,7 +332,7 @@ class World:
                 head_sha=HEAD,
                 actor=self.run_actor,
                 status=self.run,
-                conclusion="success" if done else None,
+                conclusion=("failure" if self.turned_away else "success") if done else None,
                 url="https://example.org/run/7",
                 workflow_blob=self.run_blob,
                 jobs=self.jobs,

@@ -10,7 +10,7 @@ from patch_app.core.events import Kind
 from patch_app.github import keeping
 from patch_app.github.footprint import runner_commit
 from tests.stories.test_doctor import doctor
-from tests.stories.test_onboarding import merge, pull
+from tests.stories.test_onboarding import look_again, merge, pull
 from tests.stories.world import FORK, World, check_invariants, numbered
 
 CI = """\
@@ -238,3 +238,26 @@ def test_a_branch_in_the_way_of_ours_is_found_where_they_are_branches(world: Wor
     attempt = world.release()
     assert attempt.stage is Stage.BLOCKED
     assert "the branch patch-app/archive stands where" in attempt.message
+
+
+def test_a_github_that_takes_our_refs_away_blocks_until_the_runner_is_stored_again(world: World) -> None:
+    first = approved(world, world.release())
+    assert (first.stage, first.on_branches) == (Stage.PROMOTED, False)
+    object.__setattr__(world.forge.core.options, "custom_refs", False)
+    git = world.forge.core.git(world.forge.repository(FORK))
+    for ref in [one for one in world.refs() if one.startswith("refs/patch-app/")]:
+        git.run("update-ref", "-d", ref)
+    second = world.release("v1.2.0")
+    assert second.stage is Stage.BLOCKED
+    assert "refs/patch-app/runner is not this version's runner" in second.message
+    world.later()
+    assert len(world.forge.repository(FORK).issues) == 2
+    look_again(world)
+    assert world.ref(RUNNER) == runner_commit()[0]
+    world.later()
+    second = approved(world, world.attempt("v1.2.0"))
+    assert (second.stage, second.on_branches) == (Stage.PROMOTED, True), second.message
+    assert world.ref(names.as_branch(names.archive_ref(second.id))) == keeping.holder(first.candidate or "")
+    # told once, in an issue between the two pull requests
+    assert (sorted(world.forge.repository(FORK).issues), world.issue(2)["state"]) == ([1, 2, 3], "closed")
+    check_invariants(world)
