@@ -38,6 +38,7 @@ _TOPICS: Final = {
     "rules": (
         {
             Code.PROMOTION_REFUSED,
+            Code.LANDING_REFUSED,
             Code.BRANCHES_REFUSED,
             Code.RULE_IN_DOUBT,
             Code.PROTECTION_UNREADABLE,

@@ -17,6 +17,7 @@ from patch_app.core.effects import (
     Effect,
     EffectState,
     Hide,
+    Land,
     OpenIssue,
     OpenPullRequest,
     PinTarget,
@@ -46,7 +47,7 @@ def after(facts: Facts, attempt: Attempt, effect: Effect, state: EffectState, an
             return None
         case Relay() | UpdateRefs():
             return _moved(facts, {change.ref: change.after for change in effect.changes})
-        case Record():
+        case Land() | Record():
             return _moved(facts, {effect.ref: answer["commit"]})
         case Dispatch():
             if "run_id" not in answer or answer.get("found"):
@@ -57,7 +58,8 @@ def after(facts: Facts, attempt: Attempt, effect: Effect, state: EffectState, an
         case StartWorkflow():
             return None
         case OpenPullRequest():
-            return _opened(facts, attempt, effect, answer) if answer.get("new") else None
+            reviewed = answer.get("new") and effect.base != attempt.stack
+            return _opened(facts, attempt, effect, answer) if reviewed else None
         case Draft():
             made = facts.pull_request
             changed = made.model_copy(update={"draft": effect.draft}) if made else None

@@ -15,6 +15,7 @@ from patch_app.core.configuration import Approve, RequiredCheck, Workflows
 from patch_app.core.configuration_promotion import Conclusion
 from patch_app.core.facts import Facts, Job, PullRequest
 from patch_app.core.report import Verdict
+from patch_app.core.rules import Rules
 from patch_app.core.same import same_work
 
 # slug of the App whose checks workflow files make
@@ -41,7 +42,7 @@ def equals(attempt: Attempt, facts: Facts) -> tuple[str, ...]:
     same target: an approval of them is carried over, unless the branch's rules have stale ones dismissed.
     """
     rules = facts.rules or attempt.rules
-    if attempt.pushed is not None or rules is None or rules.dismisses_stale:
+    if attempt.pushed is not None or rules is None or rules.problem or rules.dismisses_stale:
         return ()
     same = (one.candidate for one in facts.siblings if same_work(attempt, one))
     return tuple(one for one in same if one is not None and one in facts.same_tree)
@@ -94,7 +95,9 @@ def unapproved_merge(attempt: Attempt, facts: Facts) -> list[str]:
     isn't known what is asked for.
     """
     merged = facts.pull_request is not None and facts.pull_request.merged
-    if not merged or facts.rules is None or facts.rules.problem is not None:
+    if not merged or facts.rules is None:
+        return []
+    if facts.rules.problem is not None and not attempt.configuration.promotion.lands:
         return []
     return list(_missing_approvals(attempt, facts))
 
@@ -112,10 +115,13 @@ def missing(attempt: Attempt, facts: Facts) -> list[str]:
 
 
 def _missing_approvals(attempt: Attempt, facts: Facts) -> Iterable[str]:
-    rules = facts.rules or attempt.rules
+    rules = _rules(attempt, facts)
     if rules is None or rules.problem is not None:
         why = rules.problem if rules else "they were not read"
-        yield f"the rules of {attempt.stack} can't be read ({why}), so nothing is promoted"
+        yield (
+            f"the rules of {attempt.stack} can't be read ({why}), so nothing is promoted; with "
+            'move = "pull-request" under [promotion] GitHub weighs them itself'
+        )
         return
     needed = rules.approvals if _alone(attempt) else max(1, rules.approvals)
     have = len(approvals(attempt, facts))
@@ -127,13 +133,18 @@ def _missing_approvals(attempt: Attempt, facts: Facts) -> Iterable[str]:
             yield f"@{review.person} asked for changes"
 
 
+def _rules(attempt: Attempt, facts: Facts) -> Rules | None:
+    """What the maintained branch asks for before it is moved; of a pull request GitHub asks it itself."""
+    return Rules() if attempt.configuration.promotion.lands else facts.rules or attempt.rules
+
+
 def _alone(attempt: Attempt) -> bool:
     """Whether the fork wants such a candidate promoted without a person, as far as its rules allow it."""
     return attempt.configuration.promotion.approve is Approve.AUTO and unfit_for_auto(attempt) is None
 
 
 def _missing_checks(attempt: Attempt, facts: Facts) -> Iterable[str]:
-    rules = facts.rules or attempt.rules
+    rules = _rules(attempt, facts)
     named = [
         (required.name, required.conclusions, [check for check in attempt.checks if _is(check, required)])
         for required in attempt.configuration.promotion.required_checks
@@ -215,7 +226,7 @@ def gathered_checks(facts: Facts, app: str) -> tuple[Check, ...]:
 
 def _moved(attempt: Attempt, facts: Facts, pull_request: PullRequest | None) -> Iterable[str]:
     prefix = attempt.configuration.branches.prefix
-    if facts.ref(names.head(attempt.stack)) != attempt.stack_head:
+    if facts.ref(names.head(attempt.stack)) != attempt.expected:
         yield f"{attempt.stack} moved since the stack was read"
     if patches := branches.moved(attempt, facts):
         yield patches

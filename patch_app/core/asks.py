@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final, assert_never
 
-from patch_app.core import approval, channels, commands, names, plan
+from patch_app.core import approval, channels, commands, landing, landing_text, names, plan
 from patch_app.core.attempt import Asked, Attempt, Hold, Stage
 from patch_app.core.commands import Command, Name, Unknown
 from patch_app.core.configuration import Strategy, stack_of
@@ -103,7 +103,8 @@ def _refusal(attempt: Attempt, ask: Ask, name: Name) -> str | None:
     if name is Name.HELP:
         return None
     careful = name in (Name.TRUST_WORKFLOWS, Name.ROLLBACK)
-    if name is Name.PROMOTE and attempt.rules is not None and attempt.rules.any:
+    lands = attempt.configuration.promotion.lands
+    if name is Name.PROMOTE and attempt.rules is not None and attempt.rules.any and not lands:
         careful = True
     wanted = approval.MAY_TRUST if careful else approval.MAY_WRITE
     if ask.permission not in wanted:
@@ -127,9 +128,7 @@ def _apply(attempt: Attempt, facts: Facts, ask: Ask, command: Command) -> Reply:
             line = "held: nothing more happens here until `/patch resume`."
             return Reply(attempt=attempt.model_copy(update={"hold": hold}), line=line)
         case Name.RESUME:
-            if attempt.hold is None:
-                return Reply(attempt=attempt, line="nobody holds this attempt.", done=False)
-            return Reply(attempt=attempt.model_copy(update={"hold": None}), line="it goes on.")
+            return _resume(attempt)
         case Name.PROMOTE:
             return _promote(attempt, facts, ask, command.argument)
         case Name.TRUST_WORKFLOWS:
@@ -146,6 +145,14 @@ def _apply(attempt: Attempt, facts: Facts, ask: Ask, command: Command) -> Reply:
             return Reply(attempt=attempt, line=_ELSEWHERE[command.name], done=False)
         case _:
             assert_never(command.name)
+
+
+def _resume(attempt: Attempt) -> Reply:
+    if attempt.hold is not None:
+        return Reply(attempt=attempt.model_copy(update={"hold": None}), line="it goes on.")
+    again = landing.asked_again(attempt)
+    line = "another pull request is opened." if again != attempt else "nobody holds this attempt."
+    return Reply(attempt=again, line=line, done=again != attempt)
 
 
 def _retry(attempt: Attempt) -> Reply:
@@ -174,18 +181,21 @@ def _replay(attempt: Attempt, ask: Ask) -> Reply:
 
 
 def _promote(attempt: Attempt, facts: Facts, ask: Ask, commit: str | None) -> Reply:
-    if attempt.stage not in _PROMOTING:
+    if attempt.stage not in _PROMOTING and landing.asked_again(attempt) == attempt:
         line = f"there is nothing to promote yet: the attempt is {attempt.stage.value}."
         return Reply(attempt=attempt, line=line, done=False)
     if (commit or ask.commit or attempt.candidate) != attempt.candidate:
         line = f"the candidate is {code(attempt.candidate or '')} now: look at that, and ask again."
         return Reply(attempt=attempt, line=line, done=False)
     asked = Asked(person=ask.person, permission=ask.permission, commit=attempt.candidate or "")
-    attempt = attempt.model_copy(update={"asked": asked})
+    attempt = landing.asked_again(attempt).model_copy(update={"asked": asked})
     missing = approval.missing(attempt, facts)
     if missing:
         listed = "; ".join(inline(one) for one in missing)
         return Reply(attempt=attempt, line=f"asked for; it is promoted once there is: {listed}.")
+    if attempt.configuration.promotion.lands:
+        line = f"a pull request brings the candidate onto {code(attempt.stack)}."
+        return Reply(attempt=attempt, line=line, forgive=True)
     return Reply(attempt=attempt, line=f"{code(attempt.stack)} is moved to the candidate.")
 
 
@@ -226,6 +236,8 @@ def _rollback(attempt: Attempt, facts: Facts, ask: Ask) -> Reply:
         line = f"there is nothing to roll back: the attempt is {attempt.stage.value}."
         return Reply(attempt=attempt, line=line, done=False)
     there = facts.ref(names.head(attempt.stack))
+    if attempt.landing is not None and there != attempt.candidate:
+        return Reply(attempt=attempt, line=landing_text.no_rollback(attempt), done=False)
     if there != attempt.candidate:
         line = (
             f"{code(attempt.stack)} is {code(names.short(there))} now and no longer this attempt's "

@@ -161,18 +161,39 @@ class Undone(Model):
     commit: str
 
 
-class PatchBranch(Model):
-    """A patch branch of the stack and its head; zeros: there is no such branch."""
-
-    branch: str
-    sha: str
-
-
 class Link(Model):
     """A pull request or issue of the attempt."""
 
     number: int
     url: str
+
+
+class Landed(Model):
+    """How the stack came onto its branch: the App's commit there, and the branch's head before it."""
+
+    commit: str
+    onto: str
+
+
+class Landing(Model):
+    """The pull request that brings the candidate onto a branch that is never forced."""
+
+    # its head: the candidate's files on top of the branch's head and of the candidate
+    commit: str | None = None
+    pull_request: Link | None = None
+    # the last number that is closed, or is to be
+    closed: int = 0
+    # why no other one is opened before somebody asks
+    refused: str | None = None
+    # its files came onto the branch without its commits, and what the branch was then
+    squashed: str | None = None
+
+
+class PatchBranch(Model):
+    """A patch branch of the stack and its head; zeros: there is no such branch."""
+
+    branch: str
+    sha: str
 
 
 class Attempt(Model):
@@ -216,6 +237,8 @@ class Attempt(Model):
     patches: tuple[PatchBranch, ...] = ()
     # what an attempt before made of commits of patch branches: commit of the maintained branch, commit there
     built: dict[str, str] = Field(default_factory=dict)
+    # how the stack that is carried came onto its branch, where that was by a pull request
+    landed: Landed | None = None
     # on which the App's workflow runs
     default_branch: str = ""
     # what the release's page says; None: the tag has none
@@ -274,6 +297,8 @@ class Attempt(Model):
     drop: tuple[str, ...] = ()
 
     undone: tuple[Undone, ...] = ()
+    # once one was begun; it stays, for a merge that comes late
+    landing: Landing | None = None
     # an ended attempt's branches were taken away, or are not to be
     cleaned: bool = False
     # the last value that we wrote to each ref, by full name; zeros for a deletion
@@ -291,6 +316,11 @@ class Attempt(Model):
     def floor(self) -> str | None:
         """What the runner's own commits stand on: the release, or what a person has pushed on top of it."""
         return self.pushed or self.target
+
+    @property
+    def expected(self) -> str | None:
+        """What the maintained branch must be until the promotion."""
+        return (self.landing.squashed if self.landing else None) or self.stack_head
 
     @property
     def open(self) -> bool:

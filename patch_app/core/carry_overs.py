@@ -169,6 +169,8 @@ def offers(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:
     off = attempt.configuration.pull_requests.carry_over is CarryOvers.OFF
     if off or attempt.stage is not Stage.PROMOTED or attempt.report is None or merges_forward(attempt):
         return ()
+    if attempt.landing is not None:
+        return ()  # the branch still has the old stack, so what stands on it is merged as ever
     old = _commits(attempt.report) | {attempt.stack_head}
     return tuple(
         Comment(

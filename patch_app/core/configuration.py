@@ -17,7 +17,7 @@ from pydantic import Field, StrictBool, field_validator, model_validator
 from patch_app.core import refnames, toml_problems
 from patch_app.core.configuration_channels import Channels
 from patch_app.core.configuration_check import Check
-from patch_app.core.configuration_promotion import Approve, Promotion, RequiredCheck
+from patch_app.core.configuration_promotion import Approve, Move, Promotion, RequiredCheck
 from patch_app.core.configuration_pull_requests import PullRequests
 from patch_app.core.configuration_resolver import Resolver
 from patch_app.core.configuration_values import CONTROL, bounded, quoted
@@ -36,6 +36,7 @@ __all__ = [
     "ConfigurationError",
     "Dashboard",
     "Merges",
+    "Move",
     "Problem",
     "Promotion",
     "RequiredCheck",
@@ -289,6 +290,19 @@ class Configuration(Model):
             raise ValueError('approve = "auto" needs minimum_age under [upstream]: others look first')
         if not (self.check or self.promotion.required_checks):
             raise ValueError('approve = "auto" needs a [[check]] or required_checks: nobody else looks')
+        return self
+
+    @model_validator(mode="after")
+    def _landing(self) -> Self:
+        if not self.promotion.lands:
+            return self
+        for one in self.stack:
+            if one.strategy is Strategy.MERGE:
+                name = "the default branch" if one.branch is None else quoted(one.branch)
+                raise ValueError(
+                    f'move = "pull-request" can\'t go with strategy = "merge" of {name}: with that strategy '
+                    "the branch is moved by fast-forward alone"
+                )
         return self
 
     @model_validator(mode="after")

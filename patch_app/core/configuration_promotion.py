@@ -59,6 +59,13 @@ class RequiredCheck(Model):
         )
 
 
+class Move(StrEnum):
+    """How the maintained branch gets to an approved candidate."""
+
+    UPDATE = "update"
+    PULL_REQUEST = "pull-request"
+
+
 def _required(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
 
@@ -73,6 +80,13 @@ class Promotion(Model):
         "the same for each. `auto` asks by itself where every patch is clean and checks passed, and needs "
         "no review but those that the branch's rules ask for; it wants `minimum_age` and a check.",
     )
+    move: Move = Field(
+        Move.UPDATE,
+        description="How the branch gets to an approved candidate: `update` moves it there, by force where "
+        "the patches were written anew; `pull-request` opens a pull request with the candidate's very files "
+        "onto it, which people merge with a merge commit, so that the branch's own rules, reviews and merge "
+        "queue decide. Not with the strategy `merge`, under which the branch only goes forward anyway.",
+    )
     required_checks: tuple[
         Annotated[
             RequiredCheck,
@@ -86,6 +100,11 @@ class Promotion(Model):
         "`app`, `workflow` and `conclusions`. A missing one is no pass, nor is a skipped, neutral or "
         "cancelled one. A check of a workflow file that the candidate changes counts once that is trusted.",
     )
+
+    @property
+    def lands(self) -> bool:
+        """Whether the maintained branch gets to a candidate by a pull request."""
+        return self.move is Move.PULL_REQUEST
 
     @model_validator(mode="after")
     def _once(self) -> Self:

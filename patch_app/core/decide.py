@@ -16,12 +16,14 @@ from patch_app.core import (
     channels,
     cleaning,
     guard,
+    landing,
     messages,
     names,
     news,
     notices,
     plan,
     preflight,
+    rollback,
     siblings,
     telling,
     verify,
@@ -43,6 +45,10 @@ _SAME_FACTS = frozenset({(Stage.PREFLIGHT, Stage.DISPATCHED), (Stage.CARRIED, St
 
 def decide(attempt: Attempt, facts: Facts) -> Decision:
     """The attempt as it should be now, and what is to be done on GitHub for it."""
+    return landing.tidy(_decide(attempt, facts), facts)
+
+
+def _decide(attempt: Attempt, facts: Facts) -> Decision:
     attempt = plan.with_outcomes(attempt, facts)
     stage = standing(attempt)
     there = attempt.model_copy(update={"stage": stage})
@@ -109,7 +115,7 @@ def _step(attempt: Attempt, facts: Facts) -> Decision:
         case Stage.FAILED:
             return _failed(attempt, facts)
         case Stage.PROMOTED if attempt.rollback is not None:
-            return _rolling_back(attempt, facts)
+            return rollback.step(attempt, facts)
         case Stage.PROMOTED | Stage.SUPERSEDED | Stage.ABANDONED | Stage.CONTAINED | Stage.ROLLED_BACK:
             on = channels.step(attempt, facts)
             words = telling.last_words(attempt, facts)
@@ -362,31 +368,11 @@ def _promoting(attempt: Attempt, facts: Facts) -> Decision:
         return plan.blocked(
             attempt, f"the tag {foreign} exists and isn't ours: delete it, then this attempt goes on"
         )
+    if attempt.configuration.promotion.lands:
+        landed = landing.step(attempt, facts)
+        said = (*telling.pull_request_edit(landed.attempt, facts), *telling.check_run(landed.attempt, facts))
+        return landed.model_copy(update={"effects": (*landed.effects, *said)})
     return _moving(attempt, facts, "promote", plan.promotion(attempt, facts))
-
-
-def _rolling_back(attempt: Attempt, facts: Facts) -> Decision:
-    """From the promoted candidate back to the archived stack, and from nothing else."""
-    there = facts.ref(names.head(attempt.stack))
-    if there == attempt.stack_head:
-        who = attempt.rollback.person if attempt.rollback else ""
-        said = f"{attempt.stack} is {names.short(there)} again, as before; {who} asked for it"
-        return plan.to(attempt, Stage.ROLLED_BACK, message=said)
-    if there != attempt.candidate:
-        moved = f"{attempt.stack} moved to {names.short(there)} meanwhile: nothing was rolled back"
-        return Decision(attempt=attempt.model_copy(update={"rollback": None, "message": moved}))
-    change = RefChange(
-        ref=names.head(attempt.stack),
-        before=attempt.candidate or names.ZERO,
-        after=attempt.stack_head or names.ZERO,
-        force=True,
-    )
-    wish = plan.update(facts, "rollback", (change,))
-    before = plan.last(facts, "update_refs", "rollback")
-    if before is not None and before.state is EffectState.REFUSED:
-        why = f"GitHub refused to roll {attempt.stack} back: {before.outcome.get('message', '')}"
-        return Decision(attempt=attempt.model_copy(update={"rollback": None, "message": why}))
-    return Decision(attempt=attempt, effects=(wish,))
 
 
 def _failed(attempt: Attempt, facts: Facts) -> Decision:

@@ -19,11 +19,17 @@ NOT_WEIGHED = frozenset({"required_deployments", "workflows", "code_scanning", "
 _MET = frozenset({"creation", "deletion", "required_status_checks"})
 _FREE = frozenset({Bypass.ALWAYS, Bypass.EXEMPT})
 
+_LAND = 'set move = "pull-request" under [promotion], or '
 _MERGE = 'set strategy = "merge" for the stack, or '
 _PROMOTION = {
     "update": "nobody may move that branch directly",
     "pull_request": "it is moved by pull requests alone",
     "required_signatures": "the runner's commits aren't signed",
+}
+# of a pull request that people merge with a merge commit; all else GitHub asks of them
+_LANDING = {
+    "required_signatures": "the runner's commits aren't signed",
+    "required_linear_history": "only a merge commit keeps the candidate's commits",
 }
 _OWN = {
     "creation": "they can't be made",
@@ -38,7 +44,7 @@ def of_branch(branch: Branch, prefix: str) -> Iterator[Finding]:
     """Findings about the rules of a maintained branch, and of the App's own branches for it."""
     for rule in _once(branch.rules):
         yield from _maintained(branch, rule)
-    if branch.classic_protection:
+    if branch.classic_protection and not branch.lands:
         yield finding(Code.PROTECTION_UNREADABLE, branch=branch.name)
     for rule in _once(branch.own_rules):
         if rule.type in _OWN and rule.bypass in (Bypass.NEVER, Bypass.PULL_REQUESTS):
@@ -55,9 +61,15 @@ def of_branch(branch: Branch, prefix: str) -> Iterator[Finding]:
 
 
 def _maintained(branch: Branch, rule: Rule) -> Iterator[Finding]:
+    if branch.lands:
+        if rule.type in _LANDING:
+            why = _LANDING[rule.type]
+            about = {"ruleset": _named(rule), "rule": rule.type, "branch": branch.name, "why": why}
+            yield finding(Code.LANDING_REFUSED, **about)
+        return
     if rule.type in NOT_WEIGHED:
         # it keeps a promotion from happening on either side of the bypass list
-        why = "the App can't weigh it yet, so nothing is promoted there"
+        why = 'the App can\'t weigh it, so nothing is promoted there but by move = "pull-request"'
         yield finding(Code.RULE_IN_DOUBT, branch=branch.name, rule=rule.type, why=why)
         return
     if rule.type in _MET:
@@ -88,12 +100,13 @@ def _refused(branch: Branch, rule: Rule) -> tuple[str, str] | None:
     """Why the promotion can't pass the rule, and what may be done instead of a bypass; None: it can."""
     match rule.type:
         case "non_fast_forward" if branch.strategy is not Strategy.MERGE:
-            instead = _MERGE if branch.strategy is Strategy.REBASE else ""
+            instead = _LAND + (_MERGE if branch.strategy is Strategy.REBASE else "")
             return "carrying patches anew moves the branch with force", instead
         case "required_linear_history" if branch.strategy is Strategy.MERGE:
             return "the release is merged into the branch", 'set strategy = "rebase" for the stack, or '
         case other if other in _PROMOTION:
-            return _PROMOTION[other], ""
+            lands = other == "pull_request" and branch.strategy is not Strategy.MERGE
+            return _PROMOTION[other], _LAND if lands else ""
         case _:
             return None
 

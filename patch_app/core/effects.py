@@ -95,6 +95,21 @@ class Relay(Wish):
     changes: tuple[RefChange, ...]
 
 
+class Land(Wish):
+    """Make the commit that brings a candidate onto the maintained branch, and its branch.
+
+    Of fixed bytes, so it is recognised by the branch's value.
+    """
+
+    kind: Literal["land"] = "land"
+    ref: str
+    before: str
+    # its parents, the second of which has its files
+    onto: str
+    candidate: str
+    message: str
+
+
 class Record(Wish):
     """Keep the resolutions that the inbox commit has. Recognised by the ref's value."""
 
@@ -110,7 +125,7 @@ class UpdateRefs(Wish):
     """Move refs atomically, each from its expected value. Recognised by the refs' values."""
 
     kind: Literal["update_refs"] = "update_refs"
-    purpose: Literal["branches", "promote", "rollback", "clean", "release", "carry-over"]
+    purpose: Literal["branches", "promote", "rollback", "clean", "landing", "release", "carry-over"]
     # the repository's id in GraphQL
     node: str = ""
     changes: tuple[RefChange, ...]
@@ -245,6 +260,7 @@ Effect = Annotated[
     | Dispatch
     | StartWorkflow
     | Relay
+    | Land
     | Record
     | UpdateRefs
     | OpenPullRequest

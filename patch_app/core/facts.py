@@ -11,7 +11,7 @@ from datetime import datetime
 from pydantic import Field
 
 from patch_app.core import names
-from patch_app.core.attempt import Artifact, Check, Failure, Link, PatchBranch, Stage
+from patch_app.core.attempt import Artifact, Check, Failure, Landed, Link, PatchBranch, Stage
 from patch_app.core.carry_over import OpenPull
 from patch_app.core.channel import ChannelFacts
 from patch_app.core.commands import Parsed
@@ -64,6 +64,8 @@ class Preflight(Model):
     # how many commits it has that the target lacks, and the newest that both have
     ahead: int | None = None
     merge_base: str | None = None
+    # how the stack came onto its branch, where that was by a pull request of ours
+    landed: Landed | None = None
     # what the last promoted attempt made of commits of patch branches: new commit, commit of the branch
     built: dict[str, str] = Field(default_factory=dict)
     # branches whose names stand in the way of ours
@@ -237,6 +239,10 @@ class Facts(Model):
     # the maintained branch's new head contains the target, or even the candidate
     contained: bool | None = None
     has_candidate: bool | None = None
+    # it contains the commit of our own pull request onto it
+    has_landing: bool | None = None
+    # that pull request
+    landing: PullRequest | None = None
     runs: tuple[RunFact, ...] = ()
     inbox: tuple[Inbox, ...] = ()
     # commits of the maintained branch above the report's base, merges excluded

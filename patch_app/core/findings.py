@@ -50,6 +50,7 @@ class Code(StrEnum):
     REFS_REFUSED = "refs-refused"
 
     RULE_IN_DOUBT = "rule-in-doubt"
+    LANDING_REFUSED = "landing-refused"
     PROTECTION_UNREADABLE = "protection-unreadable"
     RULE_BYPASSED = "rule-bypassed"
     CHECK_NEVER_STARTS = "check-never-starts"
@@ -174,6 +175,12 @@ TEXTS: Final[dict[Code, Text]] = {
         "patch-app: {why}",
         "let the App and its workflow make one of the two; then `patch-app retry` asks again, or the Re-run "
         "button of the run where that was refused",
+    ),
+    Code.LANDING_REFUSED: _warns(
+        "{ruleset} has the rule {rule} for {branch}, so GitHub lets only people on its bypass list merge the "
+        "pull request that brings a candidate onto it, since {why}",
+        'take that rule out of the ruleset, or set move = "update" under [promotion] and put the App on its '
+        "bypass list",
     ),
     Code.RULE_IN_DOUBT: _warns(
         "{branch} has the rule {rule}, and {why}",

@@ -5,7 +5,7 @@ Decides before the stage does. Waits where it isn't known yet what became of a b
 
 from __future__ import annotations
 
-from patch_app.core import approval, branches, names, plan
+from patch_app.core import approval, branches, landing, landing_text, names, plan
 from patch_app.core.attempt import Attempt, Stage
 from patch_app.core.facts import Facts, Sibling
 from patch_app.core.plan import Decision
@@ -16,10 +16,10 @@ def step(attempt: Attempt, facts: Facts) -> Decision | None:
     if not attempt.open or attempt.stage is Stage.PREFLIGHT:
         return None
     stack = facts.ref(names.head(attempt.stack))
-    if attempt.stage in (Stage.APPROVED, Stage.PROMOTING) and (
-        stack == attempt.candidate or facts.has_candidate
-    ):
-        return _promoted(attempt)  # our own echo, perhaps with somebody's commits on top already
+    # our own echo, perhaps with somebody's commits on top already; a pull request's merge may come late
+    echo = stack == attempt.candidate or (facts.has_candidate and not attempt.configuration.promotion.lands)
+    if (attempt.stage in (Stage.APPROVED, Stage.PROMOTING) and echo) or landing.landed(attempt, facts):
+        return _promoted(attempt, facts)
     newer = overtaken(attempt, facts)
     if (
         newer
@@ -35,8 +35,8 @@ def step(attempt: Attempt, facts: Facts) -> Decision | None:
             f"when this attempt began, {names.short(facts.target)} now; nothing is promoted until a person "
             "has looked",
         )
-    if stack != attempt.stack_head:
-        return _stack_moved(attempt, facts, stack)
+    if stack != attempt.expected:
+        return landing.moved(attempt, facts) or _stack_moved(attempt, facts, stack)
     if patches := branches.moved(attempt, facts):
         return plan.replaced(attempt, f"{patches}: they are carried anew, approvals start again")
     return _pushed(attempt, facts)
@@ -101,10 +101,12 @@ def _stack_moved(attempt: Attempt, facts: Facts, stack: str) -> Decision:
     )
 
 
-def _promoted(attempt: Attempt) -> Decision:
+def _promoted(attempt: Attempt, facts: Facts) -> Decision:
     tag = names.candidate_tag(attempt.stack, attempt.tag, attempt.configuration.branches.prefix)
     return plan.to(
         attempt.model_copy(update={"candidate_tag": tag}),
         Stage.PROMOTED,
-        message=f"{attempt.stack} is {names.short(attempt.candidate)} now",
+        message=landing_text.promoted(attempt)
+        if landing.landed(attempt, facts)
+        else f"{attempt.stack} is {names.short(attempt.candidate)} now",
     )

@@ -32,6 +32,8 @@ class Branch(Model):
     exists: bool | None = None
     strategy: Strategy = Strategy.REBASE
     merges: Merges = Merges.FLATTEN
+    # it gets to a candidate by a pull request
+    lands: bool = False
     # one sentence each about patch branches, as `branches.problems` has them
     patch_problems: tuple[str, ...] = ()
     rules: tuple[Rule, ...] = ()

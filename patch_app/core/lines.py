@@ -12,8 +12,10 @@ def last_line(attempt: Attempt, newer_tag: str) -> str:
     """What is said where an ended attempt was seen; `newer_tag`: the release that took over, if one did."""
     if attempt.stage is Stage.PROMOTED:
         number = patch_table.carried(attempt.report) if attempt.report else 0
+        link = attempt.landing.pull_request if attempt.landing else None
+        now = f"has {commit(attempt, attempt.candidate)} by #{link.number}" if link else ""
         return (
-            f"Promoted: {code(attempt.stack)} is {commit(attempt, attempt.candidate)} now, "
+            f"Promoted: {code(attempt.stack)} {now or f'is {commit(attempt, attempt.candidate)} now'}, "
             f"{code(attempt.tag)} with {patch_table.counted(number, 'patch')}. "
             f"The old stack, {commit(attempt, attempt.stack_head)}, "
             f"stays at {archive(attempt)}.{_carried_over(attempt)}"

@@ -204,6 +204,7 @@ def check_run_ids(attempt: Attempt) -> dict[str, str | None]:
         "candidate_ref": attempt.place(names.candidate_ref(attempt.id)),
         "archive_ref": attempt.place(names.archive_ref(attempt.id)),
         "resolutions": attempt.written.get(names.resolutions_ref(attempt.stack)),
+        **({"landing": attempt.landing.commit} if attempt.landing else {}),
     }
 
 

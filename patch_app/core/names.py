@@ -86,6 +86,11 @@ def maintenance_branch(stack: str, tag: str, prefix: str = DEFAULT_PREFIX) -> st
     return f"{prefix}/maintenance/{escape(stack)}/{escape(tag)}"
 
 
+def landing_branch(stack: str, tag: str, prefix: str = DEFAULT_PREFIX) -> str:
+    """Branch (without refs/heads/) that goes into the maintained branch by a pull request."""
+    return f"{prefix}/landing/{escape(stack)}/{escape(tag)}"
+
+
 def candidate_tag(stack: str, tag: str, prefix: str = DEFAULT_PREFIX) -> str:
     """Tag (without refs/tags/) that a promotion leaves on the candidate."""
     return f"{prefix}/{escape(stack)}/{escape(tag)}"

@@ -8,13 +8,14 @@ from __future__ import annotations
 from typing import Literal
 
 from patch_app.core import approval, configuration, names, verify
-from patch_app.core.attempt import MOST_ARTIFACTS, Attempt, Check, Link, Run, Stage
+from patch_app.core.attempt import MOST_ARTIFACTS, Attempt, Check, Landing, Link, Run, Stage
 from patch_app.core.configuration import Merges
 from patch_app.core.effects import (
     Dispatch,
     Draft,
     Effect,
     EffectState,
+    Land,
     OpenIssue,
     OpenPullRequest,
     Performed,
@@ -29,7 +30,7 @@ from patch_app.core.facts import Facts
 from patch_app.core.findings import Code, finding
 from patch_app.core.model import Model
 
-Purpose = Literal["branches", "promote", "rollback", "clean", "release", "carry-over"]
+Purpose = Literal["branches", "promote", "rollback", "clean", "landing", "release", "carry-over"]
 
 
 class Decision(Model):
@@ -147,6 +148,7 @@ def with_outcomes(attempt: Attempt, facts: Facts) -> Attempt:
     """The attempt with what finished effects have brought: links, ids, the refs we wrote."""
     written = dict(attempt.written)
     update: dict[str, object] = {}
+    landing = attempt.landing or Landing()
     for one in facts.effects.values():
         if one.state is not EffectState.DONE:
             continue
@@ -160,6 +162,12 @@ def with_outcomes(attempt: Attempt, facts: Facts) -> Attempt:
             case Dispatch() if "run_id" in one.outcome and not attempt.runs:
                 begun = Run(id=one.outcome["run_id"], status="queued", url=one.outcome.get("url", ""))
                 update["runs"] = (begun,)
+            case Land(ref=ref):
+                written[ref] = one.outcome["commit"]
+                landing = landing.model_copy(update={"commit": one.outcome["commit"]})
+            case OpenPullRequest(base=base) if base == attempt.stack:
+                link = Link(number=one.outcome["number"], url=one.outcome["url"])
+                landing = landing.model_copy(update={"pull_request": link})
             case OpenPullRequest() if one.outcome["number"] not in {old.number for old in attempt.undone}:
                 update["pull_request"] = Link(number=one.outcome["number"], url=one.outcome["url"])
             case OpenIssue(marker=marker) if not names.is_notice(marker):
@@ -170,6 +178,8 @@ def with_outcomes(attempt: Attempt, facts: Facts) -> Attempt:
                 update["check_run"] = one.outcome["id"]
             case _:
                 pass
+    if landing != Landing():
+        update["landing"] = landing
     if facts.rules is not None:
         update["rules"] = facts.rules
     if facts.upstream_changes is not None:
@@ -278,6 +288,12 @@ def branch_refs(attempt: Attempt) -> tuple[str, ...]:
     return tuple(_branches(attempt))
 
 
+def tag_ref(attempt: Attempt) -> str:
+    """Full name of the tag that a promotion leaves on the candidate."""
+    name = names.candidate_tag(attempt.stack, attempt.tag, attempt.configuration.branches.prefix)
+    return f"refs/tags/{name}"
+
+
 def ours(attempt: Attempt, facts: Facts, ref: str) -> set[str]:
     """Values that a ref may have for us to move it: what we or an attempt before us wrote there."""
     before = {one.written[ref] for one in facts.siblings if ref in one.written}
@@ -297,9 +313,9 @@ def foreign_branch(attempt: Attempt, facts: Facts) -> str | None:
 
 def foreign_tag(attempt: Attempt, facts: Facts) -> str | None:
     """The candidate's tag where somebody else made it."""
-    name = names.candidate_tag(attempt.stack, attempt.tag, attempt.configuration.branches.prefix)
-    ref = f"refs/tags/{name}"
-    return None if facts.ref(ref) in {attempt.candidate, *ours(attempt, facts, ref)} else name
+    ref = tag_ref(attempt)
+    known = {attempt.candidate, *ours(attempt, facts, ref)}
+    return None if facts.ref(ref) in known else ref.removeprefix("refs/tags/")
 
 
 def branch_changes(attempt: Attempt, facts: Facts) -> tuple[RefChange, ...]:
@@ -322,21 +338,21 @@ def persons_push(attempt: Attempt, facts: Facts) -> str | None:
 
 def promotion(attempt: Attempt, facts: Facts) -> tuple[RefChange, ...]:
     """One atomic move: the maintained branch, the candidate's tag, and our branches away."""
-    prefix = attempt.configuration.branches.prefix
-    tag = f"refs/tags/{names.candidate_tag(attempt.stack, attempt.tag, prefix)}"
-    candidate = attempt.candidate or names.ZERO
-    changes = [
-        RefChange(
-            ref=names.head(attempt.stack),
-            before=attempt.stack_head or names.ZERO,
-            after=candidate,
-            force=not verify.merges_forward(attempt),
-        )
-    ]
-    if facts.ref(tag) != candidate:
-        changes.append(
-            RefChange(ref=tag, before=facts.ref(tag), after=candidate, force=facts.ref(tag) != names.ZERO)
-        )
+    moved = RefChange(
+        ref=names.head(attempt.stack),
+        before=attempt.stack_head or names.ZERO,
+        after=attempt.candidate or names.ZERO,
+        force=not verify.merges_forward(attempt),
+    )
+    return (moved, *promoted(attempt, facts))
+
+
+def promoted(attempt: Attempt, facts: Facts) -> tuple[RefChange, ...]:
+    """What a promotion leaves beside the maintained branch: the candidate's tag, and none of our branches."""
+    candidate, tag = attempt.candidate or names.ZERO, tag_ref(attempt)
+    there = facts.ref(tag)
+    changes = [RefChange(ref=tag, before=there, after=candidate, force=there != names.ZERO)]
+    changes = [one for one in changes if one.before != candidate]
     changes += [
         RefChange(ref=ref, before=facts.ref(ref), after=names.ZERO)
         for ref in _branches(attempt)

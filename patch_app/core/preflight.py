@@ -39,6 +39,7 @@ def step(attempt: Attempt, facts: Facts) -> Decision:
             "merge_base": known.merge_base,
             "patches": facts.patches or (),
             "built": known.built,
+            "landed": known.landed,
             "resolutions": _vouched(attempt, facts),
             "default_branch": known.default_branch,
             "release": known.release,
@@ -90,6 +91,7 @@ def health(attempt: Attempt, known: Preflight, facts: Facts) -> Health:
         exists=facts.ref(names.head(attempt.stack)) != names.ZERO,
         strategy=stack.strategy,
         merges=stack.merges,
+        lands=(config or attempt.configuration).promotion.lands,
         patch_problems=tuple(branches.problems(stack, attempt.stack, facts.patches))
         if config is not None and facts.patches is not None
         else (),

@@ -61,6 +61,7 @@ def _text(attempt: Attempt, upstream_git_url: str, *, built: bool) -> str:
             "installed_trailer": names.INSTALLED_TRAILER,
             "resolutions": attempt.resolutions,
             **_patches(attempt, built=built),
+            **({"landing": attempt.landed.model_dump()} if attempt.landed else {}),
             "checks": [
                 {
                     "name": check.name,

@@ -218,6 +218,15 @@ def on_approval(attempt: Attempt) -> str:
         wanted.append("the required checks passed")
     if attempt.configuration.check:
         wanted.append("the configured checks passed")
+    if attempt.configuration.promotion.lands:
+        return (
+            f"### To promote\n\n{_how(attempt)} Then a pull request onto {code(attempt.stack)} is opened, "
+            f"with exactly the files of {commit(attempt, attempt.candidate)}. Its merge, by a merge commit, "
+            f"is the promotion; {code(attempt.stack)} is never forced. The old stack stays at "
+            f"{archive(attempt)}.\n\n"
+            f"What must be so before it is opened: {'; '.join(wanted)}; nothing has moved in the meantime. "
+            f"Whatever the rules of {code(attempt.stack)} ask for, GitHub asks of that pull request.\n"
+        )
     return (
         "### To promote\n\n"
         f"{_how(attempt)} Then, in one atomic step, {code(attempt.stack)} moves from "

@@ -63,6 +63,7 @@ def pull_request_edit(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:
         one
         for one in plan.told(facts, "open_pull_request", "edit_pull_request")
         if isinstance(one, OpenPullRequest | EditPullRequest)
+        if not (isinstance(one, OpenPullRequest) and one.base == attempt.stack)
     ]
     if before and (before[-1].title, before[-1].body) == (title, body):
         return ()

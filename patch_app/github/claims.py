@@ -74,7 +74,7 @@ async def evidence(
     bases = {one: None for one in (report.base, *report.other_bases) if one is not None}
     bases |= dict.fromkeys(one.base for one in report.branches)
     try:
-        commits, merges = await _stack(client, fork, report, attempt.stack_head)
+        commits, merges = await _stack(client, attempt, report, attempt.stack_head)
         of_branches = await patch_branches.evidence(client, attempt, report)
     except NotFound:
         none: dict[str, Any] = {"stack_commits": (), "base_is_upstream": False, "pushed_commits": ()}
@@ -103,15 +103,19 @@ async def evidence(
 
 
 async def _stack(
-    client: InstallationClient, fork: str, report: Report, head: str
+    client: InstallationClient, attempt: Attempt, report: Report, head: str
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Commits and merges of the maintained branch above where the report lets the stack begin."""
+    """Commits and merges of the maintained branch above where the report lets the stack begin, without those
+    of the stack before that a pull request of ours has replaced.
+    """
+    fork = attempt.repository
     begin = report.start or report.base
     if begin is None:
         raise NotFound(404, "the report names no commit that the stack begins at")
     commits, merges = await reading.commits_between(client, fork, begin, head)
     theirs: set[str] = set()
-    for other in {*report.other_bases, *((report.base,) if report.base else ())} - {begin}:
+    before = (attempt.landed.onto,) if attempt.landed else ()
+    for other in {*report.other_bases, *((report.base,) if report.base else ()), *before} - {begin}:
         theirs.update(*await reading.commits_between(client, fork, begin, other))
     return tuple(one for one in commits if one not in theirs), tuple(m for m in merges if m not in theirs)
 

@@ -26,6 +26,7 @@ from patch_app.github import (
     carry_overs,
     channels,
     claims,
+    landing,
     preflight,
     reading,
     refs_of,
@@ -196,6 +197,7 @@ class _Reading:
             reviewing.ask_trees(document, attempt.candidate, self._older())
             if attempt.configuration.pull_requests.carry_over is CarryOvers.OFFER:
                 carry_overs.ask_open(document, attempt.stack)
+            landing.ask(document, attempt)
         elif attempt.pull_request is not None:
             reviewing.ask_comments(document, attempt.pull_request.number)
         for number in self._issues():
@@ -267,7 +269,10 @@ class _Reading:
         if attempt.target:
             compared = await reading.compare(self.client, self.name, attempt.target, head)
             out["contained"] = compared is not None and compared["behind_by"] == 0
-        if attempt.candidate:
+        if attempt.landing is not None and attempt.landing.commit:
+            compared = await reading.compare(self.client, self.name, attempt.landing.commit, head)
+            out["has_landing"] = compared is not None and compared["behind_by"] == 0
+        elif attempt.candidate:
             compared = await reading.compare(self.client, self.name, attempt.candidate, head)
             out["has_candidate"] = compared is not None and compared["behind_by"] == 0
         return out
@@ -336,6 +341,7 @@ class _Reading:
         )
         return {
             "pull_request": pull_request,
+            "landing": landing.pull_request(answer),
             "failures": await self._failures(runs),
             "said": reviewing.said(answer, self.app_slug),
             "open_pulls": carry_overs.open_pulls(

@@ -219,6 +219,7 @@ async def _branch(
         exists=head != names.ZERO,
         strategy=stack.strategy,
         merges=stack.merges,
+        lands=found.config.promotion.lands,
         patch_problems=tuple(problems(stack, name, patches)) if patches is not None else (),
         rules=maintained or (),
         own_rules=own or (),

@@ -21,6 +21,7 @@ from patch_app.core.effects import (
     EditPullRequest,
     Effect,
     Hide,
+    Land,
     OpenIssue,
     OpenPullRequest,
     PinTarget,
@@ -34,7 +35,7 @@ from patch_app.core.effects import (
     UpdateRefs,
 )
 from patch_app.core.names import ZERO
-from patch_app.github import dispatching, keeping, reading, receive_pack, speaking
+from patch_app.github import dispatching, keeping, landing, reading, receive_pack, speaking
 from patch_app.github.bundle import BadBundle, check_bundle
 from patch_app.github.client import GitHubApp, InstallationClient
 from patch_app.github.document import Document
@@ -109,6 +110,10 @@ class Performer:
                 return await self._rerun(attempt, effect)
             case Relay():
                 return await self._relay(attempt, effect)
+            case Land():
+                client = await self._client(attempt, ACT)
+                made = await landing.make(self.app, client, attempt, effect)
+                return Outcome(done=True, answer={"commit": made})
             case Record():
                 return await self._record(attempt, effect)
             case UpdateRefs():

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from patch_app.core import names, release_notes
 from patch_app.core.attempt import Attempt, Stage
 from patch_app.core.facts import Preflight, Workflow
-from patch_app.github import reading, vitals
+from patch_app.github import landing, reading, vitals
 from patch_app.github.client import GitHubApp, InstallationClient
 from patch_app.github.document import Answer, Document, peeled
 from patch_app.github.footprint import runner_commit, workflow_blob_id, workflow_file
@@ -41,8 +41,9 @@ async def read(
     config, blob, problems = parsed_configuration(fork.get("configuration"))
     settings = config or attempt.configuration
     target, head = peeled(upstream.get("tag")), refs.value(names.head(attempt.stack))
-    compared, ours, health = await asyncio.gather(
+    compared, (landed, base), ours, health = await asyncio.gather(
         _compared(client, attempt, target, head),
+        landing.landed(client, attempt, siblings, head),
         workflow(client, attempt.repository, asked, uploads=config is not None and config.keeps_artifacts),
         vitals.before_attempt(app, client, attempt, settings.branches.prefix, answer.upstream),
     )
@@ -54,7 +55,8 @@ async def read(
         configuration_blob=blob,
         configuration_problems=problems,
         target=target,
-        base=promoted_target(attempt, siblings, head),
+        base=base or promoted_target(attempt, siblings, head),
+        landed=landed,
         built=_built(siblings),
         contained=compared["behind_by"] == 0 if compared else None,
         ahead=compared["ahead_by"] if compared else None,

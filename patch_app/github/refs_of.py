@@ -39,6 +39,7 @@ def _exact(attempt: Attempt) -> list[str]:
         names.as_branch(names.inbox_prefix(attempt.id)),
         names.head(names.base_branch(attempt.stack, attempt.tag, prefix)),
         names.head(names.maintenance_branch(attempt.stack, attempt.tag, prefix)),
+        names.head(names.landing_branch(attempt.stack, attempt.tag, prefix)),
         f"refs/tags/{names.candidate_tag(attempt.stack, attempt.tag, prefix)}",
     ]
 
@@ -108,5 +109,7 @@ class Refs:
         )
         if self.on_branches:
             ours = (*ours, *names.branches_of_ours(attempt.id, attempt.stack))
+        if configuration.promotion.lands:
+            ours = (*ours, names.landing_branch(attempt.stack, attempt.tag, prefix))
         there = [ref.removeprefix("refs/heads/") for ref in self.there if ref.startswith("refs/heads/")]
         return names.in_the_way(there, ours)

@@ -26,10 +26,10 @@ COMMENTS: Final = (
     "nodes { id databaseId author { __typename login } body lastEditedAt isMinimized } }"
 )
 _NEWS = re.compile(rf"<!-- ({names.NEWS}:\S{{1,100}}) -->")
-_PULL_REQUEST: Final = (
-    "number url state isDraft merged mergeCommit { oid } mergedBy { login } headRefOid baseRefOid "
-    f"baseRefName reviews(first: 100) {{ {_REVIEWS} }} {COMMENTS}"
+FIELDS: Final = (
+    "number url state isDraft merged mergeCommit { oid } mergedBy { login } headRefOid baseRefOid baseRefName"
 )
+_PULL_REQUEST: Final = f"{FIELDS} reviews(first: 100) {{ {_REVIEWS} }} {COMMENTS}"
 _CONTEXTS: Final = (
     "nodes { __typename "
     "... on CheckRun { databaseId name status conclusion url "
@@ -47,7 +47,11 @@ def ask(document: Document, number: int, candidate: str) -> None:
 
 def pull_request(answer: Answer) -> PullRequest | None:
     """The pull request, None where GitHub has none of that number."""
-    found = answer.fork.get("pullRequest")
+    return shown(answer.fork.get("pullRequest"))
+
+
+def shown(found: Any) -> PullRequest | None:
+    """A pull request as GraphQL gives it, None for null."""
     if not found:
         return None
     return PullRequest(

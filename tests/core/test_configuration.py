@@ -188,6 +188,8 @@ def test_every_key_is_read() -> None:
         ("[[check]]\nname='a'\nrun='x'\n[[check]]\nname='A'\nrun='y'", 'two checks have the name "a"'),
         ("[[stack]]\nbranch='a'\n[[stack]]\nbranch='a'", 'two stacks have the branch "a"'),
         ("[[stack]]\n[[stack]]", "two stacks have the branch the default branch"),
+        ("[promotion]\nmove='pull-request'\n[[stack]]\nstrategy='merge'", "can't go with strategy"),
+        ("[promotion]\nmove='force'", "move"),
         ("[[stack]]\nbranch='a..b'", "no branch can have this name"),
         ("[[stack]]\nbranch='patch-app/x'", "lies under patch-app/"),
         ("[branches]\nprefix='refs/x'", "a prefix is one or two parts"),

@@ -59,6 +59,7 @@ def checkout(**changes: object) -> Health:
 
 ALWAYS, NEVER, UNKNOWN = Bypass.ALWAYS, Bypass.NEVER, Bypass.UNKNOWN
 MERGE = {"strategy": Strategy.MERGE}
+LANDS: dict[str, object] = {"lands": True}
 # a health in which the code appears, and one nearly like it in which it doesn't
 CASES: dict[Code, tuple[Health, Health]] = {
     Code.SUSPENDED: (fork(suspended=True), fork()),
@@ -100,6 +101,10 @@ CASES: dict[Code, tuple[Health, Health]] = {
     Code.PROMOTION_REFUSED: (
         branch(rules=(rule("non_fast_forward"),)),
         branch(rules=(rule("non_fast_forward"),), **MERGE),
+    ),
+    Code.LANDING_REFUSED: (
+        branch(rules=(rule("required_linear_history"),), lands=True),
+        branch(rules=(rule("required_linear_history"),)),
     ),
     Code.BRANCHES_REFUSED: (
         branch(own_rules=(rule("creation"),)),
@@ -199,6 +204,7 @@ def test_what_blocks_comes_first_and_the_most_fundamental_of_it_before_all() -> 
         ("pull_request", {}, Code.PROMOTION_REFUSED),
         ("required_signatures", {}, Code.PROMOTION_REFUSED),
         ("merge_queue", {}, Code.RULE_IN_DOUBT),
+        *((kind, LANDS, None) for kind in ("non_fast_forward", "pull_request", "merge_queue", "update")),
         ("commit_message_pattern", {}, Code.RULE_IN_DOUBT),
         ("creation", {}, None),
         ("deletion", {}, None),
@@ -220,6 +226,14 @@ def test_a_rule_for_our_own_prefix(kind: str) -> None:
     assert codes(branch(own_rules=(rule(kind, Bypass.PULL_REQUESTS),))) == [Code.BRANCHES_REFUSED]
     assert codes(branch(own_rules=(rule(kind, Bypass.EXEMPT),))) == []
     assert codes(branch(own_rules=(rule(kind, UNKNOWN),))) == [Code.RULE_IN_DOUBT]
+
+
+@pytest.mark.parametrize("bypass", Bypass)
+@pytest.mark.parametrize("kind", ["required_signatures", "required_linear_history"])
+def test_a_rule_that_no_merge_commit_meets_holds_people_whatever_the_app_may_bypass(
+    kind: str, bypass: Bypass
+) -> None:
+    assert codes(branch(rules=(rule(kind, bypass),), **LANDS)) == [Code.LANDING_REFUSED]
 
 
 def test_values_with_braces_and_colons_stay_as_they_are() -> None:

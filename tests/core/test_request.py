@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from patch_app.core import request
+from patch_app.core.attempt import Landed
 from patch_app.core.configuration import Configuration
 from patch_app.runner import records
 from patch_app.runner import request as runner_request
@@ -53,6 +54,25 @@ def test_the_length_of_the_stack_is_told_where_its_base_is_known(
 ) -> None:
     attempt = samples.carried().model_copy(update={"base": base, "ahead": ahead})
     assert runner_request.parse(request.request(attempt, "https://example.org/up"), samples.ID).ahead == told
+
+
+def test_a_landing_arrives_as_it_was_recorded_and_is_not_told_of_without_one() -> None:
+    landed = Landed(commit="c" * 40, onto="d" * 40)
+    attempt = samples.carried().model_copy(update={"landed": landed})
+    parsed = runner_request.parse(request.request(attempt, "https://example.org/up"), samples.ID)
+    assert parsed.landing == (landed.commit, landed.onto)
+    assert '"landing"' not in written()
+
+
+@pytest.mark.parametrize(
+    ("landing", "strategy"),
+    [({"commit": "c" * 40}, "rebase"), ({"commit": "c", "onto": "d" * 40}, "rebase"),
+     ({"commit": "c" * 40, "onto": "d" * 40}, "merge"), ("c" * 40, "rebase")],
+)  # fmt: skip
+def test_a_landing_that_is_none_is_refused(landing: object, strategy: str) -> None:
+    told = json.loads(written()) | {"landing": landing, "strategy": strategy}
+    with pytest.raises(records.Problem):
+        runner_request.parse(json.dumps(told), samples.ID)
 
 
 def test_a_runner_of_before_takes_a_check_that_uses_nothing_new() -> None:

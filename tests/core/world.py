@@ -18,6 +18,7 @@ from patch_app.core.effects import (
     Draft,
     Effect,
     EffectState,
+    Land,
     OpenIssue,
     OpenPullRequest,
     Performed,
@@ -58,6 +59,7 @@ BASE, TARGET, HEAD = oid("base"), oid("target"), oid("head")
 STACK = (oid("p1"), oid("p2"))
 CARRIED = (oid("n1"), oid("n2"))
 PARTIAL = CARRIED[:1]
+LANDING = oid("landing")
 BLOB, OTHER_BLOB, RUNNER, INBOX = oid("blob"), oid("other blob"), oid("runner"), oid("inbox")
 APP = "patch-app"
 
@@ -191,6 +193,9 @@ class World:
     stack_merges: tuple[str, ...] = ()
     start_holds: bool = True
     siblings: tuple[Sibling, ...] = ()
+    # the pull request onto the maintained branch, and whether that has its commit
+    landing: PullRequest | None = None
+    landed: bool = False
     # the patch branches, what GitHub shows of them, and what was built of their commits before
     patches: tuple[PatchBranch, ...] | None = None
     patch_commits: dict[str, tuple[str, ...]] | None = None
@@ -233,6 +238,15 @@ class World:
         if self.maintained_moves:
             self.promoted_under = self.maintained_moves[-1][2]
         self.refs[ref] = value
+
+    def merge(self, how: str = "merge") -> None:
+        """A person merges the pull request onto the maintained branch, or closes it."""
+        assert self.landing is not None
+        merged = how != "close"
+        self.landing = self.landing.model_copy(update={"open": False, "merged": merged})
+        self.landed = self.landed or how == "merge"
+        if merged:
+            self.refs["refs/heads/main"] = oid(how)
 
     def run_ends(self) -> None:
         self.run = "completed"
@@ -292,7 +306,9 @@ class World:
             unlike=self.unlike,
             refs=dict(self.refs),
             target=self.tag,
-            descends=head == oid("later") and self.promoted_under is None,
+            descends=head in (oid("later"), oid("squash")) and self.promoted_under is None,
+            has_landing=self.landed if head not in (HEAD, names.ZERO) else None,
+            landing=self.landing,
             has_candidate=self.promoted_under is not None and head == oid("later"),
             contained=self.contained,
             runs=self._runs(),
@@ -394,6 +410,23 @@ class World:
                     self.refs[change.ref] = change.after
                     if change.after == names.ZERO:
                         del self.refs[change.ref]
+            case Land(ref=ref, before=before):
+                if self.refs.get(ref, names.ZERO) not in (before, LANDING):
+                    return EffectState.REFUSED, {"message": "a ref moved", "moved": True}
+                self.refs[ref] = LANDING
+                return EffectState.DONE, {"commit": LANDING}
+            case OpenPullRequest(head=head, base="main"):
+                self.pulls += 1
+                url = f"https://example.org/pull/{self.pulls}"
+                self.landing = PullRequest(
+                    number=self.pulls, url=url, open=True, merged=False, head=LANDING, base=HEAD, into="main"
+                )
+                assert self.refs[f"refs/heads/{head}"] == LANDING
+                return EffectState.DONE, {"number": self.pulls, "url": url}
+            case Close(subject="pull_request", number=number) if (
+                self.landing and number == self.landing.number
+            ):
+                self.landing = self.landing.model_copy(update={"open": False})
             case OpenPullRequest(head=head):
                 known = self.pull_request
                 if known is None or known.merged:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from patch_app.core.attempt import Attempt
+from patch_app.core.attempt import Attempt, Landed
 from patch_app.core.configuration import parse
 from patch_app.core.report import Report
 from patch_app.github import claims
@@ -56,6 +56,20 @@ def attempt(configured: str = "") -> Attempt:
 
 def claimed(**changes: Any) -> Report:
     return report("attempt00001").model_copy(update=changes)
+
+
+async def test_stack_that_came_by_a_pull_request_has_no_commit_of_the_one_before() -> None:
+    before = oid("before")
+    client: Any = Client(
+        {
+            **upstreams(BASE),
+            f"{FORK}/compare/{BASE}...{HEAD}": commits(oid("old"), oid("p1"), oid("merge"), oid("p2")),
+            f"{FORK}/compare/{BASE}...{before}": commits(oid("old")),
+        }
+    )
+    landed = attempt().model_copy(update={"landed": Landed(commit=oid("landing"), onto=before)})
+    found = await claims.evidence(client, landed, claimed(), "main")
+    assert (found["stack_commits"], found["stack_merges"]) == ((oid("p1"), oid("p2")), (oid("merge"),))
 
 
 async def test_stack_that_stands_on_two_release_branches_has_the_commits_of_neither() -> None:

@@ -431,7 +431,8 @@ def _verdicts_whole(world: World, attempt: Attempt) -> None:
     if report is None or report.status is Status.ERROR or attempt.stage is Stage.CONTAINED:
         return
     git = world.forge.core.git(world.forge.repository(FORK))
-    without = [f"^{one}" for one in (report.base, report.start, *report.other_bases) if one]
+    before = attempt.landed.onto if attempt.landed else None
+    without = [f"^{one}" for one in (report.base, report.start, before, *report.other_bases) if one]
     stack = git.text("rev-list", str(attempt.stack_head), *without).split()
     for one in report.branches:
         stack += git.text("rev-list", one.sha, f"^{one.base}").split()
@@ -464,7 +465,12 @@ def _evidence(world: World, attempt: Attempt) -> None:
 
 def _moves_known(world: World, attempts: list[Attempt]) -> None:
     """GitHub's own record of pushes: the maintained branch was moved by people, or by our promotions."""
-    ours = {(one.stack_head, one.candidate) for one in attempts if one.stage is Stage.PROMOTED}
+    promoted = [one for one in attempts if one.stage is Stage.PROMOTED]
+    ours = {(one.stack_head, one.candidate) for one in promoted if one.landing is None}
+    git = world.forge.core.git(world.forge.repository(FORK))
+    landings = [one.landing.commit for one in promoted if one.landing is not None]
+    heads = [world.main(), *(str(one.stack_head) for one in promoted)]
+    assert all(any(git.is_ancestor(str(one), head) for head in heads) for one in landings), "nothing landed"
     moved = []
     for delivery in world.forge.webhooks.deliveries("push"):
         push = delivery.payload
