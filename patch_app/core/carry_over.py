@@ -28,7 +28,8 @@ class CarryOver(Model):
     person: str
     ask: str
     comment: int
-    # why the result isn't put into the pull request by the App, as the end of a sentence
+    # as the end of a sentence: why the App never moves this branch, and why it didn't at the end
+    barred: str | None = None
     left: str | None = None
 
 

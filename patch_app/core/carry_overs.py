@@ -117,7 +117,7 @@ def _put(attempt: Attempt, over: CarryOver, facts: Facts) -> Decision:
         return plan.to(attempt, Stage.CONTAINED, message=why)
     if facts.gate is None or facts.pull is None:
         return Decision(attempt=attempt)
-    if held_back := over.left or _held_back(over, facts):
+    if held_back := over.barred or _held_back(over, facts):
         return _left(attempt, over, held_back)
     change = RefChange(
         ref=names.head(over.branch),

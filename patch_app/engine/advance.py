@@ -301,7 +301,7 @@ def successor(attempt: Attempt, now: datetime, pushed: str | None = None) -> Att
         upstream=attempt.upstream,
         tag=attempt.tag,
         stack=attempt.stack,
-        carry_over=attempt.carry_over,
+        carry_over=attempt.carry_over and attempt.carry_over.model_copy(update={"left": None}),
         stage=Stage.PREFLIGHT,
         pushed=pushed,
         answered=attempt.answered,

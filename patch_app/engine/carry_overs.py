@@ -177,7 +177,7 @@ class CarryOvers:
     ) -> CarryOver:
         configuration = fork.configuration or latest.configuration
         maintained = {str(one.branch) for one in stacks(configuration, fork.default_branch)}
-        left = carry_overs.barred(
+        barred = carry_overs.barred(
             here=pull.here,
             branch=pull.branch,
             default_branch=fork.default_branch,
@@ -196,7 +196,7 @@ class CarryOvers:
             person=comment.person,
             ask=_ask(comment),
             comment=comment.id,
-            left=left,
+            barred=barred,
         )
 
 

@@ -14,11 +14,12 @@ from patch_app.core.effects import EffectState, OpenIssue, Performed
 from patch_app.core.facts import RunFact
 from patch_app.core.needs import Need
 from patch_app.forge.core import ForgeOptions
-from patch_app.github import document, evidence, onboarding, reviewing
+from patch_app.github import carry_overs, document, evidence, onboarding, reviewing
 from patch_app.upstream import releases
 from tests import keys
 from tests.contract.traffic import GRAPHQL, Traffic, document_faults
 from tests.stories.world import FORK, World, numbered, world_at
+from tests.web import samples
 
 pytestmark = [pytest.mark.network, pytest.mark.timeout(300)]
 
@@ -75,7 +76,7 @@ def test_a_request_or_an_answer_that_github_does_not_know(tmp_path: Path) -> Non
     assert {one.rsplit("/", 1)[1] for one in traffic.git} == {"refs", "git-upload-pack", "git-receive-pack"}
 
 
-def _reading() -> evidence._Reading:
+def _reading(**more: Any) -> evidence._Reading:
     """Of an attempt that has everything that may be asked about."""
     now = datetime(2026, 11, 21, 12, tzinfo=UTC)
     attempt = Attempt(
@@ -93,6 +94,7 @@ def _reading() -> evidence._Reading:
         pull_request=Link(number=3, url="https://example.invalid/3"),
         created=now,
         updated=now,
+        **more,
     )
     issue = Performed(
         key="k",
@@ -106,8 +108,9 @@ def _reading() -> evidence._Reading:
     )
 
 
-def test_a_query_put_together_for_any_needs_is_one_that_github_understands() -> None:
-    reading = _reading()
+@pytest.mark.parametrize("more", [{}, {"carry_over": samples.CARRY_OVER, "base": "d" * 40}])
+def test_a_query_put_together_for_any_needs_is_one_that_github_understands(more: dict[str, Any]) -> None:
+    reading = _reading(**more)
     run = RunFact(
         id=1, attempt=1, name="n", path="p", event="e", head_sha="d" * 40, actor="a", status="s", url="u"
     )
@@ -137,6 +140,7 @@ async def test_the_next_page_of_anything_is_asked_for_in_words_that_github_under
     ):
         assert [one async for one in document.nodes(client, "alice/tool", path, page, selection)] == []
     await document.peeled_tag(client, "alice/tool", "v1")
+    assert await carry_overs.pull(client, "alice/tool", 3, "x") is None
     documents = [
         *client.documents,
         (onboarding.UPSTREAM, {"owner": "up", "name": "tool"}),

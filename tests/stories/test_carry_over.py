@@ -255,6 +255,14 @@ def test_a_pull_request_whose_branch_has_rules_is_left_to_a_person(world: World)
     assert carried(world).stage is Stage.CARRIED_OVER
     assert world.ref("refs/heads/topic") == old
     assert "has rules of its own" in answer
+    # without them it goes where it belongs, whether the operator says so or a person
+    world.forge.set_rules(FORK, "topic", [])
+    world.later(60)
+    world.wish(Kind.REPLAY, carried(world))
+    world.settle()
+    assert (carried(world).number, carried(world).stage) == (2, Stage.CARRIED_OVER)
+    assert own_commits(world, world.ref("refs/heads/topic")) == ["Work on topic"]
+    assert f"stays at `{names.archive_ref(carried(world).id)}`" in world.comments(number)[-1]
     world.ends()
 
 
