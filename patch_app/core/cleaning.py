@@ -16,8 +16,6 @@ from patch_app.core.facts import Facts
 from patch_app.core.plan import Decision
 
 _LEFT: frozenset[Stage] = frozenset({Stage.SUPERSEDED, Stage.ABANDONED, Stage.CONTAINED})
-
-
 _OVER: Final = _LEFT | {Stage.PROMOTED, Stage.ROLLED_BACK}
 
 
@@ -26,7 +24,7 @@ def due(attempt: Attempt) -> datetime | None:
     if attempt.cleaned or attempt.completed is None or attempt.stage not in _OVER:
         return None
     shown = plan.branch_refs(attempt) if attempt.stage in _LEFT else ()
-    kept = (names.candidate_ref(attempt.id),) if attempt.on_branches else ()
+    kept = (names.candidate_ref(attempt.id),) if _as_branches(attempt) else ()
     ours = any(attempt.written.get(ref, names.ZERO) != names.ZERO for ref in (*shown, *kept))
     return attempt.completed + timedelta(seconds=attempt.configuration.branches.keep) if ours else None
 
@@ -53,9 +51,14 @@ def step(attempt: Attempt, facts: Facts) -> Decision | None:
     return Decision(attempt=attempt, effects=(plan.update(facts, "clean", changes),))
 
 
+def _as_branches(attempt: Attempt) -> bool:
+    # what was carried for a pull request is there for its author to fetch, whenever that is
+    return attempt.on_branches and attempt.carry_over is None
+
+
 def _used_up(attempt: Attempt, facts: Facts) -> tuple[str, ...]:
     """Branches that stand for the candidate's ref and the inbox: as refs they are in nobody's way."""
-    if not attempt.on_branches:
+    if not _as_branches(attempt):
         return ()
     ref, inbox = names.candidate_ref(attempt.id), names.as_branch(names.inbox_prefix(attempt.id))
     candidate = (names.as_branch(ref),) if facts.ref(ref) == attempt.candidate else ()

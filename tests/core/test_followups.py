@@ -12,6 +12,7 @@ from patch_app.core.effects import Close, Comment, UpdateRefs
 from patch_app.core.facts import Job, Sibling
 from patch_app.core.rules import RuleCheck, Rules
 from tests.core.test_asks import ended
+from tests.core.test_carry_over import over
 from tests.core.test_decide import in_review
 from tests.core.world import CARRIED, HEAD, TARGET, World, oid, report
 
@@ -260,6 +261,21 @@ def test_branches_of_an_overtaken_attempt_go_after_the_configured_time_and_not_b
     assert not [ref for ref in world.refs if ref.startswith("refs/heads/patch-app/")]
     assert world.refs[names.candidate_ref(world.attempt.id)] == CARRIED[1]
     assert cleaning.due(world.attempt) is None
+
+
+def test_what_was_carried_for_a_pull_request_stays_where_branches_stand_for_refs() -> None:
+    world = in_review()
+    ref = names.candidate_ref(world.attempt.id)
+    ended = {
+        "stage": Stage.PROMOTED,
+        "completed": world.now,
+        "on_branches": True,
+        "written": {ref: CARRIED[1]},
+    }
+    attempt = world.attempt.model_copy(update=ended)
+    assert cleaning.due(attempt) is not None
+    assert cleaning.due(attempt.model_copy(update={"carry_over": over()})) is None
+    assert cleaning.due(attempt.model_copy(update={"on_branches": False})) is None
 
 
 def test_branch_that_somebody_touched_since_stays() -> None:
