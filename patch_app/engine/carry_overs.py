@@ -135,8 +135,10 @@ class CarryOvers:
         if above["behind_by"] == 0:
             return f"this pull request stands on {into} as it was promoted already: nothing to carry over."
         ground = await readings.ground(client, name, pull.head, [str(one.stack_head) for one in promoted])
-        if ground is None or await reading.is_ancestor(client, name, ground.base, (candidate,)):
-            return f"this pull request has none of the commits that {into} had before: nothing to carry over."
+        if ground is None or await reading.is_ancestor(client, name, ground.base, (head,)):
+            return (
+                f"{into} still has all that this pull request stands on, so there is nothing to carry over."
+            )
         if ground.own == 0:
             return (
                 f"all commits of this pull request were {into}'s before: there are none of its own to carry."

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from patch_app.core import carry_overs, names
-from patch_app.core.attempt import Attempt, Run, Stage
+from patch_app.core.attempt import Attempt, Landing, Run, Stage
 from patch_app.core.carry_over import CarryOver, OpenPull
 from patch_app.core.configuration import Configuration, Stack, Strategy
 from patch_app.core.decide import decide
@@ -280,6 +280,9 @@ def test_only_pull_requests_that_stand_on_the_old_stack_are_told() -> None:
     assert offered(promoted(pull_requests={"carry_over": "off"}), *pulls) == []
     merged = promoted(stack=(Stack(branch="main", strategy=Strategy.MERGE),))
     assert offered(merged, *pulls) == []
+    # a branch that was never forced still has the old stack
+    landed = promoted().model_copy(update={"landing": Landing(commit=oid("landing"))})
+    assert offered(landed, *pulls) == []
 
 
 def test_a_fork_with_hundreds_of_pull_requests() -> None:

@@ -182,6 +182,7 @@ def test_carry_overs_are_offered_once_and_only_where_the_old_stack_is(world: Wor
     # of what it stands on, its people were told; two promotions later the command still works
     second = promote(world, "v1.2.0", files={"pot.txt": numbered(l15="v1.2.0")})
     assert [len(world.comments(one)) for one in (on_it, made["number"])] == [1, 0]
+    assert "`main` still has all that this pull request stands on" in ask(world, made["number"])
     assert "1 clean" in ask(world, on_it)
     assert carried(world).target == second.candidate
     assert own_commits(world, world.ref("refs/heads/topic")) == ["Work on topic"]
