@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from patch_app.core import names
 from tests.chaos import supervised
 from tests.chaos.world import Killable
-from tests.stories.world import compare, numbered
+from tests.stories.world import FORK, compare, numbered
 
 # a run per boundary: more than pytest's usual limit on a loaded machine
 pytestmark = pytest.mark.timeout(300)
@@ -85,3 +86,27 @@ def test_server_is_killed_around_every_effect_of_two_releases(world: Killable, w
     assert {tag: killed(world, tag) for tag in KINDS} == KINDS
     # to the letter what the same story leaves where nobody is killed
     compare("two_releases_the_first_promoted_the_second_a_conflict", world.told())
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_server_is_killed_around_every_effect_of_a_landing(world: Killable, when: str) -> None:
+    files = {names.CONFIGURATION_PATH: '[promotion]\nmove = "pull-request"\n'}
+    world.forge.commit(FORK, "main", files, "Never force it")
+    start(world, when)
+    world.publish("v1.1.0", {"pot.txt": numbered(l15="v1.1.0")})
+    world.comes_to("v1.1.0", "reviewing")
+    did(world, "v1.1.0", "put_check_run")
+    attempt = world.one("v1.1.0")
+    world.approve_number(attempt["pull_request"]["number"], attempt["candidate"])
+    path = f"/repos/{FORK}/pulls"
+    world.until(lambda: world.alice.api("GET", f"{path}?base=main"), "nothing was opened onto main")
+    did(world, "v1.1.0", "land")
+    (pull,) = world.alice.api("GET", f"{path}?base=main&state=all")
+    world.alice.api("PUT", f"{path}/{pull['number']}/merge", {"merge_method": "merge"})
+    world.comes_to("v1.1.0", "promoted")
+    did(world, "v1.1.0", "close")
+    assert {"land", "open_pull_request", "update_refs landing", "close"} <= killed(world, "v1.1.0")
+    branches = [one for one in world.refs() if one.startswith("refs/heads/")]
+    assert branches == ["refs/heads/main"]
+    assert world.ref(f"refs/tags/{names.candidate_tag('main', 'v1.1.0')}") == attempt["candidate"]
+    assert len(world.alice.api("GET", f"{path}?base=main&state=all")) == 1

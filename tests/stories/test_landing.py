@@ -317,3 +317,29 @@ def test_database_is_lost_after_a_landing_and_no_patch_with_it(
     git = world.forge.core.git(world.forge.repository(FORK))
     pot = git.text("show", f"{attempt.candidate}:pot.txt").rstrip("\n")
     assert pot == numbered(l3="ours", l15="v1.1.0", l18="new").rstrip("\n")
+
+
+@pytest.mark.fork(configuration=f'{LANDS}[[stack]]\nmerges = "preserve"\n')
+def test_merges_of_a_landed_stack_are_made_again_and_its_landing_is_not(world: World) -> None:
+    person_merges(world, {"side.txt": "side\n"}, "On the side")
+    for number, tag in enumerate(("v1.1.0", "v1.2.0"), 15):
+        attempt = opened(world, tag, files={"pot.txt": numbered(**{"l15": "new", f"l{number}": tag})})
+        assert subjects(attempt)[:2] == ["Add a file of ours", "Change the third line"]
+        assert "On the side" in subjects(attempt)
+        merge(world, landing(world, tag)["number"])
+        assert world.attempt(tag).stage is Stage.PROMOTED
+    check_invariants(world)
+
+
+@pytest.mark.fork(configuration=f'{LANDS}[[stack]]\nstrategy = "patches"\n')
+def test_patch_branches_land_and_what_a_person_put_on_top_stays(world: World) -> None:
+    world.set_ref("refs/heads/patch/1-pot", world.ref("refs/tags/v1.0.0"))
+    world.forge.commit(FORK, "patch/1-pot", {"pot.txt": numbered(l3="ours")}, "Change the third line")
+    first = opened(world)
+    merge(world, landing(world)["number"])
+    person_merges(world, {"more.txt": "more\n"}, "Add more of ours")
+    second = opened(world, "v1.2.0", files={"pot.txt": numbered(l15="v1.1.0", l18="v1.2.0")})
+    assert subjects(second) == [*subjects(first), "Add more of ours"]
+    merge(world, landing(world, "v1.2.0")["number"])
+    assert world.attempt("v1.2.0").stage is Stage.PROMOTED
+    check_invariants(world)
