@@ -6,15 +6,16 @@ steps are left out. A test may put anything in place of the carry: what a hostil
 
 from __future__ import annotations
 
+import compileall
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -158,15 +159,22 @@ class CarryJob:
 Carry = Callable[[CarryJob], None]
 
 
+@cache
+def _compiled() -> Path:
+    """The runner's sources, with bytecode beside them: hundreds of runs would compile them each time."""
+    folder = Path(patch_app.runner.__file__).parent
+    compileall.compile_dir(folder, quiet=2)
+    return folder
+
+
 class Robot:
     """Each run in a thread of its own. `carry`: what the carry job does; set it before the run starts."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.program = folder / "program"
-        (self.program / "patch_app_runner").mkdir(parents=True)
-        for file in Path(patch_app.runner.__file__).parent.glob("*.py"):
-            shutil.copy(file, self.program / "patch_app_runner")
+        self.program.mkdir(parents=True)
+        (self.program / "patch_app_runner").symlink_to(_compiled())
         self.carry: Carry = lambda job: void(job.carry())
         # how runs of the fork's other workflows end
         self.others: Callable[[WorkflowRun], Conclusion] = lambda _: Conclusion.SUCCESS
