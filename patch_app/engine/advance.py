@@ -267,7 +267,10 @@ class Advancer:
         """When the timer looks at an attempt again; at an ended one while a channel is under way, and when
         its branches are to go.
         """
-        return now + timedelta(seconds=self.sync) if attempt.watched else cleaning.due(attempt)
+        later = now + timedelta(seconds=self.sync)
+        at = later if attempt.watched else cleaning.due(attempt)
+        # they can't go now, as where the repository is gone: not at once again
+        return later if at is not None and at <= now else at
 
 
 def stamped(before: Attempt, after: Attempt, now: datetime) -> Attempt:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from patch_app.core import plan
 from patch_app.core.attempt import Asked, Attempt, Stage
 from patch_app.core.effects import Comment, EffectState
 from patch_app.core.events import Kind
@@ -171,6 +172,26 @@ async def test_look_at_an_ended_attempt_that_could_not_be_done_now_is_done_later
     assert [one.id for one in await store.open_attempts(later)] == ["attempt00001"]
     await advancer(store, GitHub()).advance("attempt00001")
     assert await store.open_attempts(NOW + timedelta(days=1)) == []
+
+
+async def test_branches_of_a_repository_that_is_gone_are_not_asked_for_at_each_turn(store: Store) -> None:
+    class Gone(GitHub):
+        async def read(self, attempt: Attempt, effects: Any, siblings: Any, now: datetime) -> Facts:
+            return Facts(now=now, app_slug="patch-app", gone="alice/tool is gone")
+
+    attempt = await put(store, Stage.REVIEWING)
+    ended = attempt.model_copy(
+        update={
+            "version": 1,
+            "stage": Stage.SUPERSEDED,
+            "completed": NOW - timedelta(days=20),
+            "written": {plan.branch_refs(attempt)[0]: "a" * 40},
+        }
+    )
+    assert await store.advance(AdvanceCommit(expected_version=0, attempt=ended, due=NOW))
+    await advancer(store, Gone()).advance("attempt00001")
+    assert await store.open_attempts(NOW) == []
+    assert len(await store.open_attempts(NOW + timedelta(seconds=60))) == 1
 
 
 async def test_row_that_nobody_understands_does_not_hold_up_those_behind_it(store: Store) -> None:
