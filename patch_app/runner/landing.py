@@ -28,7 +28,7 @@ def look(
     found = whole.get(commit)
     if found is None:
         raise Problem("base", "The landing %s is not in the branch's history." % commit[:12])
-    carried = whole.get(found.parents[1]) if found.parents[0] == onto and len(found.parents) == 2 else None
+    carried = whole.get(found.parents[1]) if len(found.parents) == 2 and found.parents[0] == onto else None
     if carried is None or carried.tree != found.tree:
         raise Problem(
             "base",

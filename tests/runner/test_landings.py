@@ -181,7 +181,9 @@ def test_a_landing_that_nobody_told_of_loses_nothing(world: World) -> None:
     assert sorted(subject for subject, _ in said(report)) == ["on top", "one", "one", "two", "two"]
 
 
-@pytest.mark.parametrize("other", ["other files", "not in the branch", "another parent", "no merge"])
+@pytest.mark.parametrize(
+    "other", ["other files", "not in the branch", "another parent", "no merge", "no parents"]
+)
 def test_what_is_no_landing_ends_in_a_sentence(world: World, other: str) -> None:
     two_patches(world)
     carried(world)
@@ -195,6 +197,9 @@ def test_what_is_no_landing_ends_in_a_sentence(world: World, other: str) -> None
         commit = "1" * 40
     elif other == "another parent":
         before = fork.rev(f"{onto}~1")
+    elif other == "no parents":
+        commit = fork.git("commit-tree", f"{onto}^{{tree}}", "-m", "Land")
+        fork.git("merge", "-q", "-s", "ours", "--allow-unrelated-histories", "-m", "Merge it", commit)
     else:
         commit = fork.rev("refs/carried")
     world.upstream.commit("third", {"a.txt": "over\ntop\n" + numbered()})
@@ -203,6 +208,26 @@ def test_what_is_no_landing_ends_in_a_sentence(world: World, other: str) -> None
     assert report.error is not None
     assert report.error.stage == "base"
     assert "landing" in report.error.message
+
+
+@pytest.mark.parametrize("merges", ["flatten", "preserve"])
+@pytest.mark.parametrize("base_is_told", [True, False])
+def test_what_a_person_put_into_the_merge_of_the_landing_is_carried(
+    world: World, merges: str, base_is_told: bool
+) -> None:
+    two_patches(world)
+    carried(world)
+    landed = land(world)
+    base = world.upstream.head if base_is_told else None
+    fork = world.fork
+    (fork.path / "two.txt").write_text("mine\n")
+    fork.git("commit", "-q", "-a", "--amend", "--no-edit")
+    world.upstream.commit("third", {"a.txt": "over\ntop\n" + numbered()})
+    expected = tree(
+        world, a_txt="over\ntop\n" + numbered(l3="ours"), b_txt=numbered(l3="ours"), two_txt="mine\n"
+    )
+    report = carried(world, expected, landing=landed, merges=merges, base=base)
+    assert [subject for subject, _ in said(report)] == ["one", "two", "Merge pull request #7"]
 
 
 def test_the_patch_of_a_landed_stack_conflicts(world: World) -> None:
