@@ -18,7 +18,7 @@ from patch_app.github.document import Answer, Document
 from patch_app.github.gitobjects import commit_body, object_id, write_pack
 from patch_app.github.transport import segment
 
-# attempts of a stack that may have brought it onto its branch last
+# attempts of a stack that may have brought it onto its branch last, and that nobody saw do so
 _LOOKED_AT = 5
 
 
@@ -67,7 +67,10 @@ async def landed(
     Whoever merged it and whatever has become of the attempt: that the branch has the commit is what counts.
     """
     made = [one for one in siblings if one.landing is not None and one.landing.commit and one.stack_head]
-    for one in sorted(made, key=lambda one: one.created, reverse=True)[:_LOOKED_AT]:
+    made.sort(key=lambda one: one.created, reverse=True)
+    # however many were closed since, as each is whose branch moves
+    older = [one for one in made[_LOOKED_AT:] if one.stage is Stage.PROMOTED]
+    for one in (*made[:_LOOKED_AT], *older[:_LOOKED_AT]):
         commit, onto = (one.landing.commit if one.landing else None) or "", one.stack_head or ""
         compared = (
             await reading.compare(client, attempt.repository, commit, head) if head != names.ZERO else None

@@ -280,6 +280,27 @@ def test_next_release_is_out_while_a_landing_waits_and_both_land(world: World) -
     world.ends()
 
 
+def test_a_pull_request_that_was_open_before_a_landing_is_merged_as_ever(world: World) -> None:
+    world.set_ref("refs/heads/topic", world.main())
+    world.forge.commit(FORK, "topic", {"theirs.txt": "theirs\n"}, "Theirs", by="bob")
+    body = {"title": "Theirs", "head": "topic", "base": "main"}
+    number = world.bob.api("POST", f"/repos/{FORK}/pulls", body)["number"]
+    opened(world)
+    merge(world, landing(world)["number"])
+    assert world.attempt().stage is Stage.PROMOTED
+    assert world.comments(number) == []
+    head = world.ref("refs/heads/topic")
+    world.comment(number, "/patch carry-over", world.bob)
+    world.settle()
+    assert "still has all that this pull request stands on" in world.comments(number)[-1]
+    assert world.ref("refs/heads/topic") == head
+    merge(world, number)
+    second = world.release("v1.2.0", {"pot.txt": numbered(l15="v1.1.0", l18="v1.2.0")})
+    assert second.stage is Stage.REVIEWING, second.message
+    assert subjects(second) == ["Add a file of ours", "Change the third line", "Theirs"]
+    check_invariants(world)
+
+
 def test_a_branch_that_was_landed_on_is_moved_again_by_force(world: World) -> None:
     opened(world)
     merge(world, landing(world)["number"])
