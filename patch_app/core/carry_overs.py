@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from typing import Final
 
+from patch_app.core import branches, names, plan
 from patch_app.core import carry_over_texts as texts
-from patch_app.core import names, plan
 from patch_app.core.attempt import Attempt, Stage
 from patch_app.core.carry_over import CarryOver, OpenPull
+from patch_app.core.configuration import Configuration, stacks
 from patch_app.core.configuration_pull_requests import CarryOvers
 from patch_app.core.effects import Comment, Effect, EffectState, React, RefChange
 from patch_app.core.facts import Facts
@@ -204,6 +205,16 @@ def _commits(report: Report) -> set[str | None]:
 
 
 # Where a result may go --------------------------------------------------------------------------
+
+
+def maintained(configuration: Configuration, default_branch: str, branch: str) -> set[str]:
+    """Branches that the fork's stacks are on or built from; of a pattern's, whether `branch` is one."""
+    found = stacks(configuration, default_branch)
+    named = {str(one.branch) for one in found}
+    for one in found:
+        built = branches.selected(one, str(one.branch), configuration.branches.prefix, {branch: ""})
+        named |= {patch.branch for patch in built}
+    return named
 
 
 def barred(

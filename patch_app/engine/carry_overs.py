@@ -20,7 +20,7 @@ from patch_app.core.attempt import Attempt, Stage
 from patch_app.core.carry_over import CarryOver
 from patch_app.core.carry_overs import ANSWER
 from patch_app.core.commands import Command, Name, Unknown
-from patch_app.core.configuration import Branches, Configuration, stacks
+from patch_app.core.configuration import Branches, Configuration
 from patch_app.core.markdown import code, inline
 from patch_app.github import carry_overs as readings
 from patch_app.github import reading
@@ -178,7 +178,7 @@ class CarryOvers:
         self, fork: Fork, pull: Pull, comment: Comment, before: Attempt, latest: Attempt
     ) -> CarryOver:
         configuration = fork.configuration or latest.configuration
-        maintained = {str(one.branch) for one in stacks(configuration, fork.default_branch)}
+        maintained = carry_overs.maintained(configuration, fork.default_branch, pull.branch)
         barred = carry_overs.barred(
             here=pull.here,
             branch=pull.branch,

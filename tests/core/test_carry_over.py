@@ -312,3 +312,22 @@ def test_branches_that_no_command_lets_the_app_move(changed: dict[str, Any], bar
     given = {"here": True, "branch": "topic", "default_branch": "main", "prefix": "patch-app"}
     why = carry_overs.barred(**{**given, "maintained": {"stable"}, **changed})
     assert (why is not None) is barred
+
+
+@pytest.mark.parametrize(
+    ("patches", "branch", "kept"),
+    [
+        (None, "patch/3-new", True),
+        (None, "topic", False),
+        (("first", "second"), "second", True),
+        (("first", "second"), "patch/3-new", False),
+    ],
+)
+def test_a_patch_branch_is_what_the_next_release_is_carried_from_and_is_not_moved(
+    patches: tuple[str, ...] | None, branch: str, kept: bool
+) -> None:
+    stack = Stack(branch="stable", strategy=Strategy.PATCHES, patches=patches)
+    found = carry_overs.maintained(Configuration(stack=(stack,)), "main", branch)
+    assert "stable" in found
+    assert (branch in found) is kept
+    assert not carry_overs.maintained(Configuration(), "main", branch) - {"main"}
