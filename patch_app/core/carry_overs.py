@@ -172,7 +172,7 @@ def offers(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:
         return ()
     if attempt.landing is not None:
         return ()  # the branch still has the old stack, so what stands on it is merged as ever
-    old = _commits(attempt.report) | {attempt.stack_head}
+    old = _commits(attempt.report) | {attempt.stack_head} | _before_landing(attempt, facts)
     return tuple(
         Comment(
             number=one.number,
@@ -202,6 +202,16 @@ def _commits(report: Report) -> set[str | None]:
     own = report.installed.commits if report.installed else ()
     patches = {sha for patch in report.patches for sha in (patch.old, patch.built)}
     return {*patches, *own, *report.merges}
+
+
+def _before_landing(attempt: Attempt, facts: Facts) -> set[str | None]:
+    """What the branch has lost only now where it was forced after a landing: the stack of before that."""
+    if attempt.landed is None:
+        return set()
+    onto = attempt.landed.onto
+    reports = [one.report for one in facts.siblings if one.report is not None]
+    before = [one for one in reports if one.stack is not None and one.stack.sha == onto]
+    return {onto, *(sha for report in before for sha in _commits(report))}
 
 
 # Where a result may go --------------------------------------------------------------------------

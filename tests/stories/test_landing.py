@@ -9,7 +9,8 @@ import pytest
 from patch_app.core import names
 from patch_app.core.attempt import Attempt, Stage
 from patch_app.forge import Mood
-from tests.stories.world import FORK, World, check_invariants, numbered
+from patch_app.github import keeping
+from tests.stories.world import FORK, UPSTREAM, World, check_invariants, numbered
 
 LANDS = '[promotion]\nmove = "pull-request"\n'
 pytestmark = pytest.mark.fork(configuration=LANDS)
@@ -298,6 +299,62 @@ def test_a_pull_request_that_was_open_before_a_landing_is_merged_as_ever(world: 
     second = world.release("v1.2.0", {"pot.txt": numbered(l15="v1.1.0", l18="v1.2.0")})
     assert second.stage is Stage.REVIEWING, second.message
     assert subjects(second) == ["Add a file of ours", "Change the third line", "Theirs"]
+    check_invariants(world)
+
+
+@pytest.mark.forge(custom_refs=False)
+def test_two_releases_land_on_a_fork_that_takes_no_refs_of_ours(world: World) -> None:
+    for tag, text in (("v1.1.0", "v1.1.0"), ("v1.2.0", "v1.2.0")):
+        attempt = opened(world, tag, files={"pot.txt": numbered(l15="v1.1.0", l18=text)})
+        assert attempt.on_branches
+        assert subjects(attempt) == ["Add a file of ours", "Change the third line"]
+        merge(world, landing(world, tag)["number"])
+        attempt = world.attempt(tag)
+        assert attempt.stage is Stage.PROMOTED, attempt.message
+        assert not [one for one in left(world) if "/landing/" in one or "/maintenance/" in one]
+        assert world.ref(names.as_branch(names.archive_ref(attempt.id))) == keeping.holder(
+            attempt.stack_head or ""
+        )
+    check_invariants(world)
+
+
+@pytest.mark.fork(configuration='[promotion]\nmove = "pull-request"\n[[stack]]\nstrategy = "patches"\n')
+def test_a_stack_of_patch_branches_lands_twice(world: World) -> None:
+    world.set_ref("refs/heads/patch/1-file", world.ref("refs/tags/v1.0.0", UPSTREAM))
+    world.forge.commit(FORK, "patch/1-file", {"one.txt": "one\n"}, "One", by="alice")
+    world.set_ref("refs/heads/patch/2-file", world.ref("refs/tags/v1.0.0", UPSTREAM))
+    world.forge.commit(FORK, "patch/2-file", {"two.txt": "two\n"}, "Two", by="alice")
+    first = opened(world)
+    said = subjects(first)
+    merge(world, landing(world)["number"])
+    assert world.attempt().stage is Stage.PROMOTED
+    second = opened(world, "v1.2.0", files={"pot.txt": numbered(l15="v1.1.0", l18="v1.2.0")})
+    merge(world, landing(world, "v1.2.0")["number"])
+    assert world.attempt("v1.2.0").stage is Stage.PROMOTED
+    assert subjects(second) == said
+    check_invariants(world)
+
+
+def test_a_pull_request_is_carried_over_where_the_branch_is_forced_after_a_landing(
+    world: World,
+) -> None:
+    world.set_ref("refs/heads/topic", world.main())
+    world.forge.commit(FORK, "topic", {"theirs.txt": "theirs\n"}, "Theirs", by="bob")
+    body = {"title": "Theirs", "head": "topic", "base": "main"}
+    number = world.bob.api("POST", f"/repos/{FORK}/pulls", body)["number"]
+    opened(world)
+    merge(world, landing(world)["number"])
+    world.forge.commit(FORK, "main", {names.CONFIGURATION_PATH: ""}, "Move it as before")
+    attempt = world.release("v1.2.0", {"pot.txt": numbered(l15="v1.1.0", l18="v1.2.0")})
+    world.approve(attempt)
+    world.settle()
+    assert world.main() == attempt.candidate
+    assert "`/patch carry-over` in a comment" in world.comments(number)[-1]
+    world.comment(number, "/patch carry-over", world.bob)
+    world.settle()
+    carried = world.attempts()[-1]
+    assert carried.stage is Stage.CARRIED_OVER, carried.message
+    assert subjects(carried) == ["Theirs"]
     check_invariants(world)
 
 
