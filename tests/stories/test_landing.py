@@ -421,3 +421,21 @@ def test_patch_branches_land_and_what_a_person_put_on_top_stays(world: World) ->
     merge(world, landing(world, "v1.2.0")["number"])
     assert world.attempt("v1.2.0").stage is Stage.PROMOTED
     check_invariants(world)
+
+
+@pytest.mark.fork(configuration=f'{LANDS}approve = "merge"\n')
+def test_merge_of_the_maintenance_pull_request_asks_for_the_landing(world: World) -> None:
+    attempt = world.release()
+    assert attempt.pull_request is not None
+    world.review(attempt.pull_request.number, attempt.candidate, world.bob)
+    merge(world, attempt.pull_request.number)
+    attempt = world.attempt()
+    assert attempt.stage is Stage.PROMOTING, attempt.message
+    before = world.main()
+    merge(world, landing(world)["number"])
+    attempt = world.attempt()
+    assert attempt.stage is Stage.PROMOTED, attempt.message
+    assert world.main() != before
+    assert tree(world, world.main()) == tree(world, attempt.candidate)
+    assert left(world) == []
+    check_invariants(world)
