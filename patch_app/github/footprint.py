@@ -7,6 +7,7 @@ refuses to send anything: `install` does.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -17,7 +18,7 @@ from patch_app.github.gitobjects import TreeEntry, commit_body, object_id, tree_
 
 PACKAGE: Final = "patch_app_runner"
 # Fixed, so that the same program has the same id everywhere.
-PERSON: Final = "patch_app <patch-app@users.noreply> 0 +0000"
+_NAME: Final = "patch_app <patch-app@users.noreply>"
 MESSAGE: Final = "The runner of patch_app\n"
 TEMPLATE: Final = "patch-maintenance.yml"
 
@@ -35,6 +36,12 @@ class RunnerCommit:
     pack: bytes = field(repr=False)
 
 
+def own_commit(*, tree: str, parents: Sequence[str], message: str, seconds: int = 0) -> bytes:
+    """The body of a commit by the App, the same each time; `seconds`: its date since 1970."""
+    who = f"{_NAME} {seconds} +0000"
+    return commit_body(tree=tree, parents=parents, author=who, committer=who, message=message)
+
+
 def pack_runner(directory: Path) -> RunnerCommit:
     """The `*.py` files of `directory` as a commit without parents, below `patch_app_runner/`."""
     blobs = {path.name: path.read_bytes() for path in directory.glob("*.py")}
@@ -44,9 +51,7 @@ def pack_runner(directory: Path) -> RunnerCommit:
         TreeEntry(mode="100644", name=name, oid=object_id("blob", body)) for name, body in blobs.items()
     )
     root = tree_body([TreeEntry(mode="40000", name=PACKAGE, oid=object_id("tree", package))])
-    commit = commit_body(
-        tree=object_id("tree", root), parents=(), author=PERSON, committer=PERSON, message=MESSAGE
-    )
+    commit = own_commit(tree=object_id("tree", root), parents=(), message=MESSAGE)
     # by name, so that the pack is the same bytes everywhere as well
     contents = [("blob", blobs[name]) for name in sorted(blobs)]
     pack = write_pack([("commit", commit), ("tree", root), ("tree", package), *contents])

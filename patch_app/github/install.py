@@ -16,8 +16,8 @@ from patch_app.core.names import INSTALL_BRANCH
 from patch_app.github import receive_pack
 from patch_app.github.client import GitHubApp, InstallationClient
 from patch_app.github.errors import Refused
-from patch_app.github.footprint import MESSAGE, PERSON, footprint_version, runner_commit
-from patch_app.github.gitobjects import TreeEntry, commit_body, object_id, tree_body, write_pack
+from patch_app.github.footprint import MESSAGE, footprint_version, own_commit, runner_commit
+from patch_app.github.gitobjects import TreeEntry, object_id, tree_body, write_pack
 from patch_app.github.transport import segment
 
 REQUESTS: Final = "requests.json"
@@ -125,13 +125,7 @@ def requests_commit(requests: bytes) -> tuple[str, bytes]:
     """Id and pack of a commit without parents that holds the preview's requests."""
     blob = TreeEntry(mode="100644", name=REQUESTS, oid=object_id("blob", requests))
     tree = tree_body([blob])
-    commit = commit_body(
-        tree=object_id("tree", tree),
-        parents=(),
-        author=PERSON,
-        committer=PERSON,
-        message=_REQUESTS_MESSAGE,
-    )
+    commit = own_commit(tree=object_id("tree", tree), parents=(), message=_REQUESTS_MESSAGE)
     return object_id("commit", commit), write_pack([("commit", commit), ("tree", tree), ("blob", requests)])
 
 

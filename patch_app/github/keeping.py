@@ -13,8 +13,8 @@ from typing import Final, TypeAlias
 
 from patch_app.core import names
 from patch_app.core.effects import RefChange
-from patch_app.github.footprint import PERSON
-from patch_app.github.gitobjects import TreeEntry, commit_body, extended_pack, object_id, tree_body
+from patch_app.github.footprint import own_commit
+from patch_app.github.gitobjects import TreeEntry, extended_pack, object_id, tree_body
 from patch_app.github.receive_pack import Command, NameRefused
 
 Push: TypeAlias = Callable[[Sequence[Command], bytes | None], Awaitable[None]]
@@ -30,9 +30,7 @@ _TREE: Final = tree_body([TreeEntry(mode="100644", name="README.md", oid=_BLOB)]
 
 
 def _holder(kept: str) -> bytes:
-    return commit_body(
-        tree=object_id("tree", _TREE), parents=(kept,), author=PERSON, committer=PERSON, message=_MESSAGE
-    )
+    return own_commit(tree=object_id("tree", _TREE), parents=(kept,), message=_MESSAGE)
 
 
 def holder(kept: str) -> str:

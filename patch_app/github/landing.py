@@ -15,7 +15,8 @@ from patch_app.core.facts import PullRequest
 from patch_app.github import reading, receive_pack, reviewing
 from patch_app.github.client import GitHubApp, InstallationClient
 from patch_app.github.document import Answer, Document
-from patch_app.github.gitobjects import commit_body, object_id, write_pack
+from patch_app.github.footprint import own_commit
+from patch_app.github.gitobjects import object_id, write_pack
 from patch_app.github.transport import segment
 
 # attempts of a stack that may have brought it onto its branch last, and that nobody saw do so
@@ -40,13 +41,11 @@ async def make(app: GitHubApp, client: InstallationClient, attempt: Attempt, eff
     Of fixed bytes, so that a second try makes the same commit and knows the branch for its own.
     """
     found = await client.get(f"/repos/{attempt.repository}/git/commits/{segment(effect.candidate)}")
-    who = f"patch_app <patch-app@users.noreply> {int(attempt.created.timestamp())} +0000"
-    body = commit_body(
+    body = own_commit(
         tree=found["tree"]["sha"],
         parents=(effect.onto, effect.candidate),
-        author=who,
-        committer=who,
         message=effect.message,
+        seconds=int(attempt.created.timestamp()),
     )
     commit = object_id("commit", body)
     if await reading.ref(client, attempt.repository, effect.ref) != commit:

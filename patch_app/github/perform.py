@@ -40,7 +40,8 @@ from patch_app.github.bundle import BadBundle, check_bundle
 from patch_app.github.client import GitHubApp, InstallationClient
 from patch_app.github.document import Document
 from patch_app.github.errors import Later, RefMoved, Refused, TooMany
-from patch_app.github.gitobjects import commit_body, object_id, write_pack
+from patch_app.github.footprint import own_commit
+from patch_app.github.gitobjects import object_id, write_pack
 from patch_app.github.ls_refs import ls_refs
 
 # what GitHub can't be asked to compare: a second one would be a second run, issue or comment
@@ -246,11 +247,8 @@ class Performer:
         client = await self._client(attempt, ACT)
         if await reading.folder(client, attempt.repository, effect.inbox, "resolutions") != effect.tree:
             return Outcome(done=False, answer={"message": "the inbox commit has other resolutions"})
-        # of fixed bytes, so that a second try makes the same commit
-        who = f"patch_app <patch-app@users.noreply> {int(attempt.created.timestamp())} +0000"
-        body = commit_body(
-            tree=effect.tree, parents=(), author=who, committer=who, message="Recorded resolutions\n"
-        )
+        at = int(attempt.created.timestamp())
+        body = own_commit(tree=effect.tree, parents=(), message="Recorded resolutions\n", seconds=at)
         commit = object_id("commit", body)
         pack = write_pack([("commit", body)])
         change = RefChange(ref=effect.ref, before=effect.before, after=commit)

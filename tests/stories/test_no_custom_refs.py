@@ -9,6 +9,7 @@ from patch_app.core.attempt import Attempt, Stage
 from patch_app.core.events import Kind
 from patch_app.github import keeping
 from patch_app.github.footprint import runner_commit
+from tests.stories.robot import CarryJob
 from tests.stories.test_doctor import doctor
 from tests.stories.test_onboarding import look_again, merge, pull
 from tests.stories.world import FORK, World, check_invariants, numbered
@@ -70,9 +71,10 @@ def test_installed_carried_promoted_rolled_back_and_carried_again_on_branches_al
         assert (files(world, branch), parents(world, branch)) == (["README.md"], [kept])
     assert first.pull_request is not None
     assert f"`{archive}^`" in str(pull(world, first.pull_request.number)["body"])
+    number = first.pull_request.number
     first = approved(world, first)
     assert (first.stage, world.main()) == (Stage.PROMOTED, first.candidate), first.message
-    world.comment(first.pull_request.number, "/patch rollback", world.mia)  # type: ignore[union-attr]
+    world.comment(number, "/patch rollback", world.mia)
     world.settle()
     assert (world.attempt().stage, world.main()) == (Stage.ROLLED_BACK, before)
     second = approved(world, world.release("v1.2.0"))
@@ -143,10 +145,10 @@ def test_resolutions_a_rerun_and_a_person_s_commits_on_branches(world: World) ->
 def test_refs_refused_in_the_middle_of_an_attempt(world: World, at: str) -> None:
     real, options = world.robot.carry, world.forge.core.options
 
-    def lost(job: object) -> None:
+    def lost(job: CarryJob) -> None:
         if at == "before the run":
             object.__setattr__(options, "custom_refs", False)
-        real(job)  # type: ignore[arg-type]
+        real(job)
         object.__setattr__(options, "custom_refs", False)
 
     world.robot.carry = lost
