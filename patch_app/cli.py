@@ -85,15 +85,14 @@ def preview(
 
     Exit status: 0 clean or nothing to do, 1 a person is needed, 2 bad input, 3 it could not be done.
     """
-    from rich.console import Console
-
     from patch_app.preview import Keeping, run_preview
     from patch_app.preview_shape import Shape
+    from patch_app.terminal import Terminal
 
     shape = Shape(merges, strategy, start, tuple(patches or ()))
     keeping = Keeping(tuple(artifact or ()), artifacts_in)
     status = run_preview(
-        fork, branch, onto, upstream, check or [], json, Console(), shape=shape, keeping=keeping
+        fork, branch, onto, upstream, check or [], json, Terminal(), shape=shape, keeping=keeping
     )
     raise typer.Exit(status)
 
@@ -150,8 +149,7 @@ def serve(
             settings = settings.model_copy(update={"poll_deliveries": True})
         status = server.serve(settings)
     except (SettingsError, StoreError) as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from None
+        raise _refused(error) from None
     raise typer.Exit(status)
 
 
@@ -167,11 +165,10 @@ def release(
     ] = False,
 ) -> None:
     """Tell the server of an upstream release, as the poller would."""
-    from rich.console import Console
-
     from patch_app import operator
+    from patch_app.terminal import Terminal
 
-    settings, console = _settings(), Console()
+    settings, console = _settings(), Terminal()
     raise typer.Exit(
         operator.run(
             console,
@@ -188,11 +185,10 @@ def install(
     config: Annotated[Path | None, typer.Option(help="A patch-app.toml to bring along.")] = None,
 ) -> None:
     """Open a pull request that brings the App's workflow to a fork."""
-    from rich.console import Console
-
     from patch_app import operator
+    from patch_app.terminal import Terminal
 
-    settings, console = _settings(), Console()
+    settings, console = _settings(), Terminal()
     raise typer.Exit(
         operator.run(console, lambda: operator.install(settings, console, repository=repository, file=config))
     )
@@ -211,12 +207,11 @@ def doctor(
 
     Exit status: 0 nothing blocks an attempt, 1 something does, 2 wrong usage or settings.
     """
-    from rich.console import Console
-
     from patch_app import operator
     from patch_app.examine import examine
+    from patch_app.terminal import Terminal
 
-    settings, console = _settings(), Console()
+    settings, console = _settings(), Terminal()
     raise typer.Exit(
         operator.run(
             console,
@@ -231,11 +226,10 @@ def attempts(
     json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
 ) -> None:
     """List attempts, newest first, or show one."""
-    from rich.console import Console
-
     from patch_app import operator
+    from patch_app.terminal import Terminal
 
-    settings, console = _settings(), Console()
+    settings, console = _settings(), Terminal()
     raise typer.Exit(
         operator.run(console, lambda: operator.attempts(settings, console, attempt=attempt, as_json=json))
     )
@@ -262,23 +256,21 @@ def replay(attempt: Annotated[str, typer.Argument(help="The attempt's id.")]) ->
 @app.command()
 def rollback(attempt: Annotated[str, typer.Argument(help="The promoted attempt's id.")]) -> None:
     """Put the maintained branch back to what it was before a promotion."""
-    from rich.console import Console
-
     from patch_app import operator
+    from patch_app.terminal import Terminal
 
-    settings, console = _settings(), Console()
+    settings, console = _settings(), Terminal()
     raise typer.Exit(
         operator.run(console, lambda: operator.ask(settings, console, attempt, command="rollback"))
     )
 
 
 def _wish(kind: str, attempt: str) -> None:
-    from rich.console import Console
-
     from patch_app import operator
     from patch_app.core.events import Kind
+    from patch_app.terminal import Terminal
 
-    settings, console = _settings(), Console()
+    settings, console = _settings(), Terminal()
     raise typer.Exit(operator.run(console, lambda: operator.wish(settings, console, Kind(kind), attempt)))
 
 
@@ -288,8 +280,14 @@ def _settings() -> Settings:
     try:
         return load()
     except SettingsError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from None
+        raise _refused(error) from None
+
+
+def _refused(error: Exception) -> typer.Exit:
+    from patch_app.terminal import Terminal
+
+    Terminal(stderr=True).print(str(error), soft_wrap=True)
+    return typer.Exit(2)
 
 
 def main() -> None:

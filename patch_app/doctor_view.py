@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from typing import Final
+from typing import Any, Final
 
-from rich.console import Console
 from rich.text import Text
 
 from patch_app.core.findings import Code, Finding, Severity
 from patch_app.core.health import Health
 from patch_app.core.names import CONFIGURATION_PATH
-from patch_app.preview_view import plain
+from patch_app.terminal import Terminal, plain
 
 _STYLES: Final = {Severity.BLOCKS: "bold red", Severity.WARNS: "yellow", Severity.NOTES: "cyan"}
 _LENGTH: Final = 4000
@@ -66,7 +64,7 @@ def good(health: Health, found: tuple[Finding, ...]) -> list[str]:
     ]
 
 
-def show(console: Console, health: Health, found: tuple[Finding, ...], release: str) -> None:
+def show(console: Terminal, health: Health, found: tuple[Finding, ...], release: str) -> None:
     """What is good in one line, each finding with its remedy, and the next release."""
     blocks = sum(one.severity is Severity.BLOCKS for one in found)
     said = f"{blocks} in the way of any attempt" if blocks else "nothing is in the way of an attempt"
@@ -82,13 +80,11 @@ def show(console: Console, health: Health, found: tuple[Finding, ...], release: 
     console.print(plain(release))
 
 
-def as_json(health: Health, found: tuple[Finding, ...], release: str) -> str:
+def as_data(health: Health, found: tuple[Finding, ...], release: str) -> dict[str, Any]:
     """The same for programs."""
-    return json.dumps(
-        {
-            "repository": health.repository,
-            "blocks": any(one.severity is Severity.BLOCKS for one in found),
-            "release": release,
-            "findings": [one.model_dump(mode="json") for one in found],
-        }
-    )
+    return {
+        "repository": health.repository,
+        "blocks": any(one.severity is Severity.BLOCKS for one in found),
+        "release": release,
+        "findings": [one.model_dump(mode="json") for one in found],
+    }

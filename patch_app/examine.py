@@ -9,8 +9,6 @@ import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rich.console import Console
-
 from patch_app import checkout, doctor_view
 from patch_app.core import doctor, releases
 from patch_app.core.findings import Severity
@@ -22,12 +20,13 @@ from patch_app.github.errors import Later, Refused
 from patch_app.github.health import Examination
 from patch_app.operator import UsageError, check_repository, installation_of
 from patch_app.settings import Settings
+from patch_app.terminal import Terminal
 from patch_app.upstream.releases import read_releases
 
 
 async def examine(
     settings: Settings,
-    console: Console,
+    console: Terminal,
     *,
     repository: str,
     folder: Path | None = None,
@@ -50,7 +49,7 @@ async def examine(
                 whole = await _with_checkout(settings, begun, whole, folder, apply=apply)
     found = doctor.findings(whole)
     if as_json:
-        console.print_json(doctor_view.as_json(whole, found, release))
+        console.print_data(doctor_view.as_data(whole, found, release))
     else:
         doctor_view.show(console, whole, found, release)
     return int(any(one.severity is Severity.BLOCKS for one in found))

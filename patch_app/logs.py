@@ -38,8 +38,37 @@ _PATTERNS: Final = tuple(
         (r"(?<=://)[^/\s@\"'\\]+:[^/\s@\"'\\]+(?=@)", 0),
     )
 )
+# what structlog calls the texts of several lines that it makes itself
+_TRACEBACKS: Final = frozenset({"exception", "stack"})
 # shorter ones would take ordinary words out
 _MIN_KNOWN: Final = 6
+
+
+def visible(_logger: Any, _method: str, event: Any) -> Any:
+    """A structlog processor: what a terminal would obey, and what hides or reorders text, is written as its
+    escape. A traceback keeps its lines, moved in: nothing else can begin one.
+    """
+    return {
+        key: held if key.startswith("_") else _visible(held, lines=key in _TRACEBACKS)
+        for key, held in dict(event).items()
+    }
+
+
+def _visible(value: Any, *, lines: bool = False) -> Any:
+    match value:
+        case str():
+            if value.isprintable():
+                return value
+            kept = "\n" if lines else ""
+            return "".join(
+                char if char.isprintable() or char in kept else ascii(char)[1:-1] for char in value
+            ).replace("\n", "\n    ")
+        case dict():
+            return {_visible(key): _visible(held) for key, held in value.items()}
+        case list():
+            return [_visible(held) for held in value]
+        case _:
+            return value
 
 
 class Redactor:
@@ -126,7 +155,12 @@ def configure(
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *shared],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, redactor, renderer],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                redactor,
+                visible,
+                renderer,
+            ],
         )
     )
     root = logging.getLogger()

@@ -14,9 +14,6 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from rich.console import Console
-from rich.table import Table
-
 from patch_app.core import configuration, releases
 from patch_app.core.events import Kind, ReleaseEvent
 from patch_app.core.onboarding import Standing
@@ -32,6 +29,7 @@ from patch_app.settings import Settings, SettingsError
 from patch_app.store.errors import StoreError
 from patch_app.store.inbox import Incoming
 from patch_app.store.store import Store
+from patch_app.terminal import Terminal, table
 from patch_app.web.records import record, summary
 
 T = TypeVar("T")
@@ -42,15 +40,15 @@ class UsageError(Exception):
     """What was asked for can't be asked for like this; the message says how."""
 
 
-def run(console: Console, work: Callable[[], Awaitable[int]]) -> int:
+def run(console: Terminal, work: Callable[[], Awaitable[int]]) -> int:
     """Runs `work`; every expected trouble becomes one line and a status: 2 usage and settings, 1 failure."""
     try:
         return asyncio.run(_awaited(work))
     except (UsageError, SettingsError) as error:
-        console.print(str(error), style="red", markup=False, highlight=False)
+        console.print(str(error), style="red")
         return 2
     except (GitHubError, StoreError) as error:
-        console.print(str(error), style="red", markup=False, highlight=False)
+        console.print(str(error), style="red")
         return 1
 
 
@@ -59,7 +57,7 @@ async def _awaited(work: Callable[[], Awaitable[T]]) -> T:
 
 
 async def run_release(
-    settings: Settings, console: Console, *, upstream: str, tag: str, dry_run: bool, record_only: bool
+    settings: Settings, console: Terminal, *, upstream: str, tag: str, dry_run: bool, record_only: bool
 ) -> int:
     """`patch-app run release`: tell the server of a release. 1 where no fork is one of this upstream."""
     check_repository(upstream)
@@ -86,7 +84,7 @@ async def run_release(
         new = await store.inbox_add(row)
     finally:
         store.close()
-    console.print(f"event {event.id}: {'recorded' if new else 'known already'}", highlight=False)
+    console.print(f"event {event.id}: {'recorded' if new else 'known already'}")
     return 0
 
 
@@ -106,14 +104,12 @@ async def _matches(settings: Settings, event: ReleaseEvent) -> list[Match]:
             store.close()
 
 
-def _show(console: Console, event: ReleaseEvent, matches: list[Match]) -> None:
+def _show(console: Terminal, event: ReleaseEvent, matches: list[Match]) -> None:
     if not matches:
         console.print(
             f"no fork that the App is installed on has {event.upstream} as its upstream: install the App on "
             "the fork, or set [upstream] repository in its configuration",
             style="red",
-            markup=False,
-            highlight=False,
         )
     for one in matches:
         match one.verdict:
@@ -123,10 +119,10 @@ def _show(console: Console, event: ReleaseEvent, matches: list[Match]) -> None:
                 said = f"takes it at {until:%Y-%m-%d %H:%M} UTC"
             case releases.Rejected(reason=reason):
                 said = f"doesn't: {reason}"
-        console.print(f"{one.fork.repository} {one.stack}: {said}", markup=False, highlight=False)
+        console.print(f"{one.fork.repository} {one.stack}: {said}")
 
 
-async def install(settings: Settings, console: Console, *, repository: str, file: Path | None) -> int:
+async def install(settings: Settings, console: Terminal, *, repository: str, file: Path | None) -> int:
     """`patch-app install`: what the server does when the App is installed, whatever was said to it before."""
     check_repository(repository)
     content = None
@@ -156,22 +152,22 @@ async def installation_of(app: GitHubApp, repository: str) -> Any:
     return found
 
 
-def _told(console: Console, repository: str, done: Look) -> int:
+def _told(console: Terminal, repository: str, done: Look) -> int:
     match done.standing:
         case Standing.ARCHIVED:
             raise UsageError(f"{repository} is archived: un-archive it in its settings first")
         case Standing.EMPTY:
             raise UsageError(f"{repository} is empty: push something first")
         case Standing.INSTALLED:
-            console.print(f"{repository} has this version's workflow already", highlight=False)
+            console.print(f"{repository} has this version's workflow already")
         case _:
-            console.print(f"merge this pull request: {done.url}", markup=False, highlight=False)
+            console.print(f"merge this pull request: {done.url}")
     if done.theirs:
-        console.print("its branch holds somebody's own commits, and was left as it is", highlight=False)
+        console.print("its branch holds somebody's own commits, and was left as it is")
     return 0
 
 
-async def attempts(settings: Settings, console: Console, *, attempt: str | None, as_json: bool) -> int:
+async def attempts(settings: Settings, console: Terminal, *, attempt: str | None, as_json: bool) -> int:
     """`patch-app attempts [ID]`: what is recorded."""
     store = Store.open(settings.data_dir)
     try:
@@ -180,24 +176,25 @@ async def attempts(settings: Settings, console: Console, *, attempt: str | None,
             if found is None:
                 raise UsageError(f"there is no attempt {attempt}")
             whole = record(found, await store.history(attempt), await store.effects(attempt))
-            console.print_json(whole.model_dump_json())
+            console.print_data(whole.model_dump(mode="json"))
             return 0
         listed = [summary(one) for one in await store.attempts()]
     finally:
         store.close()
     if as_json:
-        console.print_json(json.dumps([one.model_dump(mode="json") for one in listed]))
+        console.print_data([one.model_dump(mode="json") for one in listed])
         return 0
-    table = Table("attempt", "fork", "stack", "release", "status", "stage", "message")
-    for one in listed:
-        row = (one.id, one.repository, one.stack, one.upstream.tag, one.status, one.stage, one.message)
-        table.add_row(*(str(cell).replace("[", r"\[") for cell in row))
-    console.print(table)
+    names = ("attempt", "fork", "stack", "release", "status", "stage", "message")
+    rows = (
+        (one.id, one.repository, one.stack, one.upstream.tag, one.status, one.stage, one.message)
+        for one in listed
+    )
+    console.print(table(*names, rows=rows))
     return 0
 
 
 async def wish(
-    settings: Settings, console: Console, kind: Kind, attempt: str, payload: str | None = None
+    settings: Settings, console: Terminal, kind: Kind, attempt: str, payload: str | None = None
 ) -> int:
     """`patch-app sync|retry|replay ID`: one row in the server's inbox."""
     store = Store.open(settings.data_dir)
@@ -215,11 +212,11 @@ async def wish(
         await store.inbox_add(row)
     finally:
         store.close()
-    console.print(f"{kind.value} of {attempt}: asked for", highlight=False)
+    console.print(f"{kind.value} of {attempt}: asked for")
     return 0
 
 
-async def ask(settings: Settings, console: Console, attempt: str, command: str) -> int:
+async def ask(settings: Settings, console: Terminal, attempt: str, command: str) -> int:
     """`patch-app rollback ID`: a command as in a comment, one row in the server's inbox."""
     payload = json.dumps({"attempt": attempt, "command": command})
     return await wish(settings, console, Kind.ASK, attempt, payload)

@@ -6,7 +6,6 @@ in a temporary directory that is gone at the end.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
@@ -15,9 +14,9 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any, NamedTuple, assert_never
 
-from rich.console import Console
 from rich.status import Status as Spinner
 
+from patch_app import preview_source
 from patch_app import preview_view as view
 from patch_app.core.report import Status
 from patch_app.preview_shape import AS_IT_IS, Shape, patch_branches
@@ -31,15 +30,17 @@ from patch_app.runner.git import Git, GitError
 from patch_app.runner.job import Runner, as_problem
 from patch_app.runner.records import MERGE, Check, Problem, Request
 from patch_app.runner.workspace import Workspace
+from patch_app.terminal import Terminal, plain
 
 INSTALLED_PATHS = (b".github/workflows/patch-maintenance.yml", b".github/patch-app.toml")
 INSTALLED_TRAILER = "Patch-App-Installed: true"
 CHECK_SECONDS = 1800
 PROTOCOLS = ("https", "http", "ssh", "git", "file")
 
-GITHUB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}\Z")
-URL = re.compile(r"(?:https?|ssh|git|file)://[^\s]+\Z")
-SCP = re.compile(r"[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:[^\s-][^\s]*\Z")
+_SEEN = (
+    "A password on a command line may have been seen by others on this machine. Git's credential helper "
+    "needs none there."
+)
 MISSING = ("couldn't find remote ref", "not our ref", "unadvertised object")
 
 # What of the user's own configuration a fetch may need: how to reach a server, and as whom.
@@ -84,26 +85,6 @@ class Resolved(NamedTuple):
     target: str
     date: int
     patches: tuple[tuple[str, str], ...] = ()
-
-
-def repository_url(value: str, where: str) -> str:
-    """URL of a repository given as URL, path or GitHub's `owner/name`.
-
-    Raises:
-        Problem: with stage `request`, where it is none of them.
-    """
-    if not value or value.startswith("-") or not value.isprintable():
-        raise Problem("request", f"{where} is no repository")
-    path = Path(value).expanduser()
-    if URL.match(value) or SCP.match(value):
-        return value
-    if path.exists():
-        return path.resolve().as_uri()
-    if GITHUB_NAME.match(value):
-        return f"https://github.com/{value}"
-    raise Problem(
-        "request", f"{where}: there is no such path, and it is neither a Git URL nor GitHub's owner/name"
-    )
 
 
 def users_configuration(environment: Mapping[str, str]) -> str:
@@ -209,11 +190,11 @@ def run_preview(  # noqa: PLR0917 - the first seven are the command's own
     upstream: str | None,
     checks: Sequence[str],
     json_output: bool,
-    console: Console,
+    console: Terminal,
     *,
     shape: Shape = AS_IT_IS,
     keeping: Keeping = NOTHING,
-    progress: Console | None = None,
+    progress: Terminal | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> int:
     """Carries `branch` of `fork` onto `onto`, shows what became of each patch, and gives the exit status.
@@ -221,7 +202,7 @@ def run_preview(  # noqa: PLR0917 - the first seven are the command's own
     `console` gets the outcome: a table, or with `json_output` the report alone. `progress` (standard error)
     gets what happens meanwhile. Never raises but for a mistake in the console.
     """
-    progress = progress or Console(stderr=True)
+    progress = progress or Terminal(stderr=True)
     given = dict(os.environ if environment is None else environment)
     try:
         with progress.status("Looking at the repositories") as spinner:
@@ -235,11 +216,11 @@ def run_preview(  # noqa: PLR0917 - the first seven are the command's own
     except Exception as error:  # noqa: BLE001 - a sentence and an exit status, never a traceback
         report = reports.build(reports.Facts(), as_problem(error, "preview", str))
     if json_output:
-        console.file.write(json.dumps(report, indent=2, ensure_ascii=True) + "\n")
+        console.print_data(report)
     else:
         view.show(report, console, forward=shape.strategy == MERGE)
     if report["error"]:
-        progress.print(view.plain("patch-app preview: " + report["error"]["message"]))
+        progress.print(plain("patch-app preview: " + report["error"]["message"]))
     return exit_status(report)
 
 
@@ -255,8 +236,11 @@ def _report(
     spinner: Spinner,
     environment: Mapping[str, str],
 ) -> reports.Report:
-    fork_url = repository_url(fork, "FORK")
-    upstream_url = repository_url(upstream, "UPSTREAM") if upstream else fork_url
+    of_fork = preview_source.source(fork, "FORK")
+    of_upstream = preview_source.source(upstream, "UPSTREAM") if upstream else of_fork
+    sources = dict.fromkeys((of_fork, of_upstream))
+    if preview_source.hide_command_line(sources):
+        spinner.console.print(plain(_SEEN), style="yellow")
     rules.ref_name(branch, "--branch")
     rules.ref_name(onto, "--onto")
     if shape.start is not None:
@@ -264,8 +248,9 @@ def _report(
     found = _wanted(commands, keeping)
     passed_on = {name: environment[name] for name in USERS_ENVIRONMENT if name in environment}
     passed_on.setdefault("GIT_SSH_COMMAND", "ssh -o BatchMode=yes")
+    passed_on |= preview_source.environment(sources)
     with Workspace(
-        fork_url, upstream_url,
+        of_fork.url, of_upstream.url,
         protocols=PROTOCOLS, extra_config=users_configuration(environment), passed_on=passed_on,
     ) as workspace:  # fmt: skip
         workspace.git_version()
@@ -277,7 +262,7 @@ def _report(
             base=None,
             target_name=onto,
             target=resolved.target,
-            upstream=upstream_url,
+            upstream=of_upstream.url,
             bundle_from="target",
             date=resolved.date,
             installed_paths=INSTALLED_PATHS,
@@ -359,7 +344,7 @@ def _run_one(
             return check_runner.as_entry(check, outcome)
         kept = artifacts.keep(held, check.artifacts, into)
     for line in kept.lines():
-        spinner.console.print(view.plain(f"{check.name}: {line}"))
+        spinner.console.print(plain(f"{check.name}: {line}"))
     return check_runner.as_entry(check, outcome, kept.as_entry(into))
 
 

@@ -6,9 +6,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from patch_app.terminal import Terminal, block, plain
 
 STYLES = {
     "clean": "green",
@@ -33,22 +34,7 @@ ENDINGS = {
 }
 
 
-def plain(value: str | None, limit: int = 2000) -> Text:
-    """Foreign text on one line, without anything that a terminal would obey."""
-    flat = " ".join("".join(char if char.isprintable() else " " for char in value or "").split())
-    return Text(flat if len(flat) <= limit else flat[: limit - 1] + "…")
-
-
-def block(value: str) -> Text:
-    """Foreign text of several lines, the same way."""
-    lines = (
-        "".join(char if char.isprintable() else " " for char in line.expandtabs())
-        for line in value.split("\n")
-    )
-    return Text("\n".join(lines))
-
-
-def show(report: Mapping[str, Any], console: Console, *, forward: bool = False) -> None:
+def show(report: Mapping[str, Any], console: Terminal, *, forward: bool = False) -> None:
     """The table of patches, the conflict or the checks if any, and one closing sentence.
 
     `forward`: the release was merged into the stack.
@@ -92,7 +78,7 @@ def show(report: Mapping[str, Any], console: Console, *, forward: bool = False) 
     )
 
 
-def _kept(kept: Mapping[str, Any], console: Console) -> None:
+def _kept(kept: Mapping[str, Any], console: Terminal) -> None:
     left_out = f", {kept['left_out']} left out" if kept["left_out"] else ""
     where = f" in {kept['directory']}" if kept["files"] else ""
     console.print(plain(f"kept {kept['files']} files, {kept['bytes'] / 1000:,.1f} kB{where}{left_out}"))
@@ -117,7 +103,7 @@ def _table(patches: list[dict[str, Any]]) -> Table:
     return table
 
 
-def _adjusted(patches: list[dict[str, Any]], console: Console) -> None:
+def _adjusted(patches: list[dict[str, Any]], console: Terminal) -> None:
     """The range-diff of each patch that was adjusted or resolved."""
     there = [patch for patch in patches if patch["range_diff"]]
     for patch in there[:MAX_ADJUSTED]:
@@ -127,14 +113,14 @@ def _adjusted(patches: list[dict[str, Any]], console: Console) -> None:
         console.print(Text(f"and of {len(there) - MAX_ADJUSTED} more patches; --json has them", "dim"))
 
 
-def _lines(value: str, most: int, console: Console) -> None:
+def _lines(value: str, most: int, console: Terminal) -> None:
     lines = value.rstrip("\n").split("\n")
     console.print(block("\n".join(lines[:most])))
     if len(lines) > most:
         console.print(Text(f"and {len(lines) - most} more lines; --json has them", "dim"))
 
 
-def _conflict(conflict: Mapping[str, Any], console: Console) -> None:
+def _conflict(conflict: Mapping[str, Any], console: Terminal) -> None:
     console.print(Text(f"Conflict in {conflict['patch'][:9]}:", "bold"))
     for file in conflict["files"]:
         console.print(plain(f"  {file['path']}: {file['kind']}"))

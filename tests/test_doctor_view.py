@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import io
-import json
-
-from rich.console import Console
 
 from patch_app import doctor_view
 from patch_app.core import doctor
 from patch_app.core.findings import Code
 from patch_app.core.health import Health, Unread, Upstream
+from patch_app.terminal import Terminal
 from tests.core.test_doctor import CASES, fork
 
 
 def shown(health: Health) -> list[str]:
     said = io.StringIO()
-    console = Console(file=said, width=300)
+    console = Terminal(file=said, width=300)
     doctor_view.show(console, health, doctor.findings(health), "the newest release is v1")
     return said.getvalue().splitlines()
 
@@ -55,5 +53,5 @@ def test_text_of_strangers_moves_nothing_in_the_terminal() -> None:
     assert "\x1b" not in text
     assert "\u202e" not in text
     assert "[red]" in text
-    found = json.loads(doctor_view.as_json(health, doctor.findings(health), "none"))
+    found = doctor_view.as_data(health, doctor.findings(health), "none")
     assert (found["blocks"], found["findings"][0]["code"]) == (True, "name-collision")

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "patch_app"
 
 INNER = {"core"}
 ADAPTERS = {"github", "upstream", "store"}
-LEAVES = {"settings", "logs", "credentials", "identity"}
+LEAVES = {"settings", "logs", "credentials", "identity", "terminal"}
 OUTER = INNER | ADAPTERS | LEAVES | {"engine", "web"}
 # what each part of the package may import of the package, besides itself
 ALLOWED: dict[str, set[str]] = {
@@ -29,15 +29,17 @@ ALLOWED: dict[str, set[str]] = {
     "store": INNER,
     "engine": INNER | ADAPTERS | LEAVES,
     "web": INNER | ADAPTERS | LEAVES,
-    "preview_view": INNER,
+    "terminal": set(),
+    "preview_view": INNER | {"terminal"},
     "preview_shape": INNER | {"runner"},
-    "preview": INNER | {"runner", "preview_shape", "preview_view"},
-    "forge": set(),
+    "preview_source": {"runner"},
+    "preview": INNER | {"runner", "preview_shape", "preview_source", "preview_view", "terminal"},
+    "forge": {"terminal"},
     # what the commands do: the server's parts put together, an operator's commands
     "serve": OUTER,
     "operator": OUTER | {"serve"},
     "checkout": INNER,
-    "doctor_view": INNER | {"preview_view"},
+    "doctor_view": INNER | {"terminal"},
     "examine": OUTER | {"operator", "checkout", "doctor_view"},
     "cli": OUTER | {"examine"} | {"serve", "operator", "preview", "preview_shape", "demo"},
     "__main__": {"cli"},

@@ -18,14 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from rich.console import Console
-
 from patch_app.core import names
 from patch_app.demo import project
 from patch_app.demo.narrator import Narrator
 from patch_app.demo.process import ServerProcess, free_port
 from patch_app.forge.server import Forge
 from patch_app.github.setup import manifest
+from patch_app.terminal import Terminal
 
 # longest wait for one step, in seconds, on a slow machine
 PATIENCE: Final = 90.0
@@ -47,7 +46,7 @@ class Stage:
 
 def tell(*, stay: bool, as_json: bool) -> int:
     """Tell the story; the exit status. With `stay` everything stays up until Ctrl-C."""
-    console = Console(stderr=as_json)
+    console = Terminal(stderr=as_json)
     narrator = Narrator(console)
     with tempfile.TemporaryDirectory(prefix="patch-app-demo-", ignore_cleanup_errors=True) as folder:
         try:
@@ -101,7 +100,7 @@ def _told(stage: Stage, narrator: Narrator) -> int:
         _second_release(stage, narrator)
     except StepMissingError as error:
         narrator.failed(str(error))
-        narrator.console.print(stage.server.tail(), markup=False, highlight=False)
+        narrator.console.print(stage.server.tail())
         return 1
     narrator.chapter("That was the story.")
     return 0

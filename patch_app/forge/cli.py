@@ -11,16 +11,15 @@ import threading
 from pathlib import Path
 from types import FrameType
 
-from rich.console import Console
-
 from patch_app.forge.server import Forge
+from patch_app.terminal import Terminal
 
 FIRST = "octocat"
 
 
-def serve_forge(port: int, data: Path, console: Console | None = None) -> int:
+def serve_forge(port: int, data: Path, console: Terminal | None = None) -> int:
     """Serve until SIGINT or SIGTERM; the exit status. Errors: OSError when the port is taken."""
-    out = console or Console()
+    out = console or Terminal()
     stop = threading.Event()
 
     def ask(_number: int, _frame: FrameType | None) -> None:
@@ -30,16 +29,16 @@ def serve_forge(port: int, data: Path, console: Console | None = None) -> int:
         signal.signal(number, ask)
     forge = Forge(data)
     with forge.running(port=port):
-        out.print(f"A local GitHub is at [bold]{forge.url}[/bold] (data in {data})")
+        out.print(f"A local GitHub is at {forge.url} (data in {data})")
         out.print(f"REST {forge.api_url}   GraphQL {forge.url}/api/graphql   Git {forge.url}/OWNER/NAME.git")
         if FIRST not in forge.core.state.accounts:
             person = forge.add_user(FIRST)
-            # not through markup or wrapping: it is there to be copied
+            # not wrapped: it is there to be copied
             out.print(f"First person: {FIRST}. Token, shown this once:")
-            out.print(person.token, markup=False, highlight=False, soft_wrap=True)
-        out.print("To begin:", highlight=False)
+            out.print(person.token, soft_wrap=True)
+        out.print("To begin:")
         for line in _steps(forge.api_url, forge.url):
-            out.print("  " + line, markup=False, highlight=False, soft_wrap=True)
+            out.print("  " + line, soft_wrap=True)
         stop.wait()
     return 0
 

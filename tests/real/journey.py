@@ -13,13 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rich.console import Console
-
 from patch_app.core.report import CARRIED, SETTLED, Report, Status, Verdict
 from patch_app.preview import INSTALLED_PATHS, INSTALLED_TRAILER, run_preview
 from patch_app.runner.job import Runner
 from patch_app.runner.records import Request
 from patch_app.runner.workspace import Workspace
+from patch_app.terminal import Terminal
 from tests.real.git import Failed, Repository
 from tests.real.material import Material
 
@@ -122,10 +121,10 @@ class Traveller:
 
     def preview(self, branch: str, tag: str) -> tuple[Report, int]:
         """The command, by paths."""
-        out = Console(file=io.StringIO())
+        out = Terminal(file=io.StringIO())
         code = run_preview(
             str(self.material.fork), branch, tag, str(self.material.upstream), [], True, out,
-            progress=Console(file=io.StringIO()), environment=self.fork.environment(),
+            progress=Terminal(file=io.StringIO()), environment=self.fork.environment(),
         )  # fmt: skip
         assert isinstance(out.file, io.StringIO)
         return Report.model_validate_json(out.file.getvalue()), code

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import shutil
+import subprocess
+import sys
 from importlib import metadata
 from pathlib import Path
 
 import pytest
 from git_http import serving
-from rich.console import Console
 from runner_world import World, numbered
 from typer.testing import CliRunner
 
 from patch_app.cli import app
 from patch_app.core.report import Report, Status
-from patch_app.preview import repository_url, run_preview, setting
+from patch_app.preview import run_preview, setting
+from patch_app.preview_source import Source, environment, source
 from patch_app.runner.git import CONFIG
 from patch_app.runner.records import Problem
+from patch_app.terminal import Terminal
 
 
 class Shown:
@@ -36,7 +40,7 @@ class Shown:
         out, said = io.StringIO(), io.StringIO()
         self.status = run_preview(
             str(fork), branch, onto, None if upstream is None else str(upstream), checks, json_output,
-            Console(file=out, width=200), progress=Console(file=said, width=200),
+            Terminal(file=out, width=200), progress=Terminal(file=said, width=200),
         )  # fmt: skip
         self.out, self.said = out.getvalue(), said.getvalue()
 
@@ -314,14 +318,67 @@ def test_a_repository_is_a_url_a_path_or_a_github_name(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a b").mkdir()
-    assert repository_url("openai/codex", "FORK") == "https://github.com/openai/codex"
-    assert repository_url("git@host:o/r.git", "FORK") == "git@host:o/r.git"
-    assert repository_url("a b", "FORK") == (tmp_path / "a b").as_uri()
+    assert source("openai/codex", "FORK") == Source("https://github.com/openai/codex")
+    assert source("git@host:o/r.git", "FORK") == Source("git@host:o/r.git")
+    assert source("a b", "FORK") == Source((tmp_path / "a b").as_uri())
     for bad in ("a/b/c", "x\ny", "-x", "git@host:-x", "ext::x"):
         with pytest.raises(Problem):
-            repository_url(bad, "FORK")
+            source(bad, "FORK")
 
 
 def test_a_users_setting_is_quoted() -> None:
     assert setting('url.git@"x:.insteadof', "a\nb\\") == '[url "git@\\"x:"]\n\tinsteadof = "a\\nb\\\\"\n'
     assert setting("safe.directory", "*") == '[safe]\n\tdirectory = "*"\n'
+
+
+@pytest.mark.parametrize(
+    ("given", "url", "credentials"),
+    [
+        ("https://ann:hu%3Ash@host/o/r", "https://host/o/r", "ann:hu:sh"),
+        ("https://:hush@host:8443/o/r.git", "https://host:8443/o/r.git", ":hush"),
+        ("https://ghp_0123456789abcdef@host/o/r", "https://host/o/r", "ghp_0123456789abcdef:"),
+        ("https://a@b:c@host/o/r", "https://host/o/r", "a@b:c"),
+        # whom a credential helper is asked for is no secret
+        ("https://ann@host/o/r", "https://ann@host/o/r", None),
+        ("ssh://git@host/o/r", "ssh://git@host/o/r", None),
+    ],
+)
+def test_a_password_in_a_url_is_taken_out_of_it(given: str, url: str, credentials: str | None) -> None:
+    assert source(given, "FORK") == Source(url, credentials)
+    assert (environment([Source(url, credentials)]) == {}) is (credentials is None)
+
+
+def test_a_password_that_git_would_not_send_is_refused() -> None:
+    with pytest.raises(Problem, match="of no use to ssh"):
+        source("ssh://git:hush@host/o/r", "FORK")
+
+
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="needs Linux's list of processes")
+def test_a_password_in_a_url_is_in_no_process_s_command_line(ready: World) -> None:
+    basic = base64.b64encode(b"ann:hush").decode()
+    with serving(ready.fork.path.parent) as server:
+        server.private = {"/fork": f"AUTHORIZATION: basic {basic}".partition(": ")[2]}
+        address = f"{server.url.replace('://', '://ann:hush@')}/fork"
+        server.hold.set()
+        command = [sys.executable, "-m", "patch_app", "preview", address, "--branch", "main", "--onto", "v2"]
+        command += ["--upstream", str(ready.upstream.path), "--json"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            assert server.held.wait(60)
+            seen = [line for line in command_lines(process.pid) if b"hush" in line]
+            server.hold.clear()
+            server.go_on.set()
+            out, said = process.communicate(timeout=100)
+        assert server.sent_to_others == 0
+    assert seen == []
+    assert process.returncode == 0, said
+    assert b"hush" not in out + said
+    assert basic.encode() not in out + said
+
+
+def command_lines(pid: int) -> list[bytes]:
+    """Of a process and all that it started, as everybody on the machine can read them."""
+    found = [Path(f"/proc/{pid}/cmdline").read_bytes()]
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            found += command_lines(int(child))
+    return found

@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 
 import pytest
-from rich.console import Console
 from runner_world import World, numbered
 
 from patch_app import preview_view
 from patch_app.runner import rangediff, summary
 from patch_app.runner.git import Git, Scrubber
 from patch_app.runner.records import Outcome, Patch
+from patch_app.terminal import Terminal
 
 
 def half_taken(world: World, patches: int = 1) -> None:
@@ -91,6 +91,6 @@ def test_a_terminal_shows_the_first_few(world: World, monkeypatch: pytest.Monkey
     half_taken(world, 3)
     report = world.carry()
     out = io.StringIO()
-    preview_view.show(report.model_dump(mode="json", by_alias=True), Console(file=out, width=160))
+    preview_view.show(report.model_dump(mode="json", by_alias=True), Terminal(file=out, width=160))
     assert f"Range-diff of {report.patches[1].old[:9]}:" in out.getvalue()
     assert "and of 2 more patches; --json has them" in out.getvalue()

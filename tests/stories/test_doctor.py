@@ -7,13 +7,13 @@ import json
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from patch_app.core import names
 from patch_app.core.attempt import Stage
 from patch_app.examine import examine
 from patch_app.forge.rules import rule
 from patch_app.operator import UsageError
+from patch_app.terminal import Terminal
 from tests.stories.world import FORK, UPSTREAM, World
 
 CI = """\
@@ -33,7 +33,7 @@ jobs:
 def doctor(world: World, repository: str = FORK, **options: Any) -> tuple[int, dict[str, str]]:
     """Exit status, and the findings with their sentences and remedies."""
     said = io.StringIO()
-    console = Console(file=said, width=400)
+    console = Terminal(file=said, width=400)
     settings = world.server._settings
     status = world.server.call(
         lambda: examine(settings, console, repository=repository, as_json=True, **options)
@@ -45,7 +45,7 @@ def doctor(world: World, repository: str = FORK, **options: Any) -> tuple[int, d
 
 def shown(world: World) -> str:
     said = io.StringIO()
-    console, settings = Console(file=said, width=400), world.server._settings
+    console, settings = Terminal(file=said, width=400), world.server._settings
     world.server.call(lambda: examine(settings, console, repository=FORK))
     return said.getvalue()
 

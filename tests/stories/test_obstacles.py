@@ -8,6 +8,7 @@ from patch_app.core import names
 from patch_app.core.attempt import Stage
 from patch_app.core.events import Kind
 from patch_app.operator import UsageError, run_release
+from patch_app.terminal import Terminal
 from tests.stories.world import FORK, UPSTREAM, World, numbered
 
 SECRETIVE = """\
@@ -167,8 +168,6 @@ def test_tags_with_hostile_names_go_through_the_whole_flow(world: World) -> None
 
 
 def test_a_tag_that_hides_or_reorders_text_is_refused_with_a_sentence(world: World) -> None:
-    from rich.console import Console  # noqa: PLC0415
-
     world.publish("v1.1.0\u202e", {"pot.txt": numbered(l15="x")})
     world.poll()
     world.settle()
@@ -178,7 +177,7 @@ def test_a_tag_that_hides_or_reorders_text_is_refused_with_a_sentence(world: Wor
         world.server.call(
             lambda: run_release(
                 world.server._settings,
-                Console(quiet=True),
+                Terminal(quiet=True),
                 upstream=UPSTREAM,
                 tag="v1.1.0\u202e",
                 dry_run=True,

@@ -129,3 +129,23 @@ def test_auto_is_json_where_nobody_watches(stream: io.StringIO) -> None:
     configure(LogFormat.AUTO, LogLevel.INFO, (), stream)
     structlog.get_logger().info("hello", n=1)
     assert json.loads(stream.getvalue())["n"] == 1
+
+
+HOSTILE = "v1\x1b[2J\x9b31m\u202e\u200b\r\n2026-01-01 [info] all is well"
+
+
+@pytest.mark.parametrize("log_format", [LogFormat.JSON, LogFormat.CONSOLE])
+def test_text_of_strangers_in_any_place_of_an_event(stream: io.StringIO, log_format: LogFormat) -> None:
+    configure(log_format, LogLevel.DEBUG, (), stream)
+    log = structlog.get_logger("x")
+    log.info(HOSTILE, tag=HOSTILE, nested={"a": [HOSTILE], HOSTILE: 1}, raw=HOSTILE.encode())
+    log.warning("formatted %s", HOSTILE)
+    logging.getLogger("library").warning("went %s", HOSTILE)
+    assert all(char.isprintable() or char == "\n" for char in stream.getvalue())
+    assert len(stream.getvalue().splitlines()) == 3
+    try:
+        raise RuntimeError(HOSTILE)
+    except RuntimeError:
+        log.exception("failed")
+    assert all(char.isprintable() or char == "\n" for char in stream.getvalue())
+    assert not any(line.startswith("2026-01-01 [info]") for line in stream.getvalue().splitlines())
