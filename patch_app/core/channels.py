@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, assert_never
 
-from patch_app.core import approval, channel_texts, names, plan, release_tag, workflow_triggers
+from patch_app.core import approval, channel_texts, names, plan, refnames, release_tag, workflow_triggers
 from patch_app.core.attempt import Attempt, Stage
 from patch_app.core.channel import Channel, ChannelFacts, ChannelRun, ChannelState
 from patch_app.core.commands import Command, Name
@@ -156,6 +156,10 @@ def _start(attempt: Attempt, known: ChannelFacts, channel: Channel) -> StartWork
         there = ", ".join(map(code, taken or ())) or "none"
         return f"{code(internal.workflow)} has no input {code(unknown[0])}; there is {there}"
     values = {**release_tag.values(attempt), "candidate": attempt.candidate or ""}
+    for name, value in values.items():
+        used = any(f"{{{name}}}" in text for text in internal.inputs.values())
+        if used and (why := refnames.tag_problem(value)):
+            return f"{code(value, 200)} can't be an input of {code(internal.workflow)}: it {why}"
     return StartWorkflow(
         workflow=internal.workflow,
         branch=attempt.default_branch if taken is None else attempt.stack,

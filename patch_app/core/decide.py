@@ -7,6 +7,7 @@ doubled or late event changes nothing. Where more must be known, it waits for th
 
 from __future__ import annotations
 
+import shlex
 from typing import assert_never
 
 from patch_app.core import (
@@ -265,7 +266,7 @@ def _gated(attempt: Attempt, facts: Facts) -> Decision:
             attempt,
             f"every patch is in {attempt.tag} already, so there is nothing to review: "
             f"move {attempt.stack} to {names.short(attempt.target)} yourself, "
-            f"with --force-with-lease={attempt.stack}:{attempt.stack_head}",
+            f"with {shlex.quote(f'--force-with-lease={attempt.stack}:{attempt.stack_head}')}",
         )
     if attempt.pull_request is None:
         attempt = _waiting(attempt, facts)

@@ -59,9 +59,12 @@ class Pressed(Model):
     command: str
     commit: str | None
 
-    def press(self, delivery: str) -> Press:
-        """As the attempt keeps it."""
-        return Press(id=f"press:{delivery}", person=self.person, command=self.command, commit=self.commit)
+    def press(self, content: str) -> Press:
+        """As the attempt keeps it. `content`: the same for the same delivery under another id.
+
+        Two presses differ in what the check run says (see `messages.check_run_ids`).
+        """
+        return Press(id=f"press:{content}", person=self.person, command=self.command, commit=self.commit)
 
 
 class Edit(Model):
@@ -71,6 +74,7 @@ class Edit(Model):
     person: str
     before: str
     after: str
+    at: datetime | None = None
 
 
 class Hints(Model):
@@ -244,7 +248,13 @@ def _edit(payload: Mapping[str, Any]) -> Edit | None:
     if not (isinstance(number, int) and isinstance(person, str)):
         return None
     before = _mapping(change).get("from")
-    return Edit(number=number, person=person, before=str(before or ""), after=str(issue.get("body") or ""))
+    return Edit(
+        number=number,
+        person=person,
+        before=str(before or ""),
+        after=str(issue.get("body") or ""),
+        at=_time(issue.get("updated_at")),
+    )
 
 
 def _to_default_branch(payload: Mapping[str, Any], repository: Mapping[str, Any]) -> bool:

@@ -205,6 +205,8 @@ def check_run_ids(attempt: Attempt) -> dict[str, str | None]:
         "archive_ref": attempt.place(names.archive_ref(attempt.id)),
         "resolutions": attempt.written.get(names.resolutions_ref(attempt.stack)),
         **({"landing": attempt.landing.commit} if attempt.landing else {}),
+        # so that a button pressed again is no repetition of the delivery that told of it before
+        **({"pressed": str(len(attempt.presses))} if attempt.presses else {}),
     }
 
 

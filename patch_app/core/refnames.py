@@ -17,6 +17,17 @@ _FORBIDDEN = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]")
 _DECEIVING = re.compile(
     r"[\u0080-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
 )
+# of what Git takes, what a shell obeys: workflows paste names of tags into their commands
+_OBEYED = re.compile(r"[$`\"';&|<>(){}!#]")
+
+
+def tag_problem(name: str) -> str | None:
+    """As `problem`, for a tag that the App hands on: into tags of the fork, inputs of runs and commands."""
+    if why := problem(name):
+        return why
+    if _OBEYED.search(name):
+        return "holds a character that a shell obeys (one of $ ` \" ' ; & | < > ( ) { } ! #)"
+    return None
 
 
 def problem(name: str) -> str | None:

@@ -95,8 +95,8 @@ def release(attempt: Attempt, facts: Facts, known: ChannelFacts) -> Release | st
 
 
 def _unfit(attempt: Attempt, known: ChannelFacts, name: str) -> str | None:
-    if problem := refnames.problem(name):
-        return f"no tag can have the name {code(name, 200)}: it {problem}"
+    if problem := refnames.tag_problem(name):
+        return f"no tag may have the name {code(name, 200)}: it {problem}"
     if name.startswith(f"{attempt.configuration.branches.prefix}/"):
         return f"the tag {code(name)} would be one of the App's own"
     if name in known.branches:

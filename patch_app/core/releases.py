@@ -46,9 +46,9 @@ class NotYet(Model):
 def tag_problem(tag: str) -> str | None:
     """Why a tag is refused outright, as the end of a sentence ("it ..."), or None.
 
-    What Git refuses, what hides or reorders text, and what reads as another kind of name.
+    What Git refuses, what hides or reorders text, what a shell obeys, and what reads as another kind of name.
     """
-    if why := refnames.problem(tag):
+    if why := refnames.tag_problem(tag):
         return why
     if tag.startswith("refs/"):
         return "reads as the full name of a ref"

@@ -36,6 +36,8 @@ from patch_app.store.store import Store
 PAUSE: Final = timedelta(minutes=1)
 # what GitHub refuses (issues are off, say) is tried again after this
 REST: Final = timedelta(days=1)
+# an edit is obeyed once. How long before the last one edits are known; one from before that is not obeyed
+OBEYED: Final = timedelta(days=7)
 # an issue that was made may not be in a list yet
 SETTLE: Final = timedelta(seconds=10)
 MOST_EVENTS: Final = 200
@@ -252,7 +254,9 @@ class DashboardIssues:
     # Boxes -----------------------------------------------------------------------------------------
 
     async def edited(self, fork: Fork, edit: Edit, key: str) -> None:
-        """Do what a person has ticked; `key` is the delivery's. Safe to repeat.
+        """Do what a person has ticked. Safe to repeat.
+
+        `key`: the same for the same delivery under another id.
 
         Raises Later, Refused, Bug.
         """
@@ -261,7 +265,11 @@ class DashboardIssues:
         if note.number != edit.number or configuration is None or not configuration.dashboard.issue:
             return
         ticks = dashboard.ticked(edit.before, edit.after)
-        if not ticks:
+        # by GitHub's clock alone
+        at = edit.at or self.clock()
+        known = await self._edits(fork)
+        last = max((at, *known.values()))
+        if not ticks or key in known or at < last - OBEYED:
             return
         client = await self._client(fork)
         permission = await reading.permission(client, fork.repository, edit.person)
@@ -275,6 +283,14 @@ class DashboardIssues:
             mark = dashboard_text.answer_mark(key)
             if not await issues.has_answer(client, fork.repository, edit.number, self._bot, mark):
                 await issues.answer(client, fork.repository, edit.number, f"{said}\n\n{mark}")
+        kept = {one: when for one, when in known.items() if when >= last - OBEYED}
+        dated = {one: when.isoformat() for one, when in (kept | {key: at}).items()}
+        await self.store.set_cursor(f"edits:{fork.repository_id}", dated)
+
+    async def _edits(self, fork: Fork) -> dict[str, datetime]:
+        """Edits that were obeyed, and when they were made."""
+        kept = await self.store.cursor(f"edits:{fork.repository_id}")
+        return {key: datetime.fromisoformat(at) for key, at in (kept or {}).items()}
 
     async def _obey(
         self, fork: Fork, configuration: Configuration, ticks: tuple[Tick, ...], person: str, key: str

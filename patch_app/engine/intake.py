@@ -134,7 +134,7 @@ class Intake:
         found = hints(event, payload if isinstance(payload, dict) else {}, self.app_slug)
         if found.installation_id is not None:
             await self.forks.refresh(found.installation_id)
-            await self.onboarder.ask_installation(found.installation_id, row.key)
+            await self.onboarder.ask_installation(found.installation_id, row.content)
             if self.dashboards is not None:
                 await self.dashboards.mark_all()
         if found.fork_changed and found.repository_id is not None:
@@ -142,12 +142,12 @@ class Intake:
             if fork is not None:
                 await self.forks.refresh_one(fork)
         if found.onboarding and found.repository_id is not None:
-            await self.onboarder.ask(found.repository_id, row.key)
+            await self.onboarder.ask(found.repository_id, row.content)
         if found.repository_id is not None:
-            await self._dashboard(found.repository_id, found, row.key)
+            await self._dashboard(found.repository_id, found, row.content)
         wake: set[str] = set()
         if found.press is not None:
-            press = found.press.press(row.key)
+            press = found.press.press(row.content)
             wake |= await self._press(found.press.attempt, press, found.repository_id)
         if found.talk is not None and found.repository_id is not None:
             wake |= await self._ended(found.repository_id, found.talk)

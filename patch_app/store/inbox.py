@@ -5,6 +5,7 @@ A key is taken once a kind, for as long as its row is kept, so a redelivery is k
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -62,6 +63,11 @@ class InboxRow:
     # how often it failed, and the last failure
     tries: int
     error: str | None
+
+    @property
+    def content(self) -> str:
+        """The same for the same bytes, under whatever key they came: only they are signed, no header is."""
+        return hashlib.sha256(self.payload).hexdigest()[:32]
 
 
 def add(connection: Connection, incoming: Incoming) -> bool:

@@ -184,7 +184,11 @@ def test_an_older_or_equal_release_is_left() -> None:
 
 @pytest.mark.parametrize(
     "tag",
-    ["v1 ", "", "v1\n", "-v1", "v1~1", "v1^", "a:b", "@", "a@{b", "x.lock", "a//b", "\udc80", "a" * 201],
+    [
+        *["v1 ", "", "v1\n", "-v1", "v1~1", "v1^", "a:b", "@", "a@{b", "x.lock", "a//b", "\udc80", "a" * 201],
+        *(f"v1{char}id" for char in "$`\"';&|<>(){}!#"),
+        *["v1.0.0-$(id)", "v1.0.0-${{secrets.X}}"],
+    ],
 )
 def test_tags_that_git_or_we_refuse_are_refused(tag: str) -> None:
     assert tag_problem(tag)

@@ -111,11 +111,15 @@ class Bench:
     async def hear(self, tag: str) -> None:
         await self.store.set_cursor("releases:up/tool", {"seen": {tag: False}, "newest": None})
 
-    async def tick(self, *actions: Action, tag: str = "v1.0.0", key: str = "d1") -> None:
+    async def tick(
+        self, *actions: Action, tag: str = "v1.0.0", key: str = "d1", at: datetime | None = None
+    ) -> None:
         lines = (f"- [x] {dashboard.box(one, names.event_id('up/tool', tag))}" for one in actions)
         fork = await self.store.fork(7)
         assert fork is not None
-        await self.part.edited(fork, Edit(number=1, person="bob", before="", after="\n".join(lines)), key)
+        await self.part.edited(
+            fork, Edit(number=1, person="bob", before="", after="\n".join(lines), at=at), key
+        )
 
     async def told(self) -> list[ReleaseEvent]:
         rows = await self.store.inbox_pending(10, self.now)
@@ -223,6 +227,23 @@ async def test_the_same_tick_twice_is_one_release_for_this_fork_alone(bench: Ben
     (event,) = await bench.told()
     assert (event.tag, event.only, event.at_once, event.source) == ("v1.0.0", 7, True, "dashboard")
     assert event.id == names.event_id("up/tool", "v1.0.0")
+
+
+async def test_an_edit_is_sent_again_after_what_it_asked_for_was_taken_back(bench: Bench) -> None:
+    await bench.later()
+    await bench.hear("v1.0.0")
+    made = bench.now
+    await bench.tick(Action.IGNORE, key="first", at=made)
+    await bench.tick(Action.TAKE, key="second", at=made)
+    for days in (0, 6, 8, 40):
+        bench.now = made + timedelta(days=days)
+        await bench.tick(Action.IGNORE, key="first", at=made)
+        assert await ignored_by(bench.store, 7) == {}
+    await bench.tick(Action.TAKE, key="third", at=bench.now)
+    await bench.tick(Action.IGNORE, key="first", at=made)
+    assert await ignored_by(bench.store, 7) == {}
+    await bench.tick(Action.IGNORE, key="fourth", at=bench.now)
+    assert len(await ignored_by(bench.store, 7)) == 1
 
 
 async def test_both_boxes_an_unknown_release_and_another_issue(bench: Bench) -> None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
+import httpx
+
 from patch_app.core import names
 from patch_app.core.attempt import Stage
 from patch_app.forge.people import Person
+from patch_app.forge.state import Delivery
 from tests.stories.world import FORK, World, numbered
 
 
@@ -44,6 +49,34 @@ def test_a_maintainer_holds_asks_and_rolls_back_without_leaving_github(world: Wo
     world.settle()
     assert (world.attempt().stage, world.main()) == (Stage.ROLLED_BACK, before)
     assert world.ref(names.candidate_ref(attempt.id)) == promoted
+
+
+def test_a_press_is_sent_again_under_another_id_long_after_it_was_dealt_with(world: World) -> None:
+    """Whoever got hold of a signed body can send it again: no header is signed."""
+    world.release()
+    press(world, "hold", world.bob)
+    press(world, "resume", world.bob)
+    held, resumed = (
+        row for row in world.forge.webhooks.deliveries("check_run") if row.action == "requested_action"
+    )
+    again(world, held)
+    assert world.attempt().stage is Stage.REVIEWING
+    # a person who holds it once more is heard
+    press(world, "hold", world.bob)
+    again(world, resumed)
+    assert world.attempt().stage is Stage.HELD
+    press(world, "resume", world.bob)
+    assert world.attempt().stage is Stage.REVIEWING
+    assert [one.command for one in world.attempt().presses] == ["hold", "resume"] * 2
+
+
+def again(world: World, row: Delivery) -> None:
+    """The same signed body, with another id for the delivery."""
+    body = json.dumps(row.payload, separators=(",", ":")).encode()
+    headers = {**(row.request_headers or {}), "X-GitHub-Delivery": f"{row.guid}-again"}
+    answer = httpx.post(f"{world.server.url}/webhooks/github", content=body, headers=headers)
+    assert (answer.status_code, answer.json()["status"]) == (202, "accepted")
+    world.settle()
 
 
 def test_a_patch_that_conflicts_is_left_out_by_a_comment(world: World) -> None:
