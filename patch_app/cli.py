@@ -265,6 +265,20 @@ def rollback(attempt: Annotated[str, typer.Argument(help="The promoted attempt's
     )
 
 
+@app.command(name="go-back")
+def go_back(
+    attempt: Annotated[str, typer.Argument(help="The held attempt's id.")],
+    commit: Annotated[str, typer.Argument(help="The release's commit, in full, as the attempt says it.")],
+) -> None:
+    """Let go what leaves the branch with a release: commits of upstream that it lacks."""
+    from patch_app import operator
+    from patch_app.terminal import Terminal
+
+    settings, console = _settings(), Terminal()
+    command = f"go-back {commit}"
+    raise typer.Exit(operator.run(console, lambda: operator.ask(settings, console, attempt, command=command)))
+
+
 def _wish(kind: str, attempt: str) -> None:
     from patch_app import operator
     from patch_app.core.events import Kind

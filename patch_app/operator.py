@@ -217,7 +217,7 @@ async def wish(
 
 
 async def ask(settings: Settings, console: Terminal, attempt: str, command: str) -> int:
-    """`patch-app rollback ID`: a command as in a comment, one row in the server's inbox."""
+    """`patch-app rollback` and `go-back`: a command as in a comment, one row in the server's inbox."""
     payload = json.dumps({"attempt": attempt, "command": command})
     return await wish(settings, console, Kind.ASK, attempt, payload)
 

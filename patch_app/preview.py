@@ -171,7 +171,7 @@ def exit_status(report: Mapping[str, Any]) -> Exit:
     status = Status(report["status"])
     match status:
         case Status.CLEAN | Status.NOOP:
-            return Exit.DONE
+            return Exit.PERSON_NEEDED if report["leaving"] else Exit.DONE
         case Status.CONFLICT | Status.CHECKS_FAILED:
             return Exit.PERSON_NEEDED
         case Status.ERROR:

@@ -22,6 +22,9 @@ STYLES = {
     "dropped": "bold red",
 }
 
+MAX_LEAVING = 10
+"""Commits that would leave, as a terminal shows them."""
+
 MAX_ADJUSTED = 5
 """Patches whose own range-diff is shown in a terminal."""
 
@@ -32,6 +35,9 @@ ENDINGS = {
     "noop": "There is nothing to carry.",
     "error": "It could not be done.",
 }
+
+
+LEAVING = " The App would ask a person before it goes back."
 
 
 def show(report: Mapping[str, Any], console: Terminal, *, forward: bool = False) -> None:
@@ -46,6 +52,8 @@ def show(report: Mapping[str, Any], console: Terminal, *, forward: bool = False)
         console.print(plain(f"{stack['branch']}{ahead} onto {target['name']}"), style="bold")
     if report["patches"]:
         console.print(_table(report["patches"]))
+    if report["leaving"]:
+        _leaving(report["leaving"], stack, target, console)
     for note in report["notes"]:
         console.print(plain(note), style="yellow")
     if report["merges"]:
@@ -73,9 +81,24 @@ def show(report: Mapping[str, Any], console: Terminal, *, forward: bool = False)
         console.print(
             Text(f"{received:,.1f} kB received, {network['requests']} requests, {seconds:.1f} s", "dim")
         )
+    good = report["status"] in ("clean", "noop") and not report["leaving"]
+    ending = ENDINGS[report["status"]] + (LEAVING if report["status"] == "clean" and not good else "")
+    console.print(Text(ending, "bold" if good else "bold red"))
+
+
+def _leaving(
+    leaving: Mapping[str, Any], stack: Mapping[str, Any], target: Mapping[str, Any], console: Terminal
+) -> None:
+    number = leaving["number"]
+    what = f"{number} commit{'' if number == 1 else 's'} of upstream"
     console.print(
-        Text(ENDINGS[report["status"]], "bold" if report["status"] in ("clean", "noop") else "bold red")
+        plain(f"{what} that {stack['branch']} stands on would leave it: {target['name']} lacks them."),
+        style="bold red",
     )
+    for one in leaving["commits"][:MAX_LEAVING]:
+        console.print(plain(f"{one['sha'][:9]} {one['subject']}", 120))
+    if number > MAX_LEAVING:
+        console.print(Text(f"and {number - MAX_LEAVING} more; --json has the newest of them", "dim"))
 
 
 def _kept(kept: Mapping[str, Any], console: Terminal) -> None:

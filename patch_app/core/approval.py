@@ -83,6 +83,8 @@ def unfit_for_auto(attempt: Attempt) -> str | None:
     report, config = attempt.report, attempt.configuration
     if attempt.pushed is not None:
         return "a person has pushed to it"
+    if attempt.leaving is not None:
+        return "commits of upstream leave with it"
     if report is None or any(patch.verdict is not Verdict.CLEAN for patch in report.patches):
         return "not every patch is clean"
     if not (config.check or config.promotion.required_checks):
@@ -108,6 +110,7 @@ def missing(attempt: Attempt, facts: Facts) -> list[str]:
     Where nobody asks yet, the rules as they were last read are good enough to tell of.
     """
     return [
+        *([f"a person's word on what leaves {attempt.stack}"] if attempt.goes_back else []),
         *_missing_approvals(attempt, facts),
         *_missing_checks(attempt, facts),
         *_moved(attempt, facts, facts.pull_request),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final, assert_never
 
-from patch_app.core import approval, channels, commands, landing, landing_text, names, plan
+from patch_app.core import approval, channels, commands, going_back, landing, landing_text, names, plan
 from patch_app.core.attempt import Asked, Attempt, Hold, Stage
 from patch_app.core.commands import Command, Name, Unknown
 from patch_app.core.configuration import Strategy, stack_of
@@ -133,6 +133,9 @@ def _apply(attempt: Attempt, facts: Facts, ask: Ask, command: Command) -> Reply:
             return _promote(attempt, facts, ask, command.argument)
         case Name.TRUST_WORKFLOWS:
             return _trust(attempt, ask, command.argument or "")
+        case Name.GO_BACK:
+            after, line, done = going_back.let(attempt, ask, command.argument or "")
+            return Reply(attempt=after, line=line, done=done)
         case Name.ABANDON:
             why = f": {command.argument}" if command.argument else ""
             ended = plan.to(attempt, Stage.ABANDONED, message=f"abandoned by {ask.person}{why}").attempt
@@ -150,6 +153,9 @@ def _apply(attempt: Attempt, facts: Facts, ask: Ask, command: Command) -> Reply:
 def _resume(attempt: Attempt) -> Reply:
     if attempt.hold is not None:
         return Reply(attempt=attempt.model_copy(update={"hold": None}), line="it goes on.")
+    if attempt.goes_back:
+        # what goes on is said in full: "resume" could be meant for anything
+        return Reply(attempt=attempt, line=going_back.how(attempt), done=False)
     again = landing.asked_again(attempt)
     line = "another pull request is opened." if again != attempt else "nobody holds this attempt."
     return Reply(attempt=again, line=line, done=again != attempt)

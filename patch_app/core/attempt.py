@@ -17,6 +17,7 @@ from patch_app.core.channel import Channel
 from patch_app.core.configuration import Configuration
 from patch_app.core.earlier import Earlier
 from patch_app.core.gate import Finding
+from patch_app.core.leaving import Leaving, LetGo
 from patch_app.core.model import Model
 from patch_app.core.release_notes import ReleaseNotes
 from patch_app.core.report import Report
@@ -233,6 +234,8 @@ class Attempt(Model):
     ahead: int | None = None
     # the newest commit that the stack and the target both have, as GitHub compares them
     merge_base: str | None = None
+    # the newest that the stack and upstream's default branch both have
+    shared: str | None = None
     # the patch branches that the stack is built from, in order
     patches: tuple[PatchBranch, ...] = ()
     # what an attempt before made of commits of patch branches: commit of the maintained branch, commit there
@@ -265,6 +268,9 @@ class Attempt(Model):
     # workflow files that the candidate has otherwise than the maintained branch, or has alone
     workflow_changes: tuple[str, ...] = ()
     trusted_findings: tuple[Finding, ...] = ()
+    # commits of upstream that leave the branch with this release, and who lets them go
+    leaving: Leaving | None = None
+    let_go: LetGo | None = None
     # what upstream changed in the files that the patches touch, read once
     upstream_changes: UpstreamChanges | None = None
     # candidates that people have seen before: the last approved one, the last one for this release
@@ -321,6 +327,15 @@ class Attempt(Model):
     def expected(self) -> str | None:
         """What the maintained branch must be until the promotion."""
         return (self.landing.squashed if self.landing else None) or self.stack_head
+
+    @property
+    def goes_back(self) -> bool:
+        """Whether commits of upstream leave with the release, and nobody lets them: a word on another release
+        or on another head is none on this.
+        """
+        word = self.let_go
+        let = word is not None and (word.target, word.stack_head) == (self.target, self.stack_head)
+        return self.leaving is not None and not let
 
     @property
     def open(self) -> bool:

@@ -27,6 +27,7 @@ class Name(StrEnum):
     RESUME = "resume"
     PROMOTE = "promote"
     TRUST_WORKFLOWS = "trust-workflows"
+    GO_BACK = "go-back"
     DROP = "drop"
     ABANDON = "abandon"
     ROLLBACK = "rollback"
@@ -39,7 +40,8 @@ class Command(Model):
     """A command as it was written; a commit is in lower case."""
 
     name: Name
-    # full commit id or its beginning for trust-workflows and drop; a full one or a channel for promote;
+    # full commit id for trust-workflows and go-back, or its beginning for drop; a full one or a channel for
+    # promote;
     # free text for hold and abandon
     argument: str | None = None
 
@@ -66,6 +68,11 @@ USAGE: Final[dict[Name, tuple[str, str]]] = {
         "`internal` or `public` sends it there",
     ),
     Name.TRUST_WORKFLOWS: ("<commit>", "let this candidate's workflow files run; for admin and maintain"),
+    Name.GO_BACK: (
+        "<commit>",
+        "let go what leaves the branch with this release: commits of upstream that it lacks; the release's "
+        "commit",
+    ),
     Name.DROP: ("<commit>", "leave a patch out of the stack from the next carry on"),
     Name.ABANDON: ("[reason]", "end this attempt without a promotion"),
     Name.ROLLBACK: ("", "ask for the maintained branch's old head back"),
@@ -76,8 +83,8 @@ USAGE: Final[dict[Name, tuple[str, str]]] = {
     ),
     Name.HELP: ("", "this list"),
 }
-_TAKES_COMMIT: Final = frozenset({Name.TRUST_WORKFLOWS, Name.DROP, Name.PROMOTE})
-_FULL_COMMIT: Final = frozenset({Name.TRUST_WORKFLOWS, Name.PROMOTE})
+_TAKES_COMMIT: Final = frozenset({Name.TRUST_WORKFLOWS, Name.GO_BACK, Name.DROP, Name.PROMOTE})
+_FULL_COMMIT: Final = frozenset({Name.TRUST_WORKFLOWS, Name.GO_BACK, Name.PROMOTE})
 _TAKES_TEXT: Final = frozenset({Name.HOLD, Name.ABANDON})
 _MAX_TEXT: Final = 200
 

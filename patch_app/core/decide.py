@@ -16,6 +16,7 @@ from patch_app.core import (
     carry_overs,
     channels,
     cleaning,
+    going_back,
     guard,
     landing,
     messages,
@@ -201,7 +202,8 @@ def _report(attempt: Attempt, facts: Facts, run: RunFact, inbox: Inbox) -> Decis
     unread = unread or (bool(attempt.patches) and facts.patch_commits is None)
     if facts.stack_commits is None or facts.base_is_upstream is None or unread:
         return Decision(attempt=attempt)  # the evidence for this report is read in the next pass
-    attempt = attempt.model_copy(update={"base": report.base, "candidate": verify.tip(report)})
+    known = {"base": report.base, "candidate": verify.tip(report), "leaving": facts.leaving}
+    attempt = attempt.model_copy(update=known)
     return _relay(attempt, facts)
 
 
@@ -227,7 +229,7 @@ def _relay(attempt: Attempt, facts: Facts) -> Decision:
 
 
 def _carried(attempt: Attempt, facts: Facts) -> Decision:
-    waiting = _gate(attempt, facts)
+    waiting = going_back.step(attempt, facts) or _gate(attempt, facts)
     return waiting or plan.to(_through_the_gate(attempt, facts), Stage.GATED)
 
 
@@ -312,7 +314,7 @@ def _moved_meanwhile(before: Performed, changes: tuple[RefChange, ...]) -> bool:
 
 
 def _conflict(attempt: Attempt, facts: Facts) -> Decision:
-    waiting = _run_again(attempt, facts) or _gate(attempt, facts)
+    waiting = _run_again(attempt, facts) or going_back.step(attempt, facts) or _gate(attempt, facts)
     if waiting is not None:
         return waiting
     attempt = _through_the_gate(attempt, facts)

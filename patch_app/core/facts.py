@@ -18,6 +18,7 @@ from patch_app.core.commands import Parsed
 from patch_app.core.configuration import Configuration
 from patch_app.core.effects import Performed
 from patch_app.core.gate import Finding
+from patch_app.core.leaving import Leaving
 from patch_app.core.model import Model
 from patch_app.core.needs import Need
 from patch_app.core.release_notes import ReleaseNotes
@@ -64,6 +65,8 @@ class Preflight(Model):
     # how many commits it has that the target lacks, and the newest that both have
     ahead: int | None = None
     merge_base: str | None = None
+    # the newest that the stack and upstream's default branch both have; None: not known, or of no use
+    shared: str | None = None
     # how the stack came onto its branch, where that was by a pull request of ours
     landed: Landed | None = None
     # what the last promoted attempt made of commits of patch branches: new commit, commit of the branch
@@ -261,6 +264,8 @@ class Facts(Model):
     pushed_stands: bool | None = None
     # the report's base is a commit of the upstream repository
     base_is_upstream: bool | None = None
+    # commits of upstream that the stack stands on and the target lacks; None, where the base was read: none
+    leaving: Leaving | None = None
     # of the commits that the report calls the App's own, those with its trailer that touch its paths alone
     installed: tuple[str, ...] = ()
     # the stack's head has all of the target, or has nothing that upstream lacks

@@ -14,6 +14,7 @@ from patch_app.core import (
     conflict_lines,
     failure_text,
     gate,
+    leaving_text,
     markdown,
     message_parts,
     names,
@@ -42,6 +43,7 @@ _ROOM_FOR_PATCHES: Final = 8000
 
 # of a pull request, below the patches
 _PARTS: Final = (
+    leaving_text.written,
     failure_text.written,
     review_text.breaking,
     review_text.upstream_changes,
@@ -160,6 +162,8 @@ def check_run(attempt: Attempt) -> tuple[str, str, str]:
         title = f"{attempt.tag}: {attempt.stage.value}"
     elif stopped is not None:
         title = f"Patch {stopped[0]} of {len(report.patches)} conflicts with {attempt.tag}"
+    elif attempt.goes_back:
+        title = leaving_text.title(attempt)
     elif attempt.gate:
         title = f"Workflow files of {attempt.tag} would do something new"
     else:
@@ -168,10 +172,12 @@ def check_run(attempt: Attempt) -> tuple[str, str, str]:
     summary = f"{_verdict(attempt)}\n\n{_state(attempt)}\n{markdown.fenced(ids, 'json')}"
     if stopped is not None:
         text = _conflict(attempt, markdown.CHECK_LIMIT)
-    else:
-        rest = "\n".join(
-            part for part in (review_text.workflows(attempt), review_text.artifacts(attempt)) if part
+        text = markdown.bounded(
+            "\n".join(part for part in (leaving_text.written(attempt), text) if part), markdown.CHECK_LIMIT
         )
+    else:
+        parts = (leaving_text.written, review_text.workflows, review_text.artifacts)
+        rest = "\n".join(text for text in (part(attempt) for part in parts) if text)
         text = message_parts.fitted(attempt, "", rest, markdown.CHECK_LIMIT)
     return (
         markdown.line(title, _TITLE),
@@ -354,6 +360,13 @@ def gate_issue(attempt: Attempt) -> tuple[str, str]:
         f"{markdown.fenced('/patch trust-workflows ' + (attempt.candidate or ''))}"
     )
     return markdown.line(title, _TITLE), markdown.bounded(body, _BODY, message_parts.run_url(attempt))
+
+
+def going_back_issue(attempt: Attempt) -> tuple[str, str]:
+    """Title and body: which commits of upstream would leave the branch, and how to let them."""
+    body = f"{_verdict(attempt)}\n\n{leaving_text.written(attempt)}"
+    bounded = markdown.bounded(body, _BODY, message_parts.run_url(attempt))
+    return markdown.line(leaving_text.title(attempt), _TITLE), bounded
 
 
 # One line --------------------------------------------------------------------------------------------

@@ -90,10 +90,8 @@ def replaced(attempt: Attempt, message: str, pushed: str | None = None) -> Decis
 
 def rerun(attempt: Attempt, runs: tuple[Run, ...]) -> Decision:
     """A newer run attempt of ours: what the older one said no longer counts."""
-    return to(
-        attempt.model_copy(update={"runs": runs, "inbox": None, "report": None, "upstream_changes": None}),
-        Stage.RUNNING,
-    )
+    forgotten = dict.fromkeys(("inbox", "report", "upstream_changes", "leaving"))
+    return to(attempt.model_copy(update={"runs": runs, **forgotten}), Stage.RUNNING)
 
 
 # What was wished before ---------------------------------------------------------------------------

@@ -37,6 +37,7 @@ def step(attempt: Attempt, facts: Facts) -> Decision:
             "stack_head": head,
             "ahead": known.ahead,
             "merge_base": known.merge_base,
+            "shared": known.shared,
             "patches": facts.patches or (),
             "built": known.built,
             "landed": known.landed,

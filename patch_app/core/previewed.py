@@ -41,6 +41,8 @@ class Claim(Model):
     verdicts: Mapping[Verdict, _Count]
     conflict: _Oid | None
     stage: Annotated[str, Field(pattern=r"^[a-z-]{1,30}$")] | None
+    # commits of upstream that the branch stands on and the release lacks
+    leaving: Annotated[int, Field(ge=0, le=1_000_000, strict=True)] = 0
 
 
 class State(StrEnum):
@@ -147,6 +149,9 @@ def _row(target: Target, claim: Claim | None, state: State, repository_url: str)
 def _words(claim: Claim, repository_url: str) -> str:
     if claim.status is Status.ERROR:
         return f"in stage {claim.stage or 'unknown'}: the run's summary says why"
+    words = []
     if claim.conflict:
-        return f"a person would be asked about {patch_table.commit(claim.conflict, repository_url)}"
-    return ""
+        words.append(f"a person would be asked about {patch_table.commit(claim.conflict, repository_url)}")
+    if claim.leaving:
+        words.append(f"{claim.leaving} commit(s) of upstream would leave the branch, which a person is asked")
+    return "; ".join(words)

@@ -169,6 +169,13 @@ class Drift(Part):
     changed: Annotated[tuple[Oid, ...], Field(max_length=2000)]
 
 
+class Leaving(Part):
+    """Commits of upstream that the stack stands on and the release lacks: how many, and the newest ones."""
+
+    number: Annotated[int, Field(ge=1)]
+    commits: Annotated[tuple[UpstreamCommit, ...], Field(max_length=50)]
+
+
 class Candidate(Part):
     """The carried stack: commit, its tree and the ref that it gets on the fork."""
 
@@ -317,6 +324,8 @@ class Report(Part):
     installed: Installed | None
     merges: Annotated[tuple[Oid, ...], Field(max_length=2000)]
     """Merge commits of the stack of which nothing is left: they have no verdict and no new commit."""
+    leaving: Leaving | None = None
+    """What the release would take out of the branch, for a preview: the server finds it out by itself."""
     notes: Annotated[tuple[Note, ...], Field(max_length=20)]
     """What a person should know about how the stack was read."""
     added: Annotated[tuple[UpstreamCommit, ...], Field(max_length=2000)]

@@ -15,6 +15,7 @@ from patch_app.core.effects import (
     Draft,
     EditPullRequest,
     Effect,
+    EffectState,
     OpenIssue,
     OpenPullRequest,
     PutCheckRun,
@@ -106,6 +107,12 @@ def gate_notice(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:
     return (*_issue(attempt, facts, "gate", title, body), *check_run(attempt, facts))
 
 
+def going_back_notice(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:
+    """What would leave the branch, where people can answer it."""
+    title, body = messages.going_back_issue(attempt)
+    return (*_issue(attempt, facts, "go-back", title, body), *check_run(attempt, facts))
+
+
 def conflict_notice(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:
     """The conflict as an issue and a check run; where issues are off, the check run has it all."""
     title, body = messages.conflict_issue(attempt)
@@ -129,17 +136,27 @@ def waiting_line(missing: list[str]) -> str:
 def _close(
     attempt: Attempt, facts: Facts, subject: Literal["issue", "pull_request"], line: str
 ) -> tuple[Effect, ...]:
-    link = attempt.pull_request if subject == "pull_request" else attempt.issue
-    if link is None:
-        return ()
-    wish = Close(
-        subject=subject,
-        number=link.number,
-        marker=f"patch-app:close:{attempt.id}",
-        comment=line,
-        seq=plan.again(facts, "close"),
-    )
-    return () if plan.same(facts, wish) else (wish,)
+    if subject == "pull_request":
+        numbers = [attempt.pull_request.number] if attempt.pull_request else []
+    else:
+        # one that asked about the workflow files, say, and then one about a conflict
+        numbers = [
+            int(one.outcome["number"])
+            for one in facts.effects.values()
+            if isinstance(one.effect, OpenIssue) and one.state is EffectState.DONE
+            if not names.is_notice(one.effect.marker)
+        ]
+    wishes = [
+        Close(
+            subject=subject,
+            number=number,
+            marker=f"patch-app:close:{attempt.id}",
+            comment=line,
+            seq=plan.again(facts, "close"),
+        )
+        for number in numbers
+    ]
+    return tuple(wish for wish in wishes if not plan.same(facts, wish))
 
 
 def _record(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:

@@ -309,6 +309,7 @@ def successor(attempt: Attempt, now: datetime, pushed: str | None = None) -> Att
         pushed=pushed,
         answered=attempt.answered,
         drop=attempt.drop,
+        let_go=attempt.let_go,
         drafted=attempt.drafted,
         created=now,
         updated=now,

@@ -18,6 +18,7 @@ from patch_app.github import patch_branches, reading
 from patch_app.github.client import InstallationClient
 from patch_app.github.document import Answer, Document
 from patch_app.github.errors import NotFound, Refused
+from patch_app.github.leaving import leaving
 from patch_app.github.transport import segment
 
 _TREE: Final = "... on Commit { tree { entries { name oid type } } }"
@@ -81,7 +82,8 @@ async def evidence(
         return none | ({"patch_commits": {}} if attempt.patches else {})
     claimed = report.installed.commits if report.installed else ()
     own = await installed(client, fork, [one for one in claimed if one in commits])
-    known = [await _upstreams(client, attempt, base, upstream_default) for base in bases]
+    contained = {base: await _contained(client, attempt, base, upstream_default) for base in bases}
+    theirs_alone = {one: has for one, has in contained.items() if has is not None}
     pushed: dict[str, Any] = {}
     if attempt.pushed is not None:
         pushed["pushed_stands"] = await reading.is_ancestor(client, fork, attempt.target, (attempt.pushed,))
@@ -96,7 +98,8 @@ async def evidence(
     return (of_branches | pushed) | {
         "stack_commits": commits,
         "stack_merges": merges,
-        "base_is_upstream": all(known) and (bool(bases) or report.start is not None),
+        "base_is_upstream": len(theirs_alone) == len(bases) and (bool(bases) or report.start is not None),
+        "leaving": await leaving(client, attempt, report, theirs_alone),
         "start_holds": await _start_holds(client, attempt, report),
         "installed": tuple(own),
     }
@@ -153,18 +156,22 @@ async def installed(client: InstallationClient, repository: str, claimed: Sequen
     return own if is_ours else []
 
 
-async def _upstreams(client: InstallationClient, attempt: Attempt, commit: str, default: str | None) -> bool:
+async def _contained(
+    client: InstallationClient, attempt: Attempt, commit: str, default: str | None
+) -> bool | None:
+    """Whether the target has a commit of upstream's; None: it is none."""
     if commit == attempt.merge_base:
         return True  # an ancestor of the target, which was read from the upstream itself
     if attempt.carry_over is not None:
         # what the candidate and the old stack have is not the pull request's own
         known = tuple(one for one in (attempt.target, attempt.carry_over.old) if one)
-        return await reading.is_ancestor(client, attempt.repository, commit, known)
-    heads = tuple(one for one in (attempt.target, default) if one)
-    if await reading.is_ancestor(client, attempt.upstream, commit, heads):
+        return True if await reading.is_ancestor(client, attempt.repository, commit, known) else None
+    if attempt.target and await reading.is_ancestor(client, attempt.upstream, commit, (attempt.target,)):
         return True
+    if default and await reading.is_ancestor(client, attempt.upstream, commit, (default,)):
+        return False
     # many upstreams tag a release on a commit that no branch has
-    return await reading.is_tagged(client, attempt.upstream, commit)
+    return False if await reading.is_tagged(client, attempt.upstream, commit) else None
 
 
 async def _nothing_to_carry(client: InstallationClient, attempt: Attempt, default: str | None) -> bool:
@@ -173,4 +180,4 @@ async def _nothing_to_carry(client: InstallationClient, attempt: Attempt, defaul
     if compared is not None and compared["behind_by"] == 0:
         return True
     tips = (head, *(one.sha for one in attempt.patches))
-    return all([await _upstreams(client, attempt, one, default) for one in tips])
+    return all([await _contained(client, attempt, one, default) is not None for one in tips])

@@ -180,7 +180,7 @@ class _Reading:
         attempt = self.attempt
         document = Document(self.name, attempt.upstream)
         document.select("hasIssuesEnabled isArchived isPrivate defaultBranchRef { name }")
-        document.select("isPrivate defaultBranchRef { name }", of="upstream")
+        document.select("isPrivate defaultBranchRef { name target { oid } }", of="upstream")
         document.add("tag", "ref", "qualifiedName", f"refs/tags/{attempt.tag}", PEELED, of="upstream")
         for number, commit in enumerate(_commits(runs)):
             at = f"{commit}:{names.WORKFLOW_PATH}"

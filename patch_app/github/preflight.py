@@ -6,7 +6,7 @@ Reads with the attempt's own query and few requests beside it. Concludes nothing
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from patch_app.core import names, release_notes
@@ -41,8 +41,10 @@ async def read(
     config, blob, problems = parsed_configuration(fork.get("configuration"))
     settings = config or attempt.configuration
     target, head = peeled(upstream.get("tag")), refs.value(names.head(attempt.stack))
-    compared, (landed, base), ours, health = await asyncio.gather(
+    promoted = promoted_target(attempt, siblings, head)
+    compared, shared, (landed, base), ours, health = await asyncio.gather(
         _compared(client, attempt, target, head),
+        _shared(client, attempt, upstream, target, head) if promoted is None else _none(),
         landing.landed(client, attempt, siblings, head),
         workflow(client, attempt.repository, asked, uploads=config is not None and config.keeps_artifacts),
         vitals.before_attempt(app, client, attempt, settings.branches.prefix, answer.upstream),
@@ -55,12 +57,13 @@ async def read(
         configuration_blob=blob,
         configuration_problems=problems,
         target=target,
-        base=base or promoted_target(attempt, siblings, head),
+        base=base or promoted,
         landed=landed,
         built=_built(siblings),
         contained=compared["behind_by"] == 0 if compared else None,
         ahead=compared["ahead_by"] if compared else None,
         merge_base=compared["merge_base_commit"]["sha"] if compared else None,
+        shared=shared["merge_base_commit"]["sha"] if shared else None,
         release=release_notes.read(upstream.get("release")),
         collisions=refs.collisions(attempt, settings),
         vitals=health,
@@ -73,6 +76,18 @@ async def _compared(
     if target is None or head == names.ZERO:
         return None
     return await reading.compare(client, attempt.repository, target, head)
+
+
+async def _shared(
+    client: InstallationClient, attempt: Attempt, upstream: Mapping[str, Any], target: str | None, head: str
+) -> dict[str, Any] | None:
+    """The stack's comparison with upstream's default branch, where that isn't the release itself."""
+    default = ((upstream.get("defaultBranchRef") or {}).get("target") or {}).get("oid")
+    return await _compared(client, attempt, default, head) if default != target else None
+
+
+async def _none() -> None:
+    """For what needn't be read: the stack stands on what an attempt of ours put it on."""
 
 
 def promoted_target(attempt: Attempt, siblings: Sequence[Attempt], head: str) -> str | None:

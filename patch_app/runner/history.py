@@ -114,6 +114,7 @@ class Explorer:
         known = not any(commit.sha in cut for commit in everything)
         left = len(everything) - len(own) if left_out and known else None
         history = self._history(own, whole, start, left)
+        history = history._replace(leaving=self._leaving(history))
         return history._replace(branches=patch_branches.listed(self.branches, theirs))
 
     def _start(self, own: Sequence[Known], whole: Sequence[Known]) -> Optional[Start]:
@@ -283,6 +284,21 @@ class Explorer:
             notes=tuple(note for note in notes if note),
             landing=landing,
         )
+
+    def _leaving(self, history: History) -> Tuple[UpstreamCommit, ...]:
+        """Commits of upstream that the stack stands on and the target lacks; none where they are cut off and
+        the server has named the base, since it looks by itself.
+        """
+        bases = [one for one in (history.base, *history.others) if one is not None]
+        found = log(self.repository, *bases, "--not", self.target) if bases else []
+        cut = shallow_commits(self.repository)
+        if any(commit.sha in cut for commit in found):
+            if self.hint is not None:
+                return ()
+            self._fetch_stack(None)
+            self._fetch_target(None)
+            found = log(self.repository, *bases, "--not", self.target)
+        return tuple(UpstreamCommit(commit.sha, commit.subject) for commit in found)
 
     def _landing(self, own: Sequence[Known], whole: Sequence[Known]) -> Optional[Landing]:
         if self.landing is None:

@@ -70,6 +70,7 @@ def notice(number: int, parsed: Request, report: Dict[str, Any]) -> str:
         "verdicts": dict(sorted(Counter(one["verdict"] for one in report["patches"]).items())),
         "conflict": stopped,
         "stage": report["error"]["stage"] if report["error"] else None,
+        "leaving": report["leaving"]["number"] if report["leaving"] else 0,
     }
     return "::notice title=%s::%s" % (TITLE, json.dumps(said, separators=(",", ":")))
 

@@ -258,7 +258,8 @@ class History(NamedTuple):
     and target, newest first, with their subjects; `behind` counts them, None where that isn't known. `start`
     is the fork's own commit below which nothing is carried, if there is one; `notes` are for a person;
     `branches` are the patch branches, in order, where the stack is built from such; `landing` how it came
-    onto its branch, where that was a pull request.
+    onto its branch, where that was a pull request; `leaving` the commits of upstream that the stack stands on
+    and the target lacks, newest first, as far as the history is at hand.
     """
 
     stack: Tuple[str, ...]
@@ -275,6 +276,7 @@ class History(NamedTuple):
     notes: Tuple[str, ...]
     branches: Tuple[Branch, ...] = ()
     landing: Optional[Landing] = None
+    leaving: Tuple[UpstreamCommit, ...] = ()
 
 
 class Made(NamedTuple):

@@ -15,6 +15,7 @@ from .records import (
     CLEAN,
     DROPPED,
     EMPTY,
+    MERGE,
     NOT_TRIED,
     RESOLVED,
     Carried,
@@ -30,6 +31,7 @@ from .records import (
 SCHEMA = 1
 MAX_PATHS = 300
 MAX_NOTE = 2000
+MAX_LEAVING = 20
 MAX_MESSAGE = 4000
 DONE = frozenset({CLEAN, ADJUSTED, RESOLVED, ALREADY_UPSTREAM, EMPTY, DROPPED})
 
@@ -105,6 +107,7 @@ def build(facts: Facts, problem: Optional[Problem] = None) -> Report:
         if carried is None or carried.installed is None
         else {"commits": list(carried.installed.commits), "new": carried.installed.new},
         "merges": list(facts.merges or ()),
+        "leaving": _leaving(history, request, status),
         "notes": [note[:MAX_NOTE] for note in history.notes] if history else [],
         "added": [{"sha": c.sha, "subject": c.subject[:500]} for c in carried.added] if carried else [],
         "resolutions": facts.recorded._asdict() if facts.recorded and status != "error" else None,
@@ -190,6 +193,16 @@ def _conflict(carried: Optional[Carried]) -> Optional[Dict[str, Any]]:
         for file in found.files
     ]
     return {"patch": found.patch, "files": files, "diff": found.diff}
+
+
+def _leaving(history: Optional[History], request: Optional[Request], status: str) -> Optional[Dict[str, Any]]:
+    """What a release would take out of the branch; a merge takes nothing."""
+    if history is None or request is None or request.strategy == MERGE or status == "noop":
+        return None
+    if not history.leaving:
+        return None
+    shown = [{"sha": c.sha, "subject": c.subject[:500]} for c in history.leaving[:MAX_LEAVING]]
+    return {"number": len(history.leaving), "commits": shown}
 
 
 def _bundle(bundle: Optional[Bundle]) -> Optional[Dict[str, Any]]:

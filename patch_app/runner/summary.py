@@ -55,6 +55,7 @@ def markdown(report: Dict[str, Any]) -> str:
     if error:
         parts.append("In stage %s: %s\n" % (escape(error["stage"]), escape(error["message"], 2000)))
     parts += ["%s\n" % escape(note, 2000) for note in report.get("notes", [])]
+    parts += _leaving(report)
     parts += _table(report["patches"])
     conflict = report.get("conflict")
     if conflict:
@@ -68,6 +69,17 @@ def markdown(report: Dict[str, Any]) -> str:
     if report.get("range_diff"):
         parts += ["### Range-diff\n", fenced(report["range_diff"])]
     return cut("\n".join(parts), MAX_SUMMARY) + "\n"
+
+
+def _leaving(report: Dict[str, Any]) -> List[str]:
+    leaving = report.get("leaving")
+    if not leaving:
+        return []
+    rows = ["- %s %s" % (one["sha"][:12], escape(one["subject"])) for one in leaving["commits"]]
+    more = leaving["number"] - len(rows)
+    rows += ["- and %d more" % more] if more > 0 else []
+    said = "The branch stands on commits of upstream that this release lacks; they would leave it (%d):\n"
+    return [said % leaving["number"], *rows, ""]
 
 
 def _resolutions(patches: List[Dict[str, Any]]) -> List[str]:

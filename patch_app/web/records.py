@@ -23,6 +23,7 @@ from patch_app.core.channel import Channel, ChannelRun, ChannelState
 from patch_app.core.configuration_channels import ChannelName
 from patch_app.core.effects import EffectState
 from patch_app.core.gate import Finding
+from patch_app.core.leaving import Leaving, LetGo
 from patch_app.core.model import Model
 from patch_app.core.names import ZERO
 from patch_app.core.release_notes import ReleaseNotes
@@ -119,6 +120,9 @@ class AttemptRecord(AttemptSummary):
     """An attempt whole."""
 
     gate: tuple[Finding, ...]
+    # commits of upstream that leave the branch with this release, and who lets them go
+    leaving: Leaving | None
+    let_go: LetGo | None
     approvals: tuple[Approval, ...]
     report_status: str | None
     patches: tuple[Patch, ...]
@@ -248,6 +252,8 @@ def record(
     return AttemptRecord(
         **_common(attempt),
         gate=attempt.gate,
+        leaving=attempt.leaving,
+        let_go=None if attempt.goes_back else attempt.let_go,
         approvals=attempt.approvals,
         report_status=report.status.value if report else None,
         patches=report.patches if report else (),

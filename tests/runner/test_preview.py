@@ -100,6 +100,30 @@ def test_without_upstream_any_ref_or_commit_of_the_fork_will_do(ready: World) ->
         assert Shown(ready.fork.path, onto, None).status == 0
 
 
+@pytest.mark.parametrize("ahead", [5, 60])
+def test_a_release_that_would_go_back_exits_1_and_says_what_leaves(world: World, ahead: int) -> None:
+    world.upstream.commit("first", {"a.txt": numbered()})
+    world.upstream.git("branch", "old")
+    for number in range(1, ahead + 1):
+        world.upstream.commit(f"step {number} \x1b[31m", {f"{number}.txt": "new\n"})
+    world.upstream.git("tag", "v2.0.0")
+    world.fork_now().commit("ours", {"ours.txt": "ours\n"})
+    world.upstream.git("checkout", "-q", "old")
+    world.upstream.commit("fix", {"a.txt": numbered(l20="fixed")})
+    world.upstream.git("tag", "v1.0.1")
+    shown = Shown(world.fork.path, "v1.0.1", world.upstream.path)
+    assert (shown.status, shown.report.status) == (1, Status.CLEAN)
+    assert [one.subject for one in shown.report.patches] == ["ours"]
+    assert shown.report.leaving is not None
+    assert shown.report.leaving.number == ahead
+    assert shown.report.leaving.commits[0].subject.startswith(f"step {ahead}")
+    assert len(shown.report.leaving.commits) == min(ahead, 20)
+    told = Shown(world.fork.path, "v1.0.1", world.upstream.path, json_output=False)
+    assert f"{ahead} commits of upstream that main stands on would leave it: v1.0.1 lacks them." in told.out
+    assert "The App would ask a person" in told.out
+    assert "\x1b" not in told.out
+
+
 def test_a_conflict_exits_1(ready: World) -> None:
     ready.upstream.commit("third", {"a.txt": numbered(l3="theirs")})
     ready.upstream.git("tag", "v3")

@@ -15,6 +15,7 @@ import pytest
 
 from patch_app.core.attempt import Approval, Artifact, Check, Link, Stage
 from patch_app.core.gate import Finding
+from patch_app.core.leaving import Leaving, LeavingCommit, LetGo
 from patch_app.core.workflow_files import What
 from patch_app.settings import SettingsError
 from patch_app.store import AdvanceCommit, Store
@@ -75,6 +76,13 @@ async def test_hostile_words_of_a_patch_stay_words(world: World) -> None:
         artifacts=(Artifact(name=HOSTILE, url=bad),),
         approvals=(Approval(person=HOSTILE, commit=oid("x"), permission=HOSTILE),),
         gate=(Finding(path=HOSTILE, what=What.SECRET, detail=HOSTILE),),
+        leaving=Leaving(
+            number=2,
+            tips=("e" * 40,),
+            commits=(LeavingCommit(sha="e" * 40, subject=HOSTILE),),
+            url="javascript:alert(1)",
+        ),
+        let_go=LetGo(person=HOSTILE, permission="write", target="d" * 40, stack_head="c" * 40),
         pull_request=Link(number=1, url=bad),
         issue=Link(number=2, url=bad),
     )
