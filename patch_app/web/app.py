@@ -89,7 +89,8 @@ class Site(FastAPI):
 
     def _refusal(self, request: Request) -> Response | None:
         """What is answered instead. Everything is closed but what is named as open."""
-        path = request.url.path
+        # what routes are chosen by, too: Starlette's `url` is put together with the Host header
+        path = request.scope["path"]
         if path in _OPEN or path.startswith("/static/"):
             return None
         if self.registration is not None and path in (SETUP_PATH, CALLBACK):
@@ -127,7 +128,7 @@ class Site(FastAPI):
 
 
 def _is_page(request: Request) -> bool:
-    path = request.url.path
+    path = request.scope["path"]
     shown = path == "/" or path.startswith(("/attempts/", "/login", SETUP_PATH))
     return shown and "text/html" in request.headers.get("accept", "")
 
