@@ -137,7 +137,8 @@ def serve(
 ) -> None:
     """Run the server: webhooks, engine and pages. Settings come from the environment.
 
-    Without an App it serves a page that registers one; its log has the address and a one-time code.
+    Its log has an address that signs one browser in. Without an App it serves a page that registers one, and
+    the log has that page's address and a one-time code.
     """
     from patch_app import serve as server
     from patch_app.settings import SettingsError
@@ -151,6 +152,16 @@ def serve(
     except (SettingsError, StoreError) as error:
         raise _refused(error) from None
     raise typer.Exit(status)
+
+
+@app.command("open")
+def open_pages() -> None:
+    """Print an address that signs one browser in to the server's pages. It is good once, for an hour."""
+    from patch_app import operator
+    from patch_app.terminal import Terminal
+
+    settings, console = _settings(), Terminal()
+    raise typer.Exit(operator.run(console, lambda: operator.open_pages(settings, console)))
 
 
 @run.command()

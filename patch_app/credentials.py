@@ -6,7 +6,6 @@ is there, and to keep the client secret: nobody signs in with this App.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from collections.abc import Mapping
@@ -110,11 +109,7 @@ class Place:
         """Take the room. Raises FileExistsError where credentials are stored, OSError where there is none."""
         if self.path.exists():
             raise FileExistsError(self.path)
-        directory = self.path.parent
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # of somebody else's directory only they can say that; the file has its own mode
-        with contextlib.suppress(PermissionError):
-            directory.chmod(0o700)
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._write(b" " * ROOM)
 
     def keep(self, app: StoredApp) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from patch_app import data_dir
 from patch_app.core import configuration, releases
 from patch_app.core.events import Kind, ReleaseEvent
 from patch_app.core.onboarding import Standing
@@ -30,6 +31,7 @@ from patch_app.store.errors import StoreError
 from patch_app.store.inbox import Incoming
 from patch_app.store.store import Store
 from patch_app.terminal import Terminal, table
+from patch_app.web import tickets
 from patch_app.web.records import record, summary
 
 T = TypeVar("T")
@@ -71,7 +73,7 @@ async def run_release(
             return 1
     if dry_run:
         return 0
-    store = Store.open(settings.data_dir)
+    store = _store(settings)
     try:
         now = utc_now()
         row = Incoming(
@@ -169,7 +171,7 @@ def _told(console: Terminal, repository: str, done: Look) -> int:
 
 async def attempts(settings: Settings, console: Terminal, *, attempt: str | None, as_json: bool) -> int:
     """`patch-app attempts [ID]`: what is recorded."""
-    store = Store.open(settings.data_dir)
+    store = _store(settings)
     try:
         if attempt is not None:
             found = await store.attempt(attempt)
@@ -197,7 +199,7 @@ async def wish(
     settings: Settings, console: Terminal, kind: Kind, attempt: str, payload: str | None = None
 ) -> int:
     """`patch-app sync|retry|replay ID`: one row in the server's inbox."""
-    store = Store.open(settings.data_dir)
+    store = _store(settings)
     try:
         if await store.attempt(attempt) is None:
             raise UsageError(f"there is no attempt {attempt}; `patch-app attempts` lists them")
@@ -220,6 +222,26 @@ async def ask(settings: Settings, console: Terminal, attempt: str, command: str)
     """`patch-app rollback` and `go-back`: a command as in a comment, one row in the server's inbox."""
     payload = json.dumps({"attempt": attempt, "command": command})
     return await wish(settings, console, Kind.ASK, attempt, payload)
+
+
+async def open_pages(settings: Settings, console: Terminal) -> int:
+    """`patch-app open`: an address that signs one browser in."""
+    store = _store(settings)
+    try:
+        url = await tickets.address(store, utc_now())
+    finally:
+        store.close()
+    if url is None:
+        raise UsageError("no server has started with this DATA_DIR yet: run `patch-app serve`")
+    # as it is, to be copied: no width of a terminal breaks it
+    console.print(url, soft_wrap=True)
+    return 0
+
+
+def _store(settings: Settings) -> Store:
+    """The server's database. Raises SettingsError, StoreError."""
+    data_dir.prepare(settings.data_dir)
+    return Store.open(settings.data_dir)
 
 
 def check_repository(text: str) -> None:

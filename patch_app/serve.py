@@ -18,7 +18,8 @@ from typing import Final
 import structlog
 from pydantic import SecretStr
 
-from patch_app import credentials, identity, logs
+from patch_app import admin_token, credentials, data_dir, identity, logs
+from patch_app.admin_token import TokenError
 from patch_app.credentials import AppIdentity, CredentialsError, Place, StoredApp
 from patch_app.engine import assemble
 from patch_app.engine.engine import Engine
@@ -26,7 +27,9 @@ from patch_app.github.errors import GitHubError, Later
 from patch_app.identity import Known
 from patch_app.settings import AppCredentials, Settings, SettingsError
 from patch_app.store.store import Store
+from patch_app.web import tickets
 from patch_app.web.app import Site, create_app
+from patch_app.web.auth import Admin
 from patch_app.web.door import Door
 from patch_app.web.registrar import Registrar, convert
 from patch_app.web.server import Server, listen, url_of
@@ -40,21 +43,38 @@ _KEY: Final = "setup"
 log = structlog.get_logger("server")
 
 
-def serve(settings: Settings) -> int:
-    """Run until SIGINT or SIGTERM; the exit status. Raises SettingsError, StoreError."""
+def serve(settings: Settings, admin: type[Admin] = Admin) -> int:
+    """Run until SIGINT or SIGTERM; the exit status. Raises SettingsError, StoreError.
+
+    `admin` decides who may ask. No setting changes it: the demo, a program of its own, gives another one.
+    """
     # first of all: a second server by mistake ends here, before it touches what the first one writes
     bound = listen(settings.host, settings.port)
     try:
+        closed = data_dir.prepare(settings.data_dir)
+        settings = _with_token(settings)
         known, lost = _known(settings)
         _configure_logs(settings, known.app.secrets() if known else ())
+        for one in closed:
+            log.warning("others could read this until now", path=str(one.path), mode=one.mode)
         store = Store.open(settings.data_dir)
     except BaseException:
         bound.close()
         raise
     try:
-        return asyncio.run(_Process(settings, store, known, lost=lost).run(bound))
+        return asyncio.run(_Process(settings, store, known, lost=lost, admin=admin).run(bound))
     finally:
         store.close()
+
+
+def _with_token(settings: Settings) -> Settings:
+    """With an admin token, whether one is set or not. Raises SettingsError."""
+    if settings.patch_admin_token is not None:
+        return settings
+    try:
+        return settings.model_copy(update={"patch_admin_token": admin_token.kept(settings.data_dir)})
+    except TokenError as error:
+        raise SettingsError((str(error),)) from None
 
 
 def _known(settings: Settings) -> tuple[Known | None, bool]:
@@ -90,8 +110,11 @@ def _configure_logs(settings: Settings, more: Iterable[SecretStr]) -> None:
 class _Process:
     """The two halves, and what one has to know of the other."""
 
-    def __init__(self, settings: Settings, store: Store, known: Known | None, *, lost: bool) -> None:
+    def __init__(
+        self, settings: Settings, store: Store, known: Known | None, *, lost: bool, admin: type[Admin]
+    ) -> None:
         self._settings = settings
+        self._admin = admin
         self._store = store
         self._known = known
         self._lost = lost
@@ -101,11 +124,16 @@ class _Process:
         self._server: Server | None = None
 
     async def run(self, bound: socket.socket) -> int:
-        site = create_app(self._settings, self._store, self._wake, lambda: not self._failed)
+        own_url = url_of(bound)
+        site = create_app(
+            self._settings, self._store, self._wake, lambda: not self._failed, admin=self._admin
+        )
         self._server = Server(site)
-        log.info("listening", url=url_of(bound), data=str(self._settings.data_dir))
+        log.info("listening", url=own_url, data=str(self._settings.data_dir))
+        await tickets.announce_start(self._store, self._settings.public_url or own_url)
+        log.warning("the pages, for one browser", url=await tickets.address(self._store, assemble.utc_now()))
         if self._known is None:
-            await self._open_setup(site, self._settings.public_url or url_of(bound))
+            await self._open_setup(site, own_url)
         else:
             for line in self._known.overridden:
                 log.warning("the environment wins", reason=line)
@@ -123,8 +151,9 @@ class _Process:
         log.info("stopped")
         return 1 if self._failed else 0
 
-    async def _open_setup(self, site: Site, url: str) -> None:
+    async def _open_setup(self, site: Site, own_url: str) -> None:
         settings = self._settings
+        url = settings.public_url or own_url
         printed = settings.app_credentials is AppCredentials.PRINT
         # an address that people use is no address for GitHub where its deliveries are polled
         reachable = settings.public_url is not None and not settings.poll_deliveries
@@ -148,8 +177,10 @@ class _Process:
                 reachable=reachable,
             ),
             registered=functools.partial(self._on_registered, site),
+            admin=site.admin,
             github_url=settings.github_url,
             public_url=settings.public_url,
+            own_url=own_url,
             printed=printed,
             polls=0 if reachable else settings.poll_deliveries_seconds,
             lost=self._lost,

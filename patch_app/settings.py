@@ -7,7 +7,6 @@ with one line that says what to do. No error shows a secret.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from enum import StrEnum
 from ipaddress import ip_address
@@ -20,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from patch_app import admin_token
 from patch_app.credentials import AppIdentity
 
 # names of patch.moi (or of the design) that nothing here acts on yet, and what to use meanwhile
@@ -39,9 +39,7 @@ NOT_YET: Final[Mapping[str, str]] = {
 # set like this, a name asks for nothing
 _OFF: Final = frozenset({"", "0", "false", "no", "off"})
 
-MIN_TOKEN: Final = 16
 MIN_SECONDS: Final = 0.1
-_TOKEN = re.compile(r"[!-~]+")
 
 
 class LogFormat(StrEnum):
@@ -85,10 +83,13 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address to listen on. `0.0.0.0` listens on all.")
     port: int = Field(3000, ge=0, le=65535, description="Port to listen on; `0` takes a free one.")
-    data_dir: Path = Field(Path("data"), description="Directory of the database. Made where it is missing.")
+    data_dir: Path = Field(
+        Path("data"), description="Directory of the database. Made where it is missing, with mode 0700."
+    )
     patch_admin_token: SecretStr | None = Field(
         None,
-        description="Opens the query API and the pages. Without it they answer to loopback alone.",
+        description="Opens the query API and the pages. Default: made at the first start and kept in "
+        "`DATA_DIR/admin-token`.",
     )
     public_url: str | None = Field(
         None, description="Where people reach the pages, for links on GitHub: `https://patch.example.org`."
@@ -140,13 +141,11 @@ class Settings(BaseSettings):
     @field_validator("patch_admin_token")
     @classmethod
     def _admin_token(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None:
-            secret = value.get_secret_value()
-            if len(secret) < MIN_TOKEN or not _TOKEN.fullmatch(secret):
-                raise ValueError(
-                    f"must be {MIN_TOKEN} or more characters of printable ASCII without spaces; "
-                    "make one with: openssl rand -hex 32"
-                )
+        if value is not None and not admin_token.FORM.fullmatch(value.get_secret_value()):
+            raise ValueError(
+                f"must be {admin_token.MIN} or more characters of printable ASCII without spaces; "
+                "make one with: openssl rand -hex 32"
+            )
         return value
 
     @field_validator("poll_seconds")

@@ -20,8 +20,9 @@ Written from `--help` of every command by `python -m tests.cli_reference`. With 
 runs in a clone of this repository.
 
 Exit status, where a command says nothing else: 0 done, 1 it could not be done, 2 wrong usage or settings.
-The commands `serve`, `run release`, `install`, `doctor`, `attempts`, `sync`, `retry` and `replay` take the
-[settings of the server](settings.md) from the environment. [preview](preview.md) has a page of its own.
+The commands `serve`, `open`, `run release`, `install`, `doctor`, `attempts`, `sync`, `retry`, `replay`,
+`go-back` and `rollback` take the [settings of the server](settings.md) from the environment.
+[preview](preview.md) has a page of its own.
 """
 
 

@@ -13,14 +13,16 @@ PACKAGE = Path(__file__).parents[1] / "patch_app"
 
 INNER = {"core"}
 ADAPTERS = {"github", "upstream", "store"}
-LEAVES = {"settings", "logs", "credentials", "identity", "terminal"}
+LEAVES = {"settings", "logs", "credentials", "identity", "admin_token", "data_dir", "terminal"}
 OUTER = INNER | ADAPTERS | LEAVES | {"engine", "web"}
 # what each part of the package may import of the package, besides itself
 ALLOWED: dict[str, set[str]] = {
     "core": set(),
     "runner": set(),
     "credentials": set(),
-    "settings": {"credentials"},
+    "admin_token": set(),
+    "settings": {"credentials", "admin_token"},
+    "data_dir": {"settings"},
     "identity": {"credentials", "settings"},
     "logs": {"settings"},
     "github": INNER,

@@ -14,6 +14,8 @@ from typing import Any, Final
 
 import httpx
 
+from patch_app import admin_token
+
 START: Final = 30.0
 STOP: Final = 15.0
 # what a server needs of its surroundings; nothing else of ours gets in
@@ -27,7 +29,10 @@ def free_port() -> int:
 
 
 class ServerProcess:
-    """`patch-app serve` with its settings, its log in a file. A context manager that ends it."""
+    """`patch-app serve` with its settings, its log in a file. A context manager that ends it.
+
+    `settings` has DATA_DIR; the query API is asked with the token that is kept there.
+    """
 
     def __init__(
         self, port: int, settings: Mapping[str, str], log: Path, program: tuple[str, ...] = ()
@@ -38,6 +43,7 @@ class ServerProcess:
         kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
         self._environment = {**kept, "HOST": "127.0.0.1", "PORT": str(port), "LOG_FORMAT": "json", **settings}
         self._process: subprocess.Popen[bytes] | None = None
+        self._data = Path(settings["DATA_DIR"])
         self._http = httpx.Client(base_url=self.url, timeout=10, trust_env=False)
 
     def start(self) -> None:
@@ -69,7 +75,11 @@ class ServerProcess:
 
     def get(self, path: str) -> Any:
         """JSON of the query API. Raises httpx.HTTPError."""
-        return self._http.get(path).raise_for_status().json()
+        return self._http.get(path, headers=self.token()).raise_for_status().json()
+
+    def token(self) -> dict[str, str]:
+        """The header that opens the API and the pages. Raises TokenError."""
+        return {"authorization": f"Bearer {admin_token.kept(self._data).get_secret_value()}"}
 
     def tail(self, lines: int = 20) -> str:
         """The end of the log."""

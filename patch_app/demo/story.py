@@ -87,7 +87,8 @@ def _staged(folder: Path, narrator: Narrator) -> Iterator[Stage]:
             "POLL_SECONDS": "1",
             "SYNC_SECONDS": "5",
         }
-        with ServerProcess(port, settings, folder / "server.log") as server:
+        program = (sys.executable, "-m", "patch_app.demo.server")
+        with ServerProcess(port, settings, folder / "server.log", program) as server:
             narrator.say("app", f"{server.url} is the dashboard; webhooks arrive signed")
             installation = forge.install(app, account=project.OWNER, repositories=[project.FORK])
             yield Stage(forge=forge, server=server, app=app, installation=installation)

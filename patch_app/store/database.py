@@ -43,8 +43,8 @@ def database_path(where: str | Path) -> Path:
 def connect(path: Path) -> tuple[Engine, Engine]:
     """The engine for the writer thread and the one for readers, over one file with the schema in place."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         # payloads of private repositories lie here: for the server's own user alone
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.touch(mode=0o600, exist_ok=True)
     except OSError as error:
         raise StoreError(f"can't write {path}: {error.strerror}") from None

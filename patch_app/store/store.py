@@ -23,7 +23,7 @@ from sqlalchemy.exc import DBAPIError
 from patch_app.core.attempt import Attempt
 from patch_app.core.effects import EffectState
 from patch_app.core.events import Kind
-from patch_app.store import attempts, database, effects, flow_events, forks, inbox
+from patch_app.store import attempts, database, effects, flow_events, forks, inbox, tickets
 from patch_app.store.attempts import AdvanceCommit, AttemptFilter, HistoryLine
 from patch_app.store.effects import StoredEffect
 from patch_app.store.errors import StoreClosedError, in_words
@@ -249,6 +249,23 @@ class Store:
                 connection.execute(insert(cursors).values(name=name, **values))
 
         await self._write(put)
+
+    # --- tickets
+
+    async def add_ticket(self, ticket: str, until: datetime) -> None:
+        """A ticket for one browser, good until then."""
+        await self._write(lambda c: tickets.add(c, ticket, until, self._clock()))
+
+    async def take_ticket(self, ticket: str, now: datetime) -> bool:
+        """Whether there is such a ticket and its time isn't over. It is used up by that."""
+        # strangers may ask as often as they like, and only a write makes others wait
+        if not await self._read(lambda c: tickets.known(c, ticket)):
+            return False
+        return await self._write(lambda c: tickets.take(c, ticket, now))
+
+    async def void_tickets(self) -> None:
+        """Tickets that are out let nobody in any more."""
+        await self._write(tickets.void)
 
     # --- threads
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, assert_never
 from urllib.parse import quote
 
 import structlog
@@ -31,7 +31,7 @@ from patch_app.web.webhook import Webhook
 
 WEBHOOK_PATH: Final = "/webhooks/github"
 # what anybody may read
-_OPEN: Final = ("/healthz", "/login")
+_OPEN: Final = ("/healthz", "/login", WEBHOOK_PATH)
 
 _ASK: Final = {"www-authenticate": "Bearer"}
 _HEADERS: Final = (
@@ -103,17 +103,19 @@ class Site(FastAPI):
             case Access.TOKEN_NEEDED if _is_page(request):
                 return RedirectResponse(f"/login?next={quote(path)}", 303)
             case Access.TOKEN_NEEDED:
-                return self.problem(
-                    request,
-                    401,
-                    "send PATCH_ADMIN_TOKEN as Authorization: Bearer or X-Patch-Admin-Token",
-                    _ASK,
+                said = (
+                    "send the admin token (PATCH_ADMIN_TOKEN, else the file admin-token in DATA_DIR) as "
+                    "Authorization: Bearer or X-Patch-Admin-Token"
                 )
-            case Access.CLOSED:
-                said = "open to this machine alone until PATCH_ADMIN_TOKEN is set (behind a proxy it must be)"
                 return self.problem(request, 401, said, _ASK)
             case Access.FOREIGN:
-                return self.problem(request, 403, "a page of another site may not ask for this")
+                said = (
+                    "only a page of this server may ask for this with a browser's session; if this is one, "
+                    "set PUBLIC_URL to the address that you see, or have the proxy pass the Host header on"
+                )
+                return self.problem(request, 403, said)
+            case access:
+                assert_never(access)
 
     def problem(
         self, request: Request, status: int, said: str, headers: Mapping[str, str] | None = None
@@ -140,12 +142,16 @@ def create_app(
     alive: Callable[[], bool],
     *,
     clock: Callable[[], datetime] = _utc_now,
+    admin: type[Admin] = Admin,
 ) -> Site:
-    """The application for uvicorn (see web/server).
+    """The application for uvicorn (see web/server). Raises ValueError for settings without an admin token:
+    nothing is open because one is missing.
 
-    `wake` is called after each new inbox row; `alive` says whether the engine runs. Without a webhook
-    secret in the environment there is no webhook endpoint until `open_webhook`.
+    `wake` is called after each new inbox row; `alive` says whether the engine runs; `admin` decides who may
+    ask. Without a webhook secret in the environment there is no webhook endpoint until `open_webhook`.
     """
+    if settings.patch_admin_token is None:
+        raise ValueError("the settings have no admin token")
     live = Live()
 
     @asynccontextmanager
@@ -161,11 +167,7 @@ def create_app(
     site.intake = lambda secret: Webhook(secret=secret, add=store.inbox_add, wake=wake, clock=clock)
     if settings.github_webhook_secret is not None:
         site.open_webhook(settings.github_webhook_secret)
-    site.admin = Admin(
-        token=settings.patch_admin_token,
-        clock=clock,
-        secure=(settings.public_url or "").startswith("https://"),
-    )
+    site.admin = admin(token=settings.patch_admin_token, clock=clock, public_url=settings.public_url)
     site.pages = Dashboard(
         store=store,
         live=live,

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs, quote
 
+import structlog
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -23,7 +24,7 @@ from patch_app.core.events import Kind
 from patch_app.store import AttemptFilter, Store, UnknownRecordError
 from patch_app.web import records, view
 from patch_app.web.api import Wishes, whole
-from patch_app.web.auth import COOKIE, SESSION, Access, Admin
+from patch_app.web.auth import Access, Admin
 from patch_app.web.live import Live
 
 _HERE: Final = Path(__file__).parent
@@ -37,6 +38,9 @@ CALM_SECONDS: Final = 0.2
 # a stream ends by itself after so many looks (an hour); browsers come again
 MAX_LOOKS: Final = 720
 _MAX_FORM: Final = 4096
+_USED: Final = "That address was used already, or is too old: each is good once, for an hour."
+
+log = structlog.get_logger("pages")
 
 
 class _Static(StaticFiles):
@@ -157,33 +161,35 @@ class Dashboard:
             seen = await self.live.after(seen, LOOK_SECONDS)
 
     async def door(self, request: Request) -> Response:
-        """The form that asks for the admin token."""
-        if self.admin.token is None or self.admin.access(request) is Access.OPEN:
+        """Lets a browser in that brings a ticket; else the form that asks for the admin token."""
+        ticket = request.query_params.get("ticket")
+        if ticket is not None and await self.store.take_ticket(ticket, self.admin.clock()):
+            log.info("a browser came in with a ticket", peer=request.client.host if request.client else "")
+            return self._let_in("/")
+        if self.admin.access(request) is Access.OPEN:
             return RedirectResponse("/", 303)
-        return self.page(
-            request, "login.html", next=_local(request.query_params.get("next", "")), wrong=False
-        )
+        return self._ask(request, request.query_params.get("next", ""), _USED if ticket is not None else "")
 
     async def enter(self, request: Request) -> Response:
         """Takes the token, gives a session."""
         form = await read_form(request)
         if not self.admin.right_token(form.get("token", "")):
-            return self.page(request, "login.html", status=401, next=_local(form.get("next", "")), wrong=True)
-        answer = RedirectResponse(_local(form.get("next", "")), 303)
-        answer.set_cookie(
-            COOKIE,
-            self.admin.session(),
-            max_age=int(SESSION.total_seconds()),
-            httponly=True,
-            samesite="strict",
-            secure=self.admin.secure,
-        )
-        return answer
+            return self._ask(request, form.get("next", ""), "That isn't the token.")
+        return self._let_in(_local(form.get("next", "")))
 
     async def leave(self) -> Response:
         """Ends the browser's session."""
         answer = RedirectResponse("/login", 303)
-        answer.delete_cookie(COOKIE, httponly=True, samesite="strict", secure=self.admin.secure)
+        self.admin.end_session(answer)
+        return answer
+
+    def _ask(self, request: Request, then: str, wrong: str) -> Response:
+        status = 401 if wrong else 200
+        return self.page(request, "login.html", status=status, next=_local(then), wrong=wrong)
+
+    def _let_in(self, then: str) -> Response:
+        answer = RedirectResponse(then, 303)
+        self.admin.begin_session(answer)
         return answer
 
     def problem(self, request: Request, status: int, said: str) -> Response:
@@ -193,7 +199,7 @@ class Dashboard:
     def page(self, request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
         """A page from its template."""
         html = self._templates.get_template(template).render(
-            {"stream": "", "signed_in": COOKIE in request.cookies and self.admin.token is not None} | values
+            {"stream": "", "signed_in": self.admin.has_session(request)} | values
         )
         return HTMLResponse(html, status)
 

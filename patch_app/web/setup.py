@@ -19,9 +19,9 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from patch_app.credentials import StoredApp
 from patch_app.github.setup import manifest, registration_url
-from patch_app.web.auth import forwarded, host_of
+from patch_app.web.auth import Admin, origin_of
 from patch_app.web.dashboard import read_form
-from patch_app.web.door import LIFE, Door, Entry, StateProblem, Ticket
+from patch_app.web.door import LIFE, Door, StateProblem, Ticket
 from patch_app.web.registrar import Registrar, RegistrationError
 
 PATH: Final = "/setup"
@@ -30,6 +30,8 @@ COOKIE: Final = "patch_app_setup"
 # "The name cannot be longer than 34 characters": docs.github.com, "Registering a GitHub App"
 MAX_NAME: Final = 34
 _ORGANIZATION: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})")
+# a browser that is on the server's machine, or reaches it by a tunnel from its own
+_OWN_MACHINE: Final = re.compile(r"http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?")
 _CODE: Final = re.compile(r"[A-Za-z0-9_-]{1,200}")
 
 _STATE_WORDS: Final = {
@@ -49,8 +51,11 @@ class Setup:
     door: Door
     registrar: Registrar
     registered: Callable[[StoredApp], None]
+    admin: Admin
     github_url: str
     public_url: str | None
+    # where it listens: what this machine's browsers use, where PUBLIC_URL says nothing else
+    own_url: str
     # credentials are shown on the terminal, not stored
     printed: bool
     # seconds between two looks at the delivery list, 0 where GitHub is to deliver
@@ -90,19 +95,11 @@ class Setup:
         if origin is None:
             return self._elsewhere(request)
         form = await read_form(request)
-        match self.door.enter(form.get("code", "")):
-            case Entry.RIGHT:
-                log.info(
-                    "a browser came in with the code", peer=request.client.host if request.client else ""
-                )
-            case Entry.WRONG:
-                return self._door(
-                    request, "That isn't the code. It may have been used: the newest in the log counts."
-                )
-            case Entry.TOO_MANY:
-                later = self._door(request, "Too many wrong codes. Try again in a minute.", 429)
-                later.headers["retry-after"] = "60"
-                return later
+        if not self.door.enter(form.get("code", "")):
+            return self._door(
+                request, "That isn't the code. It may have been used: the newest in the log counts."
+            )
+        log.info("a browser came in with the code", peer=request.client.host if request.client else "")
         answer = RedirectResponse(PATH, 303)
         # Lax: a strict cookie would not come along when GitHub sends the browser back
         answer.set_cookie(
@@ -143,17 +140,18 @@ class Setup:
             self.open = False
             self.registered(app)
         if self.printed:
-            return self.render(request, "setup_printed.html", install=app.install_url)
-        answer = RedirectResponse(app.install_url, 303)
+            answer: Response = self.render(request, "setup_printed.html", install=app.install_url)
+        else:
+            answer = RedirectResponse(app.install_url, 303)
         answer.delete_cookie(COOKIE, path=PATH)
+        # the code stood in the log beside a ticket, so who had it may see the pages; GitHub leads there next
+        self.admin.begin_session(answer)
         return answer
 
     # Pages ----------------------------------------------------------------------------------------
 
-    def _door(self, request: Request, wrong: str = "", status: int = 200) -> HTMLResponse:
-        return self.render(
-            request, "setup_code.html", status=401 if wrong and status == 200 else status, wrong=wrong
-        )
+    def _door(self, request: Request, wrong: str = "") -> HTMLResponse:
+        return self.render(request, "setup_code.html", status=401 if wrong else 200, wrong=wrong)
 
     def _offer(
         self, request: Request, ticket: Ticket, organization: str, name: str, wrong: str
@@ -196,27 +194,31 @@ class Setup:
     # Where the browser is ---------------------------------------------------------------------------
 
     def _origin(self, request: Request) -> str | None:
-        """The address that the browser uses for this server, to which GitHub sends it back; None where that
-        can't be told, or isn't PUBLIC_URL: its cookie would not come along.
+        """Where GitHub sends the browser back to: PUBLIC_URL, else an address of the browser's own machine.
+
+        The Host header has no say: behind a proxy it is the server's, or anybody's. None where the browser is
+        at another address: its cookie would not come along.
         """
         said = request.headers.get("origin", "")
-        if self.public_url is not None:
-            parts = urlsplit(self.public_url)
-            public = f"{parts.scheme}://{parts.netloc}"
-            return self.public_url if said in ("", public) else None
-        host = host_of(request)
-        if host is None or forwarded(request):
+        if request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
             return None
-        return (said or f"http://{host}") if said in ("", f"http://{host}", f"https://{host}") else None
+        if self.public_url is not None:
+            return self.public_url if said in ("", origin_of(self.public_url)) else None
+        if not said:
+            return self.own_url
+        return said if _OWN_MACHINE.fullmatch(said) else None
 
     def _elsewhere(self, request: Request) -> Response:
         if self.public_url is not None:
+            said = "This isn't the address that PUBLIC_URL names."
             todo = f"Open {self.public_url}{PATH} instead: GitHub will send the browser there."
-            return self._problem(
-                request, 400, "This isn't the address that PUBLIC_URL names.", todo, again=False
+        else:
+            said = "The server doesn't know the address at which this browser reaches it."
+            todo = (
+                "Set PUBLIC_URL to that address and start the server again, or open this page on the "
+                f"server's own machine: {self.own_url}{PATH}"
             )
-        said = "The server can't tell at which address this browser reaches it."
-        return self._problem(request, 400, said, "Set PUBLIC_URL and start the server again.", again=False)
+        return self._problem(request, 400, said, todo, again=False)
 
 
 def _wrong(organization: str, name: str) -> str:

@@ -41,10 +41,16 @@ class World:
         self.wakes += 1
 
     def site(self, **settings: Any) -> Site:
-        chosen = Settings(**({"github_webhook_secret": SECRET} | settings))
+        chosen = Settings(**({"github_webhook_secret": SECRET, "patch_admin_token": ADMIN} | settings))
         return create_app(chosen, self.store, self.wake, lambda: self.alive, clock=lambda: self.now[0])
 
-    def client(
+    def client(self, **given: Any) -> httpx.AsyncClient:
+        """Somebody with the token."""
+        client = self.stranger(**given)
+        client.headers["authorization"] = f"Bearer {ADMIN}"
+        return client
+
+    def stranger(
         self, peer: str = "127.0.0.1", base_url: str = "http://127.0.0.1:3000", **settings: Any
     ) -> httpx.AsyncClient:
         transport = httpx.ASGITransport(

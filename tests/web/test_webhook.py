@@ -201,7 +201,7 @@ async def test_other_methods(world: World, method: str) -> None:
 
 
 async def test_anybody_may_deliver_with_a_signature_but_read_nothing(world: World) -> None:
-    async with world.client(peer="203.0.113.9", base_url="https://patch.example.org") as client:
+    async with world.stranger(peer="203.0.113.9", base_url="https://patch.example.org") as client:
         assert (await client.post(PATH, content=BODY, headers=headers())).status_code == 202
         assert (await client.get("/flow-events")).status_code == 401
 
@@ -341,7 +341,8 @@ async def main():
     store = Store.open(sys.argv[1])
     bound = listen("127.0.0.1", 0)
     print(url_of(bound), flush=True)
-    site = create_app(Settings(github_webhook_secret=sys.argv[2]), store, lambda: None, lambda: True)
+    settings = Settings(github_webhook_secret=sys.argv[2], patch_admin_token="x" * 16)
+    site = create_app(settings, store, lambda: None, lambda: True)
     await Server(site).serve(sockets=[bound])
 asyncio.run(main())
 """
