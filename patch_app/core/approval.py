@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import assert_never
 
-from patch_app.core import branches, names
+from patch_app.core import branches, names, proving
 from patch_app.core.attempt import Approval, Attempt, Check
 from patch_app.core.configuration import Approve, RequiredCheck, Workflows
 from patch_app.core.configuration_promotion import Conclusion
@@ -78,7 +78,8 @@ def asked_for(attempt: Attempt) -> bool:
 def unfit_for_auto(attempt: Attempt) -> str | None:
     """Why the candidate isn't one that is promoted without anybody asking; None where it is.
 
-    Only what nobody had a hand in: every patch came over line for line, and checks say that it works.
+    Only what nobody had a hand in: every patch came over line for line, as the server itself has found by
+    GitHub's diffs, and checks say that it works.
     """
     report, config = attempt.report, attempt.configuration
     if attempt.pushed is not None:
@@ -89,7 +90,8 @@ def unfit_for_auto(attempt: Attempt) -> str | None:
         return "not every patch is clean"
     if not (config.check or config.promotion.required_checks):
         return "no check is configured or required"
-    return None
+    proof = proving.current(attempt)
+    return "GitHub's own diffs were not compared yet" if proof is None else proof.problem
 
 
 def unapproved_merge(attempt: Attempt, facts: Facts) -> list[str]:

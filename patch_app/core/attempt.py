@@ -19,6 +19,7 @@ from patch_app.core.earlier import Earlier
 from patch_app.core.gate import Finding
 from patch_app.core.leaving import Leaving, LetGo
 from patch_app.core.model import Model
+from patch_app.core.proof import Proof
 from patch_app.core.release_notes import ReleaseNotes
 from patch_app.core.report import Report
 from patch_app.core.rules import Rules
@@ -273,6 +274,8 @@ class Attempt(Model):
     let_go: LetGo | None = None
     # what upstream changed in the files that the patches touch, read once
     upstream_changes: UpstreamChanges | None = None
+    # whether the server found the patches the same on the candidate; read where it could go on by itself
+    proof: Proof | None = None
     # candidates that people have seen before: the last approved one, the last one for this release
     earlier: tuple[Earlier, ...] = ()
     pull_request: Link | None = None

@@ -77,8 +77,9 @@ class Promotion(Model):
         Approve.REVIEW,
         description="What asks for a promotion: an approving `review`, a `merge` of the pull request, or a "
         "`command` (`/patch promote` or the button Promote, which ask with any of these). The conditions are "
-        "the same for each. `auto` asks by itself where every patch is clean and checks passed, and needs "
-        "no review but those that the branch's rules ask for; it wants `minimum_age` and a check.",
+        "the same for each. `auto` asks by itself where every patch is `clean`, as the server itself has "
+        "found by GitHub's own diffs, and checks passed, and needs no review but those that the branch's "
+        "rules ask for; what can't be proved is a person's to decide; it wants `minimum_age` and a check.",
     )
     move: Move = Field(
         Move.UPDATE,

@@ -21,6 +21,7 @@ from patch_app.core.gate import Finding
 from patch_app.core.leaving import Leaving
 from patch_app.core.model import Model
 from patch_app.core.needs import Need
+from patch_app.core.proof import Proof
 from patch_app.core.release_notes import ReleaseNotes
 from patch_app.core.report import Report
 from patch_app.core.rules import Rules
@@ -274,6 +275,8 @@ class Facts(Model):
     workflow_changes: tuple[str, ...] = ()
     # read where the attempt doesn't know it yet
     upstream_changes: UpstreamChanges | None = None
+    # read where the candidate could go on by itself, once
+    proof: Proof | None = None
     # oldest first, those that were dealt with left out
     asks: tuple[Ask, ...] = ()
     # on the pull request, oldest first

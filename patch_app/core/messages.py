@@ -72,7 +72,14 @@ def pull_request_title(attempt: Attempt) -> str:
 def pull_request_body(attempt: Attempt) -> str:
     """The verdict of the whole and what it waits for; the patches; what helps to decide; what that does."""
     first = "\n\n".join(
-        part.rstrip() for part in (_verdict(attempt), _state(attempt), review_text.since(attempt)) if part
+        part.rstrip()
+        for part in (
+            _verdict(attempt),
+            review_text.proof(attempt),
+            _state(attempt),
+            review_text.since(attempt),
+        )
+        if part
     )
     parts = (part(attempt) for part in _PARTS)
     return message_parts.fitted(attempt, first, "\n".join(part for part in parts if part), _BODY)
@@ -169,7 +176,9 @@ def check_run(attempt: Attempt) -> tuple[str, str, str]:
     else:
         title = f"{attempt.tag}: {patch_table.summed(report.patches) or 'nothing to carry'}"
     ids = json.dumps(check_run_ids(attempt), indent=1, sort_keys=True)
-    summary = f"{_verdict(attempt)}\n\n{_state(attempt)}\n{markdown.fenced(ids, 'json')}"
+    proof = review_text.proof(attempt)
+    whole = f"{_verdict(attempt)}\n\n{proof}" if proof else _verdict(attempt)
+    summary = f"{whole}\n\n{_state(attempt)}\n{markdown.fenced(ids, 'json')}"
     if stopped is not None:
         text = _conflict(attempt, markdown.CHECK_LIMIT)
         text = markdown.bounded(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import assert_never
 
+from patch_app.core import proving
 from patch_app.core.attempt import Attempt, Stage
 
 
@@ -22,6 +23,8 @@ class Need(StrEnum):
     GATE = "gate"
     # pull request, reviews, checks
     REVIEW = "review"
+    # GitHub's own diffs of the patches and of what was carried
+    PROOF = "proof"
     # what a promoted candidate's channels need
     CHANNELS = "channels"
 
@@ -34,6 +37,12 @@ def standing(attempt: Attempt) -> Stage:
 
 def needs(attempt: Attempt) -> frozenset[Need]:
     """What must have been read for `decide` to go on."""
+    carried = standing(attempt) in (Stage.CARRIED, Stage.REVIEWING, Stage.APPROVED, Stage.PROMOTING)
+    proof = frozenset({Need.PROOF} if carried and proving.wanted(attempt) else ())
+    return _of_stage(attempt) | proof
+
+
+def _of_stage(attempt: Attempt) -> frozenset[Need]:
     stage = standing(attempt)
     match stage:
         case Stage.PREFLIGHT:

@@ -90,7 +90,7 @@ def replaced(attempt: Attempt, message: str, pushed: str | None = None) -> Decis
 
 def rerun(attempt: Attempt, runs: tuple[Run, ...]) -> Decision:
     """A newer run attempt of ours: what the older one said no longer counts."""
-    forgotten = dict.fromkeys(("inbox", "report", "upstream_changes", "leaving"))
+    forgotten = dict.fromkeys(("inbox", "report", "upstream_changes", "leaving", "proof"))
     return to(attempt.model_copy(update={"runs": runs, **forgotten}), Stage.RUNNING)
 
 
@@ -178,10 +178,8 @@ def with_outcomes(attempt: Attempt, facts: Facts) -> Attempt:
                 pass
     if landing != Landing():
         update["landing"] = landing
-    if facts.rules is not None:
-        update["rules"] = facts.rules
-    if facts.upstream_changes is not None:
-        update["upstream_changes"] = facts.upstream_changes
+    kept = {"rules": facts.rules, "upstream_changes": facts.upstream_changes, "proof": facts.proof}
+    update |= {name: value for name, value in kept.items() if value is not None}
     return attempt.model_copy(update={**update, "written": written})
 
 

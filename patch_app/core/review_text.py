@@ -203,6 +203,19 @@ def artifacts(attempt: Attempt) -> str:
     return f"### What the checks made\n\n{''.join(shown)}" if shown else ""
 
 
+def proof(attempt: Attempt) -> str:
+    """Where candidates may go on by themselves: what the server itself has found, or why a person decides."""
+    report = attempt.report
+    if attempt.configuration.promotion.approve is not Approve.AUTO or report is None:
+        return ""
+    if report.candidate is None:
+        return ""
+    why, number = approval.unfit_for_auto(attempt), len(report.patches)
+    if why is not None:
+        return f"**A person has to decide**: {inline(why, 600)}."
+    return f"**Proved by the server from GitHub's own diffs**: {number} of {number}."
+
+
 # The decision ----------------------------------------------------------------------------------------
 
 
@@ -254,7 +267,9 @@ def _how(attempt: Attempt) -> str:
             why = approval.unfit_for_auto(attempt)
             if why is None:
                 return "Nobody has to ask: this goes on by itself once all of the below is so."
-            return f"This doesn't go on by itself, since {why}. To go on, {approve}, and merge it."
+            return (
+                f"This doesn't go on by itself, since {inline(why, 600)}. To go on, {approve}, and merge it."
+            )
         case _:
             assert_never(attempt.configuration.promotion.approve)
 

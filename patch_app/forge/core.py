@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -53,6 +53,9 @@ class ForgeOptions:
     fresh_refusals: int = 0
     # REST's lists lack what was made in the last so many seconds, by `forge.moods.clock`
     list_lag: float = 0
+    # how a diff that is too large is refused: pull requests answer 406; of commits GitHub's description says
+    # that they "may time out and return a 5xx status code"
+    large_diff: Literal[406, 500] = 406
     # aware datetimes; JWTs, expiry, all dates
     clock: Callable[[], datetime] = field(default=_now)
     # the key of each App that is made

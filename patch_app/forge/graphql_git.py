@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,7 @@ from graphql import GraphQLError
 
 from patch_app.forge import graphql_checks, views, views_git
 from patch_app.forge.core import Core
-from patch_app.forge.git import ZERO, Git
+from patch_app.forge.git import ZERO, CommitObject, Git, Signature
 from patch_app.forge.state import Json, Repository
 
 _WITHIN = re.compile(r"(HEAD|[0-9a-f]{40}):(.*[^/])")
@@ -81,6 +81,9 @@ def git_object(core: Core, repo: Repository, sha: str) -> Json | None:
                 "message": row.message,
                 "messageHeadline": row.message.split("\n", 1)[0],
                 "committedDate": views_git.when(row.committer),
+                "author": _actor(row.author),
+                "committer": _actor(row.committer),
+                **_counts(git, row),
                 "parents": lambda _info, **a: connection(
                     row.parents, lambda parent: git_object(core, repo, parent) or {}, a
                 ),
@@ -107,6 +110,23 @@ def git_object(core: Core, repo: Repository, sha: str) -> Json | None:
                 "message": message,
                 "target": lambda _info: git_object(core, repo, target),
             }
+
+
+def _actor(one: Signature) -> Json:
+    """GitActor; its date keeps its zone, as a GitTimestamp does."""
+    sign, hours, minutes = one.zone[:1], int(one.zone[1:3] or 0), int(one.zone[3:5] or 0)
+    zone = timezone(timedelta(hours=hours, minutes=minutes) * (-1 if sign == "-" else 1))
+    return {"name": one.name, "email": one.email, "date": datetime.fromtimestamp(one.when, zone).isoformat()}
+
+
+def _counts(git: Git, row: CommitObject) -> Json:
+    """What a commit does to its first parent, in numbers; each is only counted where it is asked for."""
+    parent = row.parents[0] if row.parents else views_git.EMPTY_TREE
+    return {
+        "additions": lambda _info: sum(one.additions for one in views_git.changes(git, parent, row.sha)),
+        "deletions": lambda _info: sum(one.deletions for one in views_git.changes(git, parent, row.sha)),
+        "changedFilesIfAvailable": lambda _info: len(views_git.changes(git, parent, row.sha)),
+    }
 
 
 def _entries(core: Core, repo: Repository, sha: str) -> list[Json]:

@@ -6,6 +6,7 @@ it there). It refuses to grow fields without a resolver.
 
 SDL = """
 scalar GitObjectID
+scalar GitTimestamp
 scalar GitRefname
 scalar DateTime
 scalar URI
@@ -209,10 +210,20 @@ type Commit implements Node & GitObject {
   message: String!
   messageHeadline: String!
   committedDate: DateTime!
+  author: GitActor
+  committer: GitActor
+  additions: Int!
+  deletions: Int!
+  changedFilesIfAvailable: Int
   parents(after: String, first: Int, last: Int): CommitConnection!
   tree: Tree!
   statusCheckRollup: StatusCheckRollup
   url: URI!
+}
+type GitActor {
+  date: GitTimestamp
+  email: String
+  name: String
 }
 type Tree implements Node & GitObject {
   abbreviatedOid: String!

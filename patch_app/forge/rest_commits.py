@@ -13,6 +13,8 @@ from patch_app.forge.rest import ApiError, Ctx, Reply, not_found, route
 from patch_app.forge.state import Json, Repository
 
 READ = ("contents", "read")
+DIFF_LINES, DIFF_BYTES = 20_000, 1_000_000
+"""Of a raw diff, at most."""
 UNPAGED = 250
 """Commits of a comparison without paging (docs: "Compare two commits")."""
 
@@ -62,14 +64,35 @@ def resolve(ctx: Ctx, repo: Repository, ref: str) -> str:
 
 @route("GET", "/repos/{owner}/{repo}/commits/{ref:path}", need=READ)
 def commit(ctx: Ctx, repo: Repository, ref: str) -> Reply:
-    """GET /repos/{owner}/{repo}/commits/{ref}; `application/vnd.github.sha` gives the id alone."""
+    """GET /repos/{owner}/{repo}/commits/{ref}; `application/vnd.github.sha` gives the id alone,
+    `application/vnd.github.diff` Git's own diff.
+    """
     sha = resolve(ctx, repo, ref)
     if "vnd.github.sha" in ctx.headers.get("accept", ""):
         return Reply(body=sha.encode(), headers={"content-type": "application/vnd.github.sha; charset=utf-8"})
     git = ctx.core.git(repo)
-    if "vnd.github.diff" in ctx.headers.get("accept", "") or "patch" in ctx.headers.get("accept", ""):
-        raise ApiError(501, "The local GitHub does not answer in diff and patch media types")
+    if "vnd.github.diff" in ctx.headers.get("accept", ""):
+        return _diff(ctx, git, sha)
+    if "patch" in ctx.headers.get("accept", ""):
+        raise ApiError(501, "The local GitHub does not answer in patch media types")
     return Reply(body=_with_files(ctx, repo, git, sha))
+
+
+def _diff(ctx: Ctx, git: Git, sha: str) -> Reply:
+    """What a commit does to its first parent. Too large is refused, as the options say.
+
+    docs: "Limits for viewing content and diffs in a repository": 20,000 lines, 1 MB of raw data, 300 files.
+    """
+    parent = (*git.commit(sha).parents, views_git.EMPTY_TREE)[0]
+    text = git.run("diff", "-p", "--no-ext-diff", "--no-textconv", "-M", parent, sha)
+    sections = text.count(b"\ndiff --git ") + 1
+    if len(text) > DIFF_BYTES or text.count(b"\n") > DIFF_LINES or sections > views_git.MAX_FILES:
+        if ctx.core.options.large_diff == 500:
+            raise ApiError(500, "Server Error: Sorry, this diff is taking too long to generate.")
+        said = f"Sorry, the diff exceeded the maximum number of lines ({DIFF_LINES})"
+        fault = {"resource": "Commit", "field": "diff", "code": "too_large"}
+        raise ApiError(406, said, errors=[fault])
+    return Reply(body=text, headers={"content-type": "application/vnd.github.diff; charset=utf-8"})
 
 
 # -- compare --------------------------------------------------------------------------------------------

@@ -93,7 +93,8 @@ class Bug(GitHubError):  # noqa: N818
 
 
 # Statuses that are GitHub's decision about this very request, not our mistake in asking.
-_NO: Final = frozenset({401, 403, 404, 409, 410, 422, 423, 451})
+# 406: a diff that is too large to be made.
+_NO: Final = frozenset({401, 403, 404, 406, 409, 410, 422, 423, 451})
 
 
 def from_response(response: httpx.Response, *, write: bool, now: float) -> GitHubError:

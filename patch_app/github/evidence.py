@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from patch_app.core import configuration, doctor, names, upstream_changes
+from patch_app.core import configuration, doctor, names, proving, upstream_changes
 from patch_app.core.attempt import Attempt, Failure
 from patch_app.core.channels import asked_for
 from patch_app.core.configuration_pull_requests import CarryOvers
@@ -28,6 +28,7 @@ from patch_app.github import (
     claims,
     landing,
     preflight,
+    proofs,
     reading,
     refs_of,
     reviewing,
@@ -81,6 +82,7 @@ class Evidence:
                 attempt=attempt,
                 effects=known,
                 siblings=siblings,
+                now=now,
             )
             return Facts(**frame, **await read.facts())
         except Refused as error:
@@ -108,6 +110,7 @@ class _Reading:
     attempt: Attempt
     effects: dict[str, Performed]
     siblings: Sequence[Attempt]
+    now: datetime
 
     @property
     def name(self) -> str:
@@ -161,6 +164,8 @@ class _Reading:
             if attempt.upstream_changes is None and attempt.base and attempt.target:
                 out["upstream_changes"] = await self._upstream_changes(attempt.base, attempt.target)
             out["gate"] = await workflows.findings(self.client, self.name, answer, gated)
+        if Need.PROOF in wanted and proving.due(attempt, self.now):
+            out["proof"] = await proofs.read(self.client, attempt, self.now)
         if Need.REVIEW in wanted:
             out |= await self._review(answer, runs)
         head = refs.value(names.head(attempt.stack))

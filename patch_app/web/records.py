@@ -26,6 +26,7 @@ from patch_app.core.gate import Finding
 from patch_app.core.leaving import Leaving, LetGo
 from patch_app.core.model import Model
 from patch_app.core.names import ZERO
+from patch_app.core.proof import Proof
 from patch_app.core.release_notes import ReleaseNotes
 from patch_app.core.report import Conflict, Drift, Patch, Verdict
 from patch_app.core.upstream_changes import UpstreamChanges
@@ -133,6 +134,8 @@ class AttemptRecord(AttemptSummary):
     # what the release's page calls breaking, and what upstream changed in the files that the patches touch
     release: ReleaseNotes | None
     upstream_changes: UpstreamChanges | None
+    # what the server found out about the candidate, where it could go on by itself
+    proof: Proof | None
     effects: tuple[EffectRecord, ...]
     history: tuple[HistoryRecord, ...]
 
@@ -262,6 +265,7 @@ def record(
         drift=report.drift if report else None,
         release=attempt.release,
         upstream_changes=attempt.upstream_changes,
+        proof=attempt.proof,
         effects=tuple(
             EffectRecord(
                 key=one.key,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from patch_app.core import names
+from patch_app.core import names, plan
 from patch_app.core.approval import unfit_for_auto
 from patch_app.core.asks import ANSWER
 from patch_app.core.attempt import Stage
@@ -320,3 +320,22 @@ def test_auto_is_not_for_a_failed_check_an_adjusted_patch_or_a_persons_push() ->
     adjusted.ask("/patch promote")
     assert adjusted.settle() is Stage.PROMOTED
     assert unfit_for_auto(adjusted.attempt.model_copy(update={"pushed": HEAD})) == "a person has pushed to it"
+
+
+def test_what_the_server_did_not_prove_never_goes_on_by_itself() -> None:
+    world = in_review(configuration=AUTO, jobs=ended("success"), unproved="patch 1 of 2 isn't the same")
+    assert world.settle() is Stage.REVIEWING
+    assert "1 approving review" in world.attempt.message
+    world.wait(90_000)
+    assert world.settle() is Stage.REVIEWING
+    world.approve()
+    world.ask("/patch promote")
+    assert world.settle() is Stage.PROMOTED
+
+
+def test_a_run_again_makes_what_was_proved_void() -> None:
+    world = in_review(configuration=AUTO)
+    assert world.attempt.proof is not None
+    again = plan.rerun(world.attempt, world.attempt.runs).attempt
+    assert again.proof is None
+    assert unfit_for_auto(again.model_copy(update={"report": world.attempt.report})) is not None

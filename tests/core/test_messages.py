@@ -10,6 +10,7 @@ from patch_app.core import lines, messages
 from patch_app.core.attempt import Attempt, Stage
 from patch_app.core.configuration import Configuration
 from patch_app.core.markdown import BODY_LIMIT, CHECK_LIMIT, size
+from patch_app.core.proof import Proof
 from tests.core import goldens, samples
 from tests.core.test_markdown import assert_harmless, rendered
 
@@ -177,9 +178,30 @@ def test_a_candidate_that_goes_on_by_itself_asks_nobody_for_a_review() -> None:
         }
     )
     clean = samples.attempt(samples.report([samples.patch(1, "clean", "p")]), configuration=config)
-    body = messages.pull_request_body(clean)
+    proof = Proof(candidate=str(clean.candidate), patches=1, at=samples.NOW)
+    proved = clean.model_copy(update={"proof": proof})
+    body = messages.pull_request_body(proved)
     assert "this goes on by itself once all of the below is so" in body
     assert "an approving review on exactly" not in body
+    said = "**Proved by the server from GitHub's own diffs**: 1 of 1."
+    assert said in body
+    assert said in messages.check_run(proved)[1]
+
+
+def test_a_person_reads_why_it_is_theirs_to_decide_where_nothing_is_proved() -> None:
+    there = {"promotion": {"approve": "auto"}, "upstream": {"minimum_age": "1d"}}
+    config = Configuration.model_validate({**there, "check": [{"name": "build", "run": "make"}]})
+    clean = samples.attempt(samples.report([samples.patch(1, "clean", "p")]), configuration=config)
+    unread = "**A person has to decide**: GitHub's own diffs were not compared yet."
+    assert unread in messages.pull_request_body(clean)
+    other = Proof(candidate=samples.oid(7), patches=1, at=samples.NOW)
+    assert unread in messages.check_run(clean.model_copy(update={"proof": other}))[1]
+    why = "patch 1 of 1 isn't the same on the candidate: <img src=x> @mia has other lines"
+    no = Proof(candidate=str(clean.candidate), patches=1, problem=why, at=samples.NOW)
+    body = messages.pull_request_body(clean.model_copy(update={"proof": no}))
+    assert "**A person has to decide**: patch 1 of 1 isn't the same" in body
+    assert "<img" not in body
+    assert "an approving review on exactly" in body
 
 
 def test_a_long_stack_goes_on_by_a_range() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from patch_app.core import commands, names
+from patch_app.core import commands, names, proving
 from patch_app.core.asks import ANSWER
 from patch_app.core.attempt import Approval, Attempt, Check, Failure, PatchBranch, Stage
 from patch_app.core.configuration import Configuration
@@ -44,6 +44,7 @@ from patch_app.core.facts import (
     Workflow,
 )
 from patch_app.core.gate import Finding
+from patch_app.core.proof import Proof
 from patch_app.core.report import Report
 from patch_app.core.vitals import Vitals
 
@@ -159,6 +160,8 @@ class World:
     jobs: tuple[Job, ...] = ()
     gate: tuple[Finding, ...] = ()
     has_issues: bool = True
+    # why the server can't prove the candidate
+    unproved: str | None = None
     pull_request: PullRequest | None = None
     pulls: int = 0
     reviews: tuple[Review, ...] = ()
@@ -323,6 +326,7 @@ class World:
             installed=self.installed,
             nothing_to_carry=self.nothing_to_carry,
             gate=self.gate,
+            proof=self._proof(),
             pull_request=self.pull_request,
             reviews=self.reviews,
             checks=self.checks,
@@ -333,6 +337,11 @@ class World:
             workflow_changes=self.workflow_changes,
             effects=self.effects,
         )
+
+    def _proof(self) -> Proof | None:
+        if not proving.due(self.attempt, self.now) or self.attempt.candidate is None:
+            return None
+        return Proof(candidate=self.attempt.candidate, patches=2, problem=self.unproved, at=self.now)
 
     def _runs(self) -> tuple[RunFact, ...]:
         if self.run is None:
