@@ -10,7 +10,8 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -21,13 +22,14 @@ from pydantic import SecretStr
 
 from patch_app.store.errors import StoreError
 from patch_app.store.inbox import Incoming, delivery
+from patch_app.web.bodies import Bodies, peer_of
 from patch_app.web.http import Receive, Scope, Send, answer, header
 
 # "payloads are capped at 25 MB": docs.github.com, Webhook events and payloads
 MAX_BODY: Final = 25 * 1024 * 1024
 # GitHub itself gives up after 10 seconds
 READ_SECONDS: Final = 10.0
-# all bodies that are being read together; more is told to come again
+# all bodies that are being read together; where more come, one is told to come again
 MAX_HELD: Final = 4 * MAX_BODY
 
 _JSON: Final = b"application/json"
@@ -73,15 +75,15 @@ class Webhook:
     wake: Callable[[], None]
     clock: Callable[[], datetime]
     max_body: int = MAX_BODY
-    max_held: int = MAX_HELD
+    bodies: Bodies = field(default_factory=lambda: Bodies(most=MAX_HELD))
     read_seconds: float = READ_SECONDS
-    _held: int = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers 202 {"status": "accepted" | "duplicate", "id": ...} or {"error": ...}."""
         try:
             head = self._head(scope)
-            new = await self._take(head, receive)
+            client = scope.get("client")
+            new = await self._take(head, receive, peer_of(client[0] if client else ""))
         except _GoneError:
             return
         except _RefusedError as refusal:
@@ -119,32 +121,45 @@ class Webhook:
             form=kind == _FORM,
         )
 
-    async def _take(self, head: _Head, receive: Receive) -> bool:
-        held = 0
-        try:
-            mac = hmac.new(self.secret.get_secret_value().encode(), digestmod=hashlib.sha256)
-            chunks: list[bytes] = []
-            try:
-                async with asyncio.timeout(self.read_seconds):
-                    more = True
-                    while more:
-                        chunk, more = await _chunk(receive)
-                        held += len(chunk)
-                        self._held += len(chunk)
-                        self._bounded(held)
-                        mac.update(chunk)
-                        chunks.append(chunk)
-            except TimeoutError:
-                raise _RefusedError(
-                    408, f"the body didn't come within {self.read_seconds:g} seconds"
-                ) from None
+    async def _take(self, head: _Head, receive: Receive, peer: str) -> bool:
+        mac = hmac.new(self.secret.get_secret_value().encode(), digestmod=hashlib.sha256)
+        async with self._read(peer, receive, mac) as body:
             if not hmac.compare_digest(mac.hexdigest().encode(), head.signature):
                 raise _RefusedError(
                     401, "the signature doesn't fit the body: is the webhook secret the same on both sides?"
                 )
-            return await self._keep(head, b"".join(chunks))
+            return await self._keep(head, b"".join(body))
+
+    @asynccontextmanager
+    async def _read(self, peer: str, receive: Receive, mac: hmac.HMAC) -> AsyncIterator[list[bytes]]:
+        """The whole body in pieces, which count as held until the end of this."""
+        limit = asyncio.timeout(self.read_seconds)
+        reading = self.bodies.begin(peer, limit)
+        total = 0
+        try:
+            try:
+                async with limit:
+                    more = True
+                    while more:
+                        chunk, more = await _chunk(receive)
+                        total += len(chunk)
+                        if total > self.max_body:
+                            raise self._too_large()
+                        mac.update(chunk)
+                        self.bodies.add(reading, chunk)
+                        if reading.gone:
+                            break
+            except TimeoutError:
+                if not reading.gone:
+                    raise _RefusedError(
+                        408, f"the body didn't come within {self.read_seconds:g} seconds"
+                    ) from None
+            if reading.gone:
+                raise self._no_room()
+            reading.whole = True
+            yield reading.chunks
         finally:
-            self._held -= held
+            self.bodies.end(reading)
 
     async def _keep(self, head: _Head, body: bytes) -> bool:
         try:
@@ -166,13 +181,8 @@ class Webhook:
                 503, "the delivery could not be stored; it can be sent again", (b"retry-after", b"60")
             ) from None
 
-    def _bounded(self, held: int) -> None:
-        if held > self.max_body:
-            raise self._too_large()
-        if self._held > self.max_held:
-            raise _RefusedError(
-                503, "too many large deliveries at once; send it again", (b"retry-after", b"60")
-            )
+    def _no_room(self) -> _RefusedError:
+        return _RefusedError(503, "too many large deliveries at once; send it again", (b"retry-after", b"60"))
 
     def _too_large(self) -> _RefusedError:
         return _RefusedError(413, f"the body is larger than {self.max_body:,} bytes")

@@ -21,6 +21,7 @@ import pytest
 from pydantic import SecretStr
 
 from patch_app.store import Incoming, Store, StoreFullError
+from patch_app.web.bodies import Bodies
 from patch_app.web.webhook import MAX_BODY, Webhook
 
 from .conftest import SECRET, Serve, World
@@ -286,7 +287,7 @@ async def test_client_that_stops_in_the_middle_is_not_waited_for(world: World) -
     endpoint = webhook(world, read_seconds=0.05)
     sent = await ask(endpoint, [{"type": "http.request", "body": b"{", "more_body": True}])
     assert sent[0]["status"] == 408
-    assert endpoint._held == 0
+    assert endpoint.bodies.held == 0
 
 
 async def test_client_that_hangs_up_leaves_nothing(world: World) -> None:
@@ -296,23 +297,92 @@ async def test_client_that_hangs_up_leaves_nothing(world: World) -> None:
         [{"type": "http.request", "body": BODY, "more_body": True}, {"type": "http.disconnect"}],
     )
     assert sent == []
-    assert endpoint._held == 0
+    assert endpoint.bodies.held == 0
     assert await world.store.inbox_pending(10) == []
 
 
-async def test_many_large_bodies_at_once_are_told_to_come_again(world: World) -> None:
-    endpoint = webhook(world, max_held=1000, read_seconds=5)
-    first = asyncio.create_task(
-        ask(endpoint, [{"type": "http.request", "body": b"x" * 900, "more_body": True}])
-    )
-    while endpoint._held < 900:
-        await asyncio.sleep(0)
-    second = await ask(endpoint, [{"type": "http.request", "body": b"x" * 200, "more_body": False}])
-    assert (second[0]["status"], (b"retry-after", b"60") in second[0]["headers"]) == (503, True)
-    assert endpoint._held == 900
-    first.cancel()
-    await asyncio.gather(first, return_exceptions=True)
-    assert endpoint._held == 0
+class Asking:
+    """A body that comes as slowly as the test wants, from a peer."""
+
+    def __init__(self, endpoint: Webhook, peer: str, body: bytes, **said: Any) -> None:
+        self.sent: list[Any] = []
+        self._pieces: asyncio.Queue[Any] = asyncio.Queue()
+        raw = [(name.encode(), str(value).encode()) for name, value in headers(body, **said).items()]
+        scope = {"type": "http", "method": "POST", "path": PATH, "headers": raw, "client": (peer, 1)}
+        self.task = asyncio.create_task(endpoint(scope, self._pieces.get, self._send))
+
+    async def _send(self, message: Any) -> None:
+        self.sent.append(message)
+
+    async def piece(self, body: bytes, *, more: bool = True) -> None:
+        self._pieces.put_nowait({"type": "http.request", "body": body, "more_body": more})
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+    async def status(self) -> int:
+        await self.task
+        return int(self.sent[0]["status"])
+
+
+@pytest.mark.parametrize("flood", [["203.0.113.9"] * 9, [f"2001:db8::{n}" for n in range(9)]])
+async def test_unsigned_large_bodies_of_one_peer_shut_nobody_out(world: World, flood: list[str]) -> None:
+    endpoint = webhook(world, bodies=Bodies(most=1000), read_seconds=30)
+    hanging = [Asking(endpoint, peer, b"") for peer in flood]
+    github = Asking(endpoint, "192.0.2.1", BODY)
+    await github.piece(BODY[:5])
+    for one in hanging:
+        await one.piece(b"x" * 400)
+    assert endpoint.bodies.held <= 1000
+    await github.piece(BODY[5:], more=False)
+    assert await github.status() == 202
+    assert [one.task.done() for one in hanging] == [True] * 7 + [False] * 2
+    assert {await one.status() for one in hanging[:7]} == {503}
+    assert (b"retry-after", b"60") in hanging[0].sent[0]["headers"]
+    for one in hanging[7:]:
+        one.task.cancel()
+    await asyncio.gather(*(one.task for one in hanging), return_exceptions=True)
+    assert endpoint.bodies.held == 0
+
+
+async def test_behind_a_proxy_all_are_one_peer_and_what_hangs_makes_room(world: World) -> None:
+    endpoint = webhook(world, bodies=Bodies(most=1000), read_seconds=30)
+    hanging = [Asking(endpoint, "127.0.0.1", b"") for _ in range(2)]
+    for one in hanging:
+        await one.piece(b"x" * 500)
+    large = body_of(800)
+    github = Asking(endpoint, "127.0.0.1", large)
+    await github.piece(large[:400])
+    await github.piece(large[400:], more=False)
+    assert await github.status() == 202
+    assert [await one.status() for one in hanging] == [503, 503]
+    assert endpoint.bodies.held == 0
+
+
+async def test_delivery_that_is_being_stored_makes_no_room(world: World) -> None:
+    go_on = asyncio.Event()
+
+    async def slow(_: Incoming) -> bool:
+        await go_on.wait()
+        return True
+
+    endpoint = webhook(world, add=slow, bodies=Bodies(most=1000))
+    signed = body_of(800)
+    github = Asking(endpoint, "192.0.2.1", signed)
+    await github.piece(signed, more=False)
+    other = Asking(endpoint, "192.0.2.1", b"")
+    await other.piece(b"x" * 300)
+    assert await other.status() == 503
+    go_on.set()
+    assert await github.status() == 202
+    assert endpoint.bodies.held == 0
+
+
+async def test_one_body_alone_is_more_than_all_may_be(world: World) -> None:
+    endpoint = webhook(world, bodies=Bodies(most=1000))
+    alone = Asking(endpoint, "192.0.2.1", b"")
+    await alone.piece(b"x" * 1001, more=False)
+    assert await alone.status() == 503
+    assert endpoint.bodies.held == 0
 
 
 async def test_full_disk_is_not_acknowledged(world: World) -> None:
