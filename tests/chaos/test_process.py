@@ -62,7 +62,8 @@ def test_server_is_asked_to_stop_in_the_middle_of_a_run(world: Killable) -> None
     world.robot.hold()
     world.publish("v1.1.0", {"pot.txt": numbered(l15="v1.1.0")})
     world.until(lambda: world.one("v1.1.0").get("stage") in ("dispatched", "running"), "no run")
-    with httpx.stream("GET", f"{world.process.url}/", trust_env=False) as page:
+    token = world.process.token()
+    with httpx.stream("GET", f"{world.process.url}/", headers=token, trust_env=False) as page:
         assert page.status_code == 200
     began = time.monotonic()
     assert world.process.stop() == 0

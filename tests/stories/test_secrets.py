@@ -22,7 +22,7 @@ from patch_app.forge import rest_apps, runs
 from patch_app.forge.actions import ActionsRunner
 from patch_app.settings import LogFormat, LogLevel
 from tests.stories import thief
-from tests.stories.world import FORK, World, numbered, world_at
+from tests.stories.world import ADMIN, FORK, World, numbered, world_at
 
 RESOLVER_KEY = "the-forks-own-key-for-its-resolver"
 RESOLVER = r"""
@@ -73,7 +73,8 @@ def left(world: World) -> Iterator[tuple[str, bytes]]:
     paths += [f"/flow-events/{one.event}" for one in world.attempts()]
     for one in world.attempts():
         paths += [f"/attempts/{one.id}", f"/maintenance-attempts/{one.id}"]
-    with httpx.Client(base_url=world.server.url, trust_env=False, timeout=30) as client:
+    admin = {"x-patch-admin-token": ADMIN}
+    with httpx.Client(base_url=world.server.url, headers=admin, trust_env=False, timeout=30) as client:
         for path in paths:
             for kind in ("text/html", "application/json"):
                 answer = client.get(path, headers={"accept": kind})
@@ -99,7 +100,7 @@ def left(world: World) -> Iterator[tuple[str, bytes]]:
 
 def needles(world: World, minted: list[str]) -> set[bytes]:
     key = [line for line in world.app.pem.splitlines() if line and not line.startswith("-----")]
-    plain = [*key, world.app.webhook_secret, RESOLVER_KEY, *minted]
+    plain = [*key, world.app.webhook_secret, ADMIN, RESOLVER_KEY, *minted]
     headers = [base64.b64encode(f"x-access-token:{token}".encode()).decode() for token in minted]
     # a token cut by a bound is still a secret
     cut = [token[20:80] for token in minted]

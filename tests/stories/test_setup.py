@@ -62,7 +62,8 @@ def register_and_install(world: Killable, browser: Browser) -> None:
 
 
 def watched(world: Killable) -> bool:
-    page = httpx.get(world.process.url, headers={"accept": "text/html"}, trust_env=False, timeout=30)
+    headers = {"accept": "text/html", **world.process.token()}
+    page = httpx.get(world.process.url, headers=headers, trust_env=False, timeout=30)
     return "<b>1</b> fork watched" in page.text
 
 

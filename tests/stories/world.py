@@ -45,6 +45,7 @@ from tests.stories.robot import Robot, Scratch
 T = TypeVar("T")
 
 UPSTREAM, FORK = "tea/pot", "alice/pot"
+ADMIN = "the-token-of-the-stories"
 # long enough for a loaded machine, shorter than pytest's own limit
 PATIENCE = 60.0
 # the timer of the stories' server, in its own seconds: far away, so that nothing happens by itself
@@ -213,6 +214,7 @@ class World:
         self.installation = self.forge.install(self.app, account="alice", repositories=[FORK])
         settings = Settings(
             data_dir=self.folder / "data",
+            patch_admin_token=SecretStr(ADMIN),
             github_url=self.forge.url,
             github_api_url=self.forge.api_url,
             github_app_id=self.app.id,
