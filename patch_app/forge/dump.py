@@ -1,7 +1,8 @@
 """A readable dump of a repository, for stories to compare.
 
-Its job: the same text for the same state: sorted, no ids of ours, no dates; commits by subject. It refuses to
-leave out a namespace of refs but refs/pull.
+Its job: the same text for the same state: sorted, no ids of ours, no dates; commits by subject. Runs go on
+side by side, so checks stand by their suite: which run's job was faster is told nowhere. It refuses to leave
+out a namespace of refs but refs/pull.
 """
 
 from __future__ import annotations
@@ -53,7 +54,8 @@ def dump(core: Core, repo: Repository) -> str:
         f"  {c.head_sha[:12]} {c.name}: {c.conclusion or c.status}"
         + (f" {c.title!r}" if c.title else "")
         + "".join(f"\n    {a['annotation_level']} {a['title']}: {a['message']}" for a in c.annotations)
-        for c in repo.checks.values()
+        # ids are given in the order of making: Actions makes a suite with each run, before any of its jobs
+        for c in sorted(repo.checks.values(), key=lambda one: one.suite_id)
     ]
     runs = [
         f"  {r.event} {r.path} {r.name!r} attempt {r.attempt} by {r.actor}: {r.conclusion or r.status}"

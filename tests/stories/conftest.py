@@ -10,7 +10,13 @@ import pytest
 
 from patch_app.forge.core import ForgeOptions
 from tests import keys
+from tests.stories import jitter
 from tests.stories.world import World, world_at
+
+
+@pytest.fixture(autouse=True)
+def _late(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    jitter.late(monkeypatch, request.node.name)
 
 
 @pytest.fixture

@@ -143,5 +143,6 @@ def test_five_clicks_from_nothing_to_a_fork_that_is_kept_up_without_a_public_add
     world.forge.settle(60)
     world.process.start()
     world.comes_to("v1.1.0", "promoted")
+    world.forge.settle(60)
     assert {one.status for one in world.forge.webhooks.deliveries()} == {"failed to connect to host"}
     assert world.main() == attempt["candidate"]

@@ -82,6 +82,8 @@ class InProcess:
         self._problem: BaseException | None = None
         self._begun = 0
         self._ended = 0
+        # the last turn found no look under way and began none
+        self._restful = False
 
     def start(self) -> None:
         self._thread.start()
@@ -131,13 +133,18 @@ class InProcess:
 
         async def counted() -> None:
             self._begun += 1
+            busy = engine._tasks or engine._queue
             await turn()
+            self._restful = not (busy or engine._tasks or engine._queue)
             self._ended = self._begun
 
         engine._turn = counted  # type: ignore[method-assign]
 
     async def quiet(self) -> None:
-        """Until a whole turn, begun from now on, has left nothing to do at this time."""
+        """Until a whole turn, begun from now on, has had nothing to do at this time.
+
+        One that began a look isn't enough: a look marks what only the next turn takes up.
+        """
         while True:
             wanted = self._begun + 1
             self.engine.wake()
@@ -146,6 +153,8 @@ class InProcess:
             while self.engine._tasks or self.engine._queue:
                 await asyncio.gather(*self.engine._tasks.values(), return_exceptions=True)
                 await asyncio.sleep(0)
+            if not self._restful:
+                continue
             now = self.clock()
             rows = await self.store.inbox_pending(1, now)
             if not rows and not await self.store.unfinished(now) and not await self.store.open_attempts(now):
