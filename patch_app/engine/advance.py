@@ -202,6 +202,8 @@ class Advancer:
         if decision.attempt == attempt and not wishes:
             await self._rest(attempt)
             return False
+        if decision.attempt.on_branches != attempt.on_branches:
+            look.facts = None  # they were read where the refs no longer are
         if decision.forgive:
             # before the decision: if we are stopped in between, it is only asked for again
             await self.store.forgive(attempt.id)

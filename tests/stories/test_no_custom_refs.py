@@ -141,6 +141,18 @@ def test_resolutions_a_rerun_and_a_person_s_commits_on_branches(world: World) ->
     check_invariants(world)
 
 
+def test_refs_are_refused_once_a_run_has_ended_and_the_attempt_is_looked_at_but_once(world: World) -> None:
+    # no later delivery of the run looks again, as where the relay comes after all of them
+    world.forge.webhooks.drop(times=None)
+    attempt = world.release()
+    object.__setattr__(world.forge.core.options, "custom_refs", False)
+    world.wish(Kind.SYNC, attempt)
+    world.settle()
+    attempt = world.attempt()
+    assert (attempt.stage, attempt.on_branches) == (Stage.REVIEWING, True), attempt.message
+    world.forge.webhooks.clear()
+
+
 @pytest.mark.parametrize("at", ["before the run", "after it"])
 def test_refs_refused_in_the_middle_of_an_attempt(world: World, at: str) -> None:
     real, options = world.robot.carry, world.forge.core.options
