@@ -35,6 +35,8 @@ from patch_app.store.inbox import InboxRow
 from patch_app.store.store import Store
 
 BATCH: Final = 200
+# times that a press is stored anew where a look has stored its step in the same moment
+PRESSES: Final = 5
 # seconds until a row that failed is tried again, doubled each time up to the last
 PAUSES: Final = (5, 10, 30, 60, 300, 900)
 
@@ -304,24 +306,25 @@ class Intake:
 
     async def _press(self, attempt_id: str, press: Press, repository_id: int | None = None) -> set[str]:
         """Keeps what was asked for: nothing but this delivery tells of it."""
-        attempt = await self.store.attempt(attempt_id)
-        if attempt is not None and repository_id not in (None, attempt.repository_id):
-            return set()  # the button of another repository's check run
-        if attempt is None or press.id in {one.id for one in attempt.presses}:
-            return set() if attempt is None else {attempt_id}
-        now = self.clock()
-        after = attempt.model_copy(update={"presses": (*attempt.presses, press)})
-        stored = await self.store.advance(
-            AdvanceCommit(
-                expected_version=attempt.version,
-                attempt=stamped(attempt, after, now),
-                due=now,
-                history=[f"{press.person or 'the operator'} asked for: {press.command}"],
+        for _ in range(PRESSES):
+            attempt = await self.store.attempt(attempt_id)
+            if attempt is not None and repository_id not in (None, attempt.repository_id):
+                return set()  # the button of another repository's check run
+            if attempt is None or press.id in {one.id for one in attempt.presses}:
+                return set() if attempt is None else {attempt_id}
+            now = self.clock()
+            after = attempt.model_copy(update={"presses": (*attempt.presses, press)})
+            stored = await self.store.advance(
+                AdvanceCommit(
+                    expected_version=attempt.version,
+                    attempt=stamped(attempt, after, now),
+                    due=now,
+                    history=[f"{press.person or 'the operator'} asked for: {press.command}"],
+                )
             )
-        )
-        if not stored:
-            raise Later("the attempt changed meanwhile", 1.0)
-        return {attempt_id}
+            if stored:
+                return {attempt_id}
+        raise Later("the attempt changed meanwhile", 1.0)
 
     # A person's wishes ----------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from patch_app.core import plan
-from patch_app.core.attempt import Asked, Attempt, Stage
+from patch_app.core.attempt import Asked, Attempt, Press, Stage
 from patch_app.core.effects import Comment, EffectState
 from patch_app.core.events import Kind
 from patch_app.core.facts import Facts
@@ -276,3 +276,25 @@ async def test_fork_of_a_suspended_installation_is_forgotten_at_the_start_and_on
     suspended: Any = App(suspended=True)
     assert await Forks(app=suspended, store=store, clock=lambda: NOW).refresh_all() == 0
     assert [fork.repository_id for fork in await store.forks()] == [2]
+
+
+async def test_press_comes_in_the_moment_when_a_look_stores_its_step(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await put(store, Stage.REVIEWING)
+    real = store.attempt
+
+    async def overtaken(attempt_id: str) -> Attempt | None:
+        found = await real(attempt_id)
+        assert found is not None
+        if found.version < 2:
+            step = found.model_copy(update={"version": found.version + 1})
+            assert await store.advance(AdvanceCommit(expected_version=found.version, attempt=step, due=NOW))
+        return found
+
+    nothing: Any = None
+    intake = Intake(store=store, app=nothing, forks=nothing, onboarder=nothing, clock=lambda: NOW)
+    monkeypatch.setattr(store, "attempt", overtaken)
+    press = Press(id="press:1", command="hold", person="ann")
+    assert await intake._press("attempt00001", press) == {"attempt00001"}
+    assert (await stored(store)).presses == (press,)
