@@ -29,7 +29,13 @@ _TOPICS: Final = {
         "the App's workflow",
     ),
     "upstream": (
-        {Code.UPSTREAM_UNKNOWN, Code.UPSTREAM_PRIVATE, Code.UPSTREAM_UNREACHABLE, Code.TAG_MISSING},
+        {
+            Code.UPSTREAM_UNKNOWN,
+            Code.UPSTREAM_CHANGED,
+            Code.UPSTREAM_PRIVATE,
+            Code.UPSTREAM_UNREACHABLE,
+            Code.TAG_MISSING,
+        },
         "upstream",
     ),
     "maintained branches": ({Code.BRANCH_MISSING, Code.PATCH_BRANCHES, Code.NAME_COLLISION}, "branch"),

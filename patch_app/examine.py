@@ -13,6 +13,8 @@ from patch_app import checkout, doctor_view
 from patch_app.core import doctor, releases
 from patch_app.core.findings import Severity
 from patch_app.core.health import Health, Unread
+from patch_app.core.upstreams import Followed
+from patch_app.engine import following
 from patch_app.engine.assemble import github_settings, utc_now
 from patch_app.github import health
 from patch_app.github.client import GitHubApp
@@ -20,6 +22,8 @@ from patch_app.github.errors import Later, Refused
 from patch_app.github.health import Examination
 from patch_app.operator import UsageError, check_repository, installation_of
 from patch_app.settings import Settings
+from patch_app.store.database import FILE_NAME
+from patch_app.store.store import Store
 from patch_app.terminal import Terminal
 from patch_app.upstream.releases import read_releases
 
@@ -44,7 +48,7 @@ async def examine(
             whole, release = Health(repository=repository, suspended=True), "releases were not looked at"
         else:
             tag, release = await _next_release(begun)
-            whole = await health.read(begun, tag)
+            whole = await health.read(begun, tag, await _followed(settings, begun.repository["id"]))
             if folder is not None:
                 whole = await _with_checkout(settings, begun, whole, folder, apply=apply)
     found = doctor.findings(whole)
@@ -53,6 +57,17 @@ async def examine(
     else:
         doctor_view.show(console, whole, found, release)
     return int(any(one.severity is Severity.BLOCKS for one in found))
+
+
+async def _followed(settings: Settings, repository_id: int) -> Followed:
+    """What the server on this machine remembers that the fork has followed; nothing where there is none."""
+    if not (settings.data_dir / FILE_NAME).exists():
+        return Followed()
+    store = Store.open(settings.data_dir)
+    try:
+        return (await following.known(store, repository_id)).followed
+    finally:
+        store.close()
 
 
 async def _next_release(found: Examination) -> tuple[str | None, str]:

@@ -24,6 +24,7 @@ from patch_app.core.release_notes import ReleaseNotes
 from patch_app.core.report import Report
 from patch_app.core.rules import Rules
 from patch_app.core.upstream_changes import UpstreamChanges
+from patch_app.core.upstreams import Followed
 
 # of an attempt: code in a check may store any number
 MOST_ARTIFACTS: Final = 100
@@ -213,6 +214,9 @@ class Attempt(Model):
     repository_id: int
     repository: str
     upstream: str
+    # its repository's id, once the preflight has held it against what the fork has followed until then
+    upstream_id: int | None = None
+    followed: Followed = Followed()
     tag: str
     stack: str
     # what is carried is a person's pull request, which `stack` names then; None: the stack, onto a release

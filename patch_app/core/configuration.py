@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any, Final, Self
 
-from pydantic import Field, StrictBool, field_validator, model_validator
+from pydantic import Field, StrictBool, StrictInt, field_validator, model_validator
 
 from patch_app.core import refnames, toml_problems
 from patch_app.core.configuration_channels import Channels
@@ -88,6 +88,12 @@ class Upstream(Model):
 
     repository: str | None = Field(
         None, description="`owner/name` of the upstream on the same GitHub. Default: the fork's parent."
+    )
+    repository_id: StrictInt | None = Field(
+        None,
+        ge=1,
+        description="The upstream's id on GitHub: where its name or the fork's parent leads to another "
+        "repository, no release is taken.",
     )
     tags: str | None = Field(
         None,

@@ -16,6 +16,7 @@ from patch_app.core import names, releases
 from patch_app.core.attempt import Attempt, Stage
 from patch_app.core.configuration import Configuration, stacks
 from patch_app.core.model import Model
+from patch_app.core.upstreams import Problem
 
 # by which the issue is known where the store has forgotten its number
 MARK: Final = "<!-- patch-app:dashboard -->"
@@ -91,6 +92,8 @@ class Page(Model):
     ignored: dict[str, Ignored]
     configuration: Configuration
     problem: str | None = None
+    # the upstream is another repository than before
+    astray: Problem | None = None
 
 
 def box(action: Action, release: str) -> str:
@@ -199,6 +202,7 @@ def page(
     releases_known: Mapping[str, Known],
     ignored: Mapping[str, Ignored],
     now: datetime,
+    astray: Problem | None = None,
 ) -> Page:
     """The issue's content. `attempts`: all of the fork, oldest first; `releases_known`: as `known` gives
     them.
@@ -222,6 +226,7 @@ def page(
         ignored=dict(ignored),
         configuration=configuration,
         problem=problem,
+        astray=astray,
     )
 
 

@@ -30,6 +30,7 @@ def body(page: Page) -> str:
         "are for people who can push here. Closing this issue stops the updates, reopening it brings them "
         "back.\n",
         f"> **The configuration can't be used:** {inline(page.problem, 1000)}\n" if page.problem else "",
+        f"> **No release is taken:** {inline(page.astray.line, 1000)}\n" if page.astray else "",
         _stacks(page.stacks),
         _attempts(page.attempts),
         _next(page),

@@ -91,7 +91,13 @@ def _workflow(health: Health) -> Iterator[Finding]:
 
 
 def _upstream(upstream: Upstream) -> Iterator[Finding]:
-    if upstream.name is None:
+    if upstream.changed is not None:
+        yield finding(
+            Code.UPSTREAM_CHANGED,
+            which_other_repository_it_is=upstream.changed.sentence,
+            how_to_say_what_is_meant=upstream.changed.remedy,
+        )
+    elif upstream.name is None:
         yield finding(Code.UPSTREAM_UNKNOWN)
     elif upstream.private:
         yield finding(Code.UPSTREAM_PRIVATE, upstream=upstream.name)

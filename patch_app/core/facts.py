@@ -26,6 +26,7 @@ from patch_app.core.release_notes import ReleaseNotes
 from patch_app.core.report import Report
 from patch_app.core.rules import Rules
 from patch_app.core.upstream_changes import UpstreamChanges
+from patch_app.core.upstreams import Repository
 from patch_app.core.vitals import Vitals
 
 
@@ -57,6 +58,9 @@ class Preflight(Model):
     configuration_problems: tuple[str, ...] = ()
     # peeled commit of the tag, read from the upstream repository alone; None: no such tag
     target: str | None
+    # the repository that the upstream's name leads to, and the fork's parent; None: GitHub shows none
+    upstream: Repository | None = None
+    parent: Repository | None = None
     # a hint from GitHub's compare inside the fork network; the runner verifies it
     base: str | None = None
     # the maintained branch already has the target; None: GitHub could not tell
@@ -230,6 +234,8 @@ class Facts(Model):
     has_issues: bool = True
     # the repository's id in GraphQL
     node: str = ""
+    # id of the repository that the upstream's name leads to now; None: GitHub shows none
+    upstream_id: int | None = None
     # where the runner fetches the target from
     upstream_git_url: str = ""
     # the patch branches as they are now, in order

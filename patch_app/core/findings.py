@@ -41,6 +41,7 @@ class Code(StrEnum):
     ACTIONS_OFF = "actions-off"
     WORKFLOW_DISABLED = "workflow-disabled"
     UPSTREAM_UNKNOWN = "upstream-unknown"
+    UPSTREAM_CHANGED = "upstream-changed"
     UPSTREAM_PRIVATE = "upstream-private"
     UPSTREAM_UNREACHABLE = "upstream-unreachable"
     TAG_MISSING = "tag-missing"
@@ -146,6 +147,7 @@ TEXTS: Final[dict[Code, Text]] = {
         "the repository is no fork and names no upstream",
         f"set [upstream] repository in {CONFIGURATION_PATH}",
     ),
+    Code.UPSTREAM_CHANGED: _blocks("{which_other_repository_it_is}", "{how_to_say_what_is_meant}"),
     Code.UPSTREAM_PRIVATE: _blocks(
         "the upstream {upstream} is private, and the runner fetches it without any credential",
         "name a public mirror of it as [upstream] repository",

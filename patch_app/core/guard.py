@@ -5,7 +5,7 @@ Decides before the stage does. Waits where it isn't known yet what became of a b
 
 from __future__ import annotations
 
-from patch_app.core import approval, branches, landing, landing_text, names, plan
+from patch_app.core import approval, branches, landing, landing_text, names, plan, upstreams
 from patch_app.core.attempt import Attempt, Stage
 from patch_app.core.facts import Facts, Sibling
 from patch_app.core.plan import Decision
@@ -28,6 +28,9 @@ def step(attempt: Attempt, facts: Facts) -> Decision | None:
     ):
         ended = attempt.model_copy(update={"superseded_by": newer.id})
         return plan.to(ended, Stage.SUPERSEDED, message="a newer attempt has taken over")
+    if facts.upstream_id is not None and attempt.upstream_id not in (None, facts.upstream_id):
+        other = upstreams.other_now(attempt.upstream, attempt.upstream_id or 0, facts.upstream_id)
+        return plan.blocked(attempt, other.line)
     if facts.target is not None and facts.target != attempt.target:
         return plan.held(
             attempt,

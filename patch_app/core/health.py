@@ -12,6 +12,7 @@ from patch_app.core import names
 from patch_app.core.configuration import Configuration, Merges, Strategy
 from patch_app.core.facts import Workflow
 from patch_app.core.model import Model
+from patch_app.core.upstreams import Problem
 from patch_app.core.vitals import Rule
 
 
@@ -53,6 +54,10 @@ class Upstream(Model):
     """The upstream as the runner will see it, without any credential."""
 
     name: str | None
+    # its repository's id; None: not read
+    id: int | None = None
+    # it is another repository than the one that was followed until now
+    changed: Problem | None = None
     # None: not read
     reachable: bool | None = None
     private: bool = False

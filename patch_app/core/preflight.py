@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from patch_app.core import branches, doctor, names, plan, request
+from patch_app.core import branches, doctor, names, plan, request, upstreams
 from patch_app.core.attempt import Attempt, Stage
+from patch_app.core.configuration import Upstream as UpstreamPolicy
 from patch_app.core.configuration import stack_of, stacks
 from patch_app.core.effects import Dispatch, EffectState, PinTarget
 from patch_app.core.facts import Facts, Preflight
@@ -22,6 +23,9 @@ def step(attempt: Attempt, facts: Facts) -> Decision:
         for one in facts.siblings
     ):
         return plan.to(attempt, Stage.SUPERSEDED, message="a newer attempt has taken over")
+    if other := _other_upstream(attempt, known):
+        why = f"{attempt.repository} follows {other} now, and this release is one of {attempt.upstream}"
+        return plan.to(attempt, Stage.ABANDONED, message=why)
     in_the_way = doctor.blocking(health(attempt, known, facts))
     if in_the_way:
         return plan.blocked(attempt, in_the_way[0].line)
@@ -32,6 +36,7 @@ def step(attempt: Attempt, facts: Facts) -> Decision:
         update={
             "configuration": known.configuration,
             "configuration_blob": known.configuration_blob,
+            "upstream_id": known.upstream.id if known.upstream else None,
             "target": known.target,
             "base": known.base,
             "stack_head": head,
@@ -59,6 +64,27 @@ def step(attempt: Attempt, facts: Facts) -> Decision:
     bundle_from = "target" if facts.ref(names.target_ref(attempt.id)) == attempt.target else "base"
     attempt = attempt.model_copy(update={"bundle_from": bundle_from})
     return plan.to(attempt, Stage.DISPATCHED)
+
+
+def _other_upstream(attempt: Attempt, known: Preflight) -> str | None:
+    """What the fork follows now, where that isn't the attempt's upstream any more."""
+    seen = _seen(known)
+    if known.configuration is None or known.upstream is None:
+        return None
+    if upstreams.follows(attempt.followed, seen, known.upstream, attempt.upstream):
+        return None
+    return seen.configured or (seen.parent.name if seen.parent else "no repository")
+
+
+def _seen(known: Preflight) -> upstreams.Seen:
+    """What GitHub and the configuration say of the upstream now."""
+    policy = known.configuration.upstream if known.configuration else UpstreamPolicy()
+    return upstreams.Seen(
+        configured=policy.repository,
+        pinned=policy.repository_id,
+        parent=known.parent,
+        named=known.upstream,
+    )
 
 
 def _vouched(attempt: Attempt, facts: Facts) -> str | None:
@@ -101,6 +127,8 @@ def health(attempt: Attempt, known: Preflight, facts: Facts) -> Health:
     )
     upstream = Upstream(
         name=attempt.upstream,
+        id=known.upstream.id if known.upstream else None,
+        changed=upstreams.look(attempt.followed, _seen(known)).problem if known.upstream else None,
         reachable=vitals.upstream_reachable,
         private=vitals.upstream_private,
         tag=attempt.tag,

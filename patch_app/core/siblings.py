@@ -15,13 +15,20 @@ def siblings_of(attempt: Attempt, others: Iterable[Attempt]) -> tuple[Sibling, .
     return tuple(sibling(attempt, one) for one in others if one.id != attempt.id)
 
 
+def same_upstream(one: Attempt, other: Attempt) -> bool:
+    """Whether two attempts are for releases of one repository, which may have been renamed between them."""
+    if one.upstream_id is not None and other.upstream_id is not None:
+        return one.upstream_id == other.upstream_id
+    return one.upstream.lower() == other.upstream.lower()
+
+
 def sibling(attempt: Attempt, other: Attempt) -> Sibling:
     """What an attempt needs to know of another one."""
     newer = (
         other.number > attempt.number
         if other.event == attempt.event
         # versions of two upstreams have no order
-        else other.upstream.lower() == attempt.upstream.lower() and releases.newer(other.tag, attempt.tag)
+        else same_upstream(other, attempt) and releases.newer(other.tag, attempt.tag)
     )
     return Sibling(
         id=other.id,

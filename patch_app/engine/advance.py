@@ -304,6 +304,7 @@ def successor(attempt: Attempt, now: datetime, pushed: str | None = None) -> Att
         repository_id=attempt.repository_id,
         repository=attempt.repository,
         upstream=attempt.upstream,
+        followed=attempt.followed,
         tag=attempt.tag,
         stack=attempt.stack,
         carry_over=attempt.carry_over and attempt.carry_over.model_copy(update={"left": None}),

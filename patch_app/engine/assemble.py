@@ -77,6 +77,11 @@ async def engine(
             settle=settle,
             changed=dashboards.mark,
         )
+
+        async def astray(upstream: str) -> None:
+            for repository_id in await forks.refresh_followers(upstream):
+                dashboards.mark(repository_id)
+
         yield Engine(
             store=store,
             intake=Intake(
@@ -92,7 +97,13 @@ async def engine(
             onboarder=onboarder,
             forks=forks,
             advancer=advancer,
-            poller=Poller(app=app, store=store, clock=clock, heard=dashboards.mark_upstream),
+            poller=Poller(
+                app=app,
+                store=store,
+                clock=clock,
+                heard=dashboards.mark_upstream,
+                astray=astray,
+            ),
             dashboards=dashboards,
             deliveries=Deliveries(app=app, store=store, clock=clock),
             clock=clock,

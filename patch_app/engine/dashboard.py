@@ -22,6 +22,7 @@ from patch_app.core.dashboard import Action, Ignored, Known, Tick
 from patch_app.core.events import Kind, ReleaseEvent
 from patch_app.core.hints import Edit
 from patch_app.core.model import Model
+from patch_app.engine import following as followings
 from patch_app.engine.forks import upstream_of
 from patch_app.github import dashboard as issues
 from patch_app.github import reading
@@ -218,12 +219,15 @@ class DashboardIssues:
         await self._keep(fork, Note() if note.gone else Note(number=note.number, closed=True))
 
     async def _body(self, fork: Fork) -> str:
+        upstream, following = upstream_of(fork), await followings.known(self.store, fork.repository_id)
+        attempts = await self.store.attempts_of(fork.repository_id)
         page = dashboard.page(
-            upstream=upstream_of(fork),
+            upstream=upstream,
+            astray=following.problem,
             default_branch=fork.default_branch,
             configuration=fork.configuration or Configuration(),
             problem=fork.configuration_error,
-            attempts=await self.store.attempts_of(fork.repository_id),
+            attempts=followings.under(attempts, upstream, following.followed),
             releases_known=await self._known(fork),
             ignored=await ignored_by(self.store, fork.repository_id),
             now=self.clock(),
@@ -234,7 +238,7 @@ class DashboardIssues:
         upstream = upstream_of(fork)
         if upstream is None:
             return {}
-        polled = await self.store.cursor(f"releases:{upstream.lower()}") or {"seen": {}}
+        polled = await self.store.cursor(followings.heard_of(upstream)) or {"seen": {}}
         told = []
         wanted = EventFilter(type=Kind.RELEASE.value, upstream=upstream)
         for event in await self.store.events(wanted, MOST_EVENTS):
@@ -297,10 +301,12 @@ class DashboardIssues:
     ) -> list[tuple[str, str]]:
         """Tags with the reason why not."""
         known = await self._known(fork)
+        upstream, following = upstream_of(fork), await followings.known(self.store, fork.repository_id)
+        every = await self.store.attempts_of(fork.repository_id)
         attempts = [
             one
-            for one in await self.store.attempts_of(fork.repository_id)
-            if one.upstream.lower() == (upstream_of(fork) or "").lower()
+            for one in followings.under(every, upstream, following.followed)
+            if one.upstream.lower() == (upstream or "").lower()
         ]
         ignored = await ignored_by(self.store, fork.repository_id)
         reasons: list[tuple[str, str]] = []

@@ -13,16 +13,30 @@ from typing import Any
 import structlog
 
 from patch_app.core import names, releases
+from patch_app.core.configuration import Configuration
 from patch_app.core.events import ReleaseEvent
+from patch_app.core.upstreams import Repository, Seen, follows
+from patch_app.engine import following
+from patch_app.engine.following import Following
 from patch_app.github.client import GitHubApp, InstallationClient
 from patch_app.github.document import Document
 from patch_app.github.errors import GitHubError, Refused
 from patch_app.github.evidence import READ
 from patch_app.github.fork_configuration import parsed_configuration, read_configuration
+from patch_app.github.preflight import repository as as_repository
 from patch_app.store.forks import Fork
 from patch_app.store.store import Store
 
 log = structlog.get_logger("forks")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """A fork that a release concerns, what it has followed, and the release as its upstream has it."""
+
+    fork: Fork
+    following: Following
+    release: releases.Release | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,16 +91,25 @@ class Forks:
             log.info("fork unreadable", repository=fork.repository, reason=error.message)
             return None
 
-    async def with_release(
-        self, fork: Fork, event: ReleaseEvent
-    ) -> tuple[Fork | None, releases.Release | None]:
+    async def refresh_followers(self, upstream: str) -> list[int]:
+        """The forks of an upstream that can't be read, or has another name now, read again; their ids.
+
+        Raises Later, Bug.
+        """
+        followers = [one for one in await self.store.forks() if _is(upstream_of(one), upstream)]
+        for fork in followers:
+            await self.refresh_one(fork)
+        return [one.repository_id for one in followers]
+
+    async def with_release(self, fork: Fork, event: ReleaseEvent) -> Told | None:
         """One fork as it is now, and the release as its upstream has it, by one query. None: it can't be read
-        any more, or it has no such release. Raises Later, Bug.
+        any more, or doesn't follow this upstream. Raises Later, Bug.
         """
         document = Document(fork.repository, event.upstream)
         document.select(
-            "databaseId nameWithOwner isPrivate defaultBranchRef { name } parent { nameWithOwner }"
+            "databaseId nameWithOwner isPrivate defaultBranchRef { name } parent { databaseId nameWithOwner }"
         )
+        document.select("databaseId nameWithOwner", of="upstream")
         at = f"HEAD:{names.CONFIGURATION_PATH}"
         document.add("configuration", "object", "expression", at, "... on Blob { oid text isTruncated }")
         told = "isDraft isPrerelease publishedAt"
@@ -96,11 +119,14 @@ class Forks:
             answer = await document.ask(client)
         except Refused as error:
             log.info("fork unreadable", repository=fork.repository, reason=error.message)
-            return None, None
-        found = answer.fork
+            return None
+        found, upstream = answer.fork, as_repository(answer.upstream)
         if found["databaseId"] != fork.repository_id:
             # another repository has its name now
-            return await self.refresh_one(fork), None
+            moved = await self.refresh_one(fork)
+            if moved is None or not _is(upstream_of(moved), event.upstream):
+                return None
+            return Told(fork=moved, following=await following.known(self.store, fork.repository_id))
         configuration, _, problems = parsed_configuration(found["configuration"])
         now = fork.model_copy(
             update={
@@ -114,7 +140,21 @@ class Forks:
             }
         )
         await self.store.put_fork(now)
-        return now, _release((answer.upstream or {}).get("release"), event)
+        policy = (configuration or Configuration()).upstream
+        is_named = policy.repository and policy.repository.lower() in _names(event.upstream, upstream)
+        seen = Seen(
+            configured=policy.repository,
+            pinned=policy.repository_id,
+            parent=as_repository(found["parent"]),
+            named=upstream if is_named else None,
+        )
+        known = await following.remember(self.store, fork.repository_id, seen)
+        if upstream is not None and not follows(known.followed, seen, upstream, event.upstream):
+            return None
+        if upstream is None and not _is(upstream_of(now), event.upstream):
+            return None
+        release = _release((answer.upstream or {}).get("release"), event)
+        return Told(fork=now, following=known, release=release)
 
     async def _put(self, client: InstallationClient, installation_id: int, name: str) -> Fork:
         # the listing leaves out the parent
@@ -133,7 +173,30 @@ class Forks:
             updated=self.clock(),
         )
         await self.store.put_fork(fork)
+        await self._follow(client, fork, repository.get("parent"))
         return fork
+
+    async def _follow(self, client: InstallationClient, fork: Fork, parent: dict[str, Any] | None) -> None:
+        """Hold what the fork follows now against what it has followed."""
+        policy = (fork.configuration or Configuration()).upstream
+        of_fork = Repository(id=parent["id"], name=parent["full_name"]) if parent else None
+        named = of_fork if of_fork and of_fork.name.lower() == (policy.repository or "").lower() else None
+        if policy.repository is not None and named is None:
+            document = Document(fork.repository, policy.repository)
+            document.select("databaseId nameWithOwner", of="upstream")
+            named = as_repository((await document.ask(client)).upstream)
+        seen = Seen(configured=policy.repository, pinned=policy.repository_id, parent=of_fork, named=named)
+        found = await following.remember(self.store, fork.repository_id, seen)
+        if found.problem is not None:
+            log.warning("another upstream", repository=fork.repository, reason=found.problem.sentence)
+
+
+def _is(name: str | None, other: str) -> bool:
+    return (name or "").lower() == other.lower()
+
+
+def _names(heard: str, upstream: Repository | None) -> set[str]:
+    return {heard.lower(), *({upstream.name.lower()} if upstream else ())}
 
 
 def _release(found: Any, event: ReleaseEvent) -> releases.Release | None:

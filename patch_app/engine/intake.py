@@ -20,9 +20,11 @@ from patch_app.core.attempt import Attempt, Press, Stage
 from patch_app.core.configuration import Configuration, stacks
 from patch_app.core.events import Kind, ReleaseEvent
 from patch_app.core.hints import Hints, concerns, hints, is_news
+from patch_app.core.upstreams import Followed, aliases
 from patch_app.engine.advance import stamped, successor
 from patch_app.engine.carry_overs import CarryOvers
 from patch_app.engine.dashboard import DashboardIssues, ignored_by
+from patch_app.engine.following import Following, names_since
 from patch_app.engine.forks import Forks, upstream_of
 from patch_app.engine.onboarder import Onboarder
 from patch_app.github.client import GitHubApp
@@ -50,6 +52,8 @@ class Match:
     fork: Fork
     stack: str
     verdict: releases.Accepted | releases.Rejected | releases.NotYet
+    # which repositories the fork has followed until now
+    followed: Followed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,19 +233,21 @@ class Intake:
         but what was read of forks. Raises Later, Bug.
         """
         out: list[Match] = []
+        called = await names_since(self.store, event.upstream)
         for known in await self.store.forks():
-            if (upstream_of(known) or "").lower() != event.upstream.lower():
+            if (upstream_of(known) or "").lower() not in called:
                 continue
             if event.only not in (None, known.repository_id):
                 continue
-            fork, told = await self.forks.with_release(known, event)
-            if fork is None or (upstream_of(fork) or "").lower() != event.upstream.lower():
+            told = await self.forks.with_release(known, event)
+            if told is None:
                 continue
+            fork, following = told.fork, told.following
             # a bare tag without a release is one as it was heard of
             heard = releases.Release(
                 tag=event.tag, prerelease=event.prerelease, published=event.published or self.clock()
             )
-            release = told or heard
+            release = told.release or heard
             # an invalid configuration is told by the attempt's preflight
             configuration = fork.configuration or Configuration()
             policy = configuration.upstream
@@ -250,27 +256,32 @@ class Intake:
             unwanted = (await ignored_by(self.store, fork.repository_id)).get(event.id)
             for stack in stacks(configuration, fork.default_branch):
                 branch = stack.branch or fork.default_branch
-                current = await self._current(fork, branch, event)
+                current, twice = await self._current(fork, branch, event, following)
                 verdict = releases.accepts(release, policy, self.clock(), current=current)
+                if twice is not None:
+                    verdict = releases.Rejected(reason=f"{event.tag!r}: {twice.upstream} had it before")
                 if unwanted is not None:
                     reason = f"{event.tag!r}: {unwanted.person} ignores it in the dashboard issue"
                     verdict = releases.Rejected(reason=reason)
                 if isinstance(verdict, releases.Accepted) and not await self.onboarder.is_installed(fork):
                     verdict = releases.Rejected(reason="the installation pull request isn't merged yet")
-                out.append(Match(fork=fork, stack=branch, verdict=verdict))
+                out.append(Match(fork=fork, stack=branch, verdict=verdict, followed=following.followed))
         return out
 
-    async def _current(self, fork: Fork, stack: str, event: ReleaseEvent) -> str | None:
-        """The tag that the stack was carried to last; None where this very release has an attempt."""
+    async def _current(
+        self, fork: Fork, stack: str, event: ReleaseEvent, following: Following
+    ) -> tuple[str | None, Attempt | None]:
+        """The tag that the stack was carried to last, None where this very release has an attempt; and an
+        attempt for the same release of the same upstream under an older name.
+        """
         siblings = await self.store.siblings(fork.repository_id, stack)
         if any(one.event == event.id for one in siblings):
-            return None
-        promoted = [
-            one
-            for one in siblings
-            if one.stage is Stage.PROMOTED and one.upstream.lower() == event.upstream.lower()
-        ]
-        return promoted[-1].tag if promoted else None
+            return None, None
+        names = aliases(following.followed, event.upstream)
+        same = [one for one in siblings if one.upstream.lower() in names and one.carry_over is None]
+        promoted = [one for one in same if one.stage is Stage.PROMOTED]
+        twice = next((one for one in same if one.tag == event.tag), None)
+        return promoted[-1].tag if promoted else None, twice
 
     async def _begin(self, event: ReleaseEvent, match: Match, now: datetime) -> str:
         fork = match.fork
@@ -281,6 +292,7 @@ class Intake:
             repository_id=fork.repository_id,
             repository=fork.repository,
             upstream=event.upstream,
+            followed=match.followed,
             tag=event.tag,
             stack=match.stack,
             created=now,

@@ -6,14 +6,15 @@ tells the same release twice, which is one event.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from datetime import datetime
-from typing import Any
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 import structlog
 
 from patch_app.core.events import Kind, ReleaseEvent
+from patch_app.engine.following import heard_of
 from patch_app.engine.forks import upstream_of
 from patch_app.github.client import GitHubApp
 from patch_app.github.errors import GitHubError
@@ -26,6 +27,9 @@ from patch_app.upstream.releases import Reading, read_releases_anyhow
 
 log = structlog.get_logger("poll")
 
+# the forks of an upstream that can't be read are looked at again after this
+ASTRAY: Final = timedelta(hours=1)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Poller:
@@ -36,6 +40,10 @@ class Poller:
     clock: Callable[[], datetime]
     # told of each upstream of which something new was read
     heard: Callable[[str], None] | None = None
+    # asked about an upstream that can't be read, or has another name now
+    astray: Callable[[str], Awaitable[None]] | None = None
+    # when it was last asked of each
+    _asked: dict[str, datetime] = field(default_factory=dict)
 
     async def poll(self) -> None:
         """One sweep over all upstreams; each is read with the token of a fork of it.
@@ -61,13 +69,29 @@ class Poller:
                 continue
             for reading in readings:
                 await self._take(reading)
+                if reading.problem is not None or reading.name.lower() != reading.upstream.lower():
+                    await self._astray(reading.upstream)
             log.info("polled", upstreams=upstreams)
+
+    async def _astray(self, upstream: str) -> None:
+        """Where an upstream is gone, GitHub has named the forks another parent; after a rename, the new name.
+
+        No delivery tells of it.
+        """
+        now, last = self.clock(), self._asked.get(upstream.lower())
+        if self.astray is None or (last is not None and now < last + ASTRAY):
+            return
+        self._asked[upstream.lower()] = now
+        try:
+            await self.astray(upstream)
+        except GitHubError as error:
+            log.warning("followers not read", upstream=upstream, reason=error.message)
 
     async def _take(self, reading: Reading) -> None:
         if reading.problem is not None:
             log.warning("upstream unreadable", upstream=reading.upstream, reason=reading.problem)
             return
-        name = f"releases:{reading.upstream.lower()}"
+        name = heard_of(reading.upstream)
         known = await self.store.cursor(name)
         poll = new_releases(_cursor(known), reading.releases)
         if poll.lost:

@@ -47,6 +47,8 @@ def add(
         pushed_at=now,
     )
     state.repositories[repo.id] = repo
+    # a new repository under an old name ends the redirection (docs.github.com, "Renaming a repository")
+    state.renamed.pop(repo.full_name.lower(), None)
     create_repository(core, repo)
     return repo
 

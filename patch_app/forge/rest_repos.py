@@ -11,7 +11,7 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from patch_app.forge import changes, rules, views, views_git
+from patch_app.forge import changes, repos_gone, rules, views, views_git
 from patch_app.forge.auth import role_of
 from patch_app.forge.git import ZERO, Git, GitError, RefUpdate, Signature
 from patch_app.forge.rest import ApiError, Ctx, Reply, forbidden, invalid, not_found, route, text_of
@@ -58,6 +58,13 @@ def update(ctx: Ctx, repo: Repository) -> Reply:
         core.state.renamed.pop(repo.full_name.lower(), None)
     repo.updated_at = core.now()
     return get(ctx, repo)
+
+
+@route("DELETE", "/repos/{owner}/{repo}", need=("administration", "write"), role="admin")
+def delete(ctx: Ctx, repo: Repository) -> Reply:
+    """DELETE /repos/{owner}/{repo}: its name is free from then on, and its forks get another parent."""
+    repos_gone.delete(ctx.core, repo)
+    return Reply(status=204)
 
 
 # -- contents -------------------------------------------------------------------------------------------

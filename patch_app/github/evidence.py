@@ -138,6 +138,7 @@ class _Reading:
                 on_branches=refs.on_branches if Need.PREFLIGHT in wanted else attempt.on_branches,
             )
             | {one: refs.value(one) for one in carry_overs.refs(attempt)},
+            "upstream_id": (answer.upstream or {}).get("databaseId"),
             "runs": runs,
             # zeros: read, and gone
             "target": peeled((answer.upstream or {}).get("tag")) or names.ZERO,
@@ -185,7 +186,8 @@ class _Reading:
         attempt = self.attempt
         document = Document(self.name, attempt.upstream)
         document.select("hasIssuesEnabled isArchived isPrivate defaultBranchRef { name }")
-        document.select("isPrivate defaultBranchRef { name target { oid } }", of="upstream")
+        document.select("databaseId nameWithOwner isPrivate", of="upstream")
+        document.select("defaultBranchRef { name target { oid } }", of="upstream")
         document.add("tag", "ref", "qualifiedName", f"refs/tags/{attempt.tag}", PEELED, of="upstream")
         for number, commit in enumerate(_commits(runs)):
             at = f"{commit}:{names.WORKFLOW_PATH}"

@@ -10,11 +10,12 @@ from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
-from patch_app.core import configuration, names
+from patch_app.core import configuration, names, upstreams
 from patch_app.core.branches import problems
 from patch_app.core.configuration import Configuration, Stack
 from patch_app.core.facts import Workflow
 from patch_app.core.health import Branch, Exposed, Health, RequiredRun, Unread, Upstream
+from patch_app.core.upstreams import Followed, Repository, Seen
 from patch_app.core.workflow_triggers import Ours, exposed, required
 from patch_app.github import reading, vitals, workflows
 from patch_app.github.client import Client, GitHubApp, InstallationClient
@@ -100,10 +101,12 @@ async def begin(app: GitHubApp, installation: Mapping[str, Any], repository: str
     return found
 
 
-async def read(found: Examination, tag: str | None) -> Health:
-    """All the rest. `tag`: the release that would be taken next, None where there is none."""
+async def read(found: Examination, tag: str | None, followed: Followed | None = None) -> Health:
+    """All the rest. `tag`: the release that would be taken next, None where there is none. `followed`: what
+    the fork has followed until now, as the server remembers it.
+    """
     about, config = found.repository, found.config
-    upstream = await _upstream(found, tag)
+    upstream = await _upstream(found, tag, followed or Followed())
     ours = [
         one
         for stack in found.stacks
@@ -165,11 +168,14 @@ async def _workflow(found: Examination) -> Workflow | None:
     )
 
 
-async def _upstream(found: Examination, tag: str | None) -> Upstream:
-    name = found.upstream
+async def _upstream(found: Examination, tag: str | None, followed: Followed) -> Upstream:
+    name, policy = found.upstream, found.config.upstream
+    parent = _as_repository(found.repository.get("parent"))
+    look = Seen(configured=policy.repository, pinned=policy.repository_id, parent=parent)
     if name is None:
-        return Upstream(name=None)
-    reachable = await vitals.is_visible(found.client, name)
+        return Upstream(name=None, changed=upstreams.look(followed, look).problem)
+    reachable, about = await vitals.seen(found.client, name)
+    look = look.model_copy(update={"named": _as_repository(about) if policy.repository else None})
     private = vitals.parent_is_private(found.repository, name)
     target = None
     differing: tuple[str, ...] = ()
@@ -179,12 +185,18 @@ async def _upstream(found: Examination, tag: str | None) -> Upstream:
         differing = (tag,) if own is not None and own != target else ()
     return Upstream(
         name=name,
+        id=about["id"] if about else None,
+        changed=upstreams.look(followed, look).problem,
         reachable=reachable,
         private=private,
         tag=tag,
         has_tag=target is not None if reachable and tag is not None else None,
         differing_tags=differing,
     )
+
+
+def _as_repository(about: Mapping[str, Any] | None) -> Repository | None:
+    return Repository(id=about["id"], name=about["full_name"]) if about else None
 
 
 async def _mirrors(found: Examination, upstream: Upstream) -> bool | None:

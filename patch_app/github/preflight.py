@@ -12,6 +12,8 @@ from typing import Any, TypeAlias
 from patch_app.core import names, release_notes
 from patch_app.core.attempt import Attempt, Stage
 from patch_app.core.facts import Preflight, Workflow
+from patch_app.core.siblings import same_upstream
+from patch_app.core.upstreams import Repository
 from patch_app.github import landing, reading, vitals
 from patch_app.github.client import GitHubApp, InstallationClient
 from patch_app.github.document import Answer, Document, peeled
@@ -27,6 +29,7 @@ Asked: TypeAlias = tuple[Answer, Refs]
 def ask(document: Document, tag: str) -> None:
     """Adds the fork's two files and the release to a query."""
     text = "... on Blob { oid text isTruncated }"
+    document.select("parent { databaseId nameWithOwner }")
     document.add("configuration", "object", "expression", f"HEAD:{names.CONFIGURATION_PATH}", text)
     document.add("workflow", "object", "expression", f"HEAD:{names.WORKFLOW_PATH}", "oid")
     document.add("release", "release", "tagName", tag, "description url", of="upstream")
@@ -57,6 +60,8 @@ async def read(
         configuration_blob=blob,
         configuration_problems=problems,
         target=target,
+        upstream=repository(answer.upstream),
+        parent=repository(fork.get("parent")),
         base=base or promoted,
         landed=landed,
         built=_built(siblings),
@@ -68,6 +73,13 @@ async def read(
         collisions=refs.collisions(attempt, settings),
         vitals=health,
     )
+
+
+def repository(found: Mapping[str, Any] | None) -> Repository | None:
+    """A repository that a query has asked for with `databaseId nameWithOwner`."""
+    if not found or found.get("databaseId") is None:
+        return None
+    return Repository(id=found["databaseId"], name=found["nameWithOwner"])
 
 
 async def _compared(
@@ -93,7 +105,7 @@ async def _none() -> None:
 def promoted_target(attempt: Attempt, siblings: Sequence[Attempt], head: str) -> str | None:
     """What the stack stands on, where it is just as an attempt of ours left it; else the runner looks."""
     for one in siblings:
-        if one.stage is Stage.PROMOTED and (one.candidate, one.upstream) == (head, attempt.upstream):
+        if one.stage is Stage.PROMOTED and one.candidate == head and same_upstream(one, attempt):
             return one.target
     return None
 

@@ -138,9 +138,12 @@ def parent_is_private(repository: Mapping[str, Any], upstream: str) -> bool:
     return same and bool(parent.get("private"))
 
 
-async def is_visible(client: Client, upstream: str) -> bool | None:
-    """Whether a token of the fork alone sees the upstream; None where GitHub gives another refusal."""
+async def seen(client: Client, upstream: str) -> tuple[bool | None, Mapping[str, Any] | None]:
+    """Whether a token of the fork alone sees the upstream, None where GitHub gives another refusal; and
+    GitHub's record of it.
+    """
     try:
-        return await client.find(f"/repos/{segments(upstream)}") is not None
+        found = await client.find(f"/repos/{segments(upstream)}")
     except Refused:
-        return None
+        return None, None
+    return found is not None, found if isinstance(found, Mapping) else None

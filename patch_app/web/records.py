@@ -37,6 +37,8 @@ class UpstreamRecord(Model):
     """The release: its repository, tag, ref and peeled commit (null until it was read)."""
 
     repository: str
+    # the repository's id, which a rename keeps; null until it was read
+    id: int | None
     tag: str
     ref: str
     sha: str | None
@@ -209,7 +211,7 @@ def _common(attempt: Attempt) -> dict[str, Any]:
         "repository": attempt.repository,
         "stack": attempt.stack,
         "upstream": UpstreamRecord(
-            repository=attempt.upstream, tag=attempt.tag, ref=onto, sha=attempt.target
+            repository=attempt.upstream, id=attempt.upstream_id, tag=attempt.tag, ref=onto, sha=attempt.target
         ),
         "base": attempt.base,
         "stack_head": attempt.stack_head,

@@ -87,7 +87,10 @@ def test_every_key_is_read() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[upstream]\ntagz = 'v*'", "line 2: upstream.tagz: unknown key; allowed here: repository, tags"),
+        (
+            "[upstream]\ntagz = 'v*'",
+            "line 2: upstream.tagz: unknown key; allowed here: repository",
+        ),
         ("\n\nfoo = 1", "line 3: foo: unknown key; allowed here: upstream, stack, check"),
         ("upstream.foo = 1", "line 1: upstream.foo: unknown key"),
         (

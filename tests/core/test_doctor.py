@@ -10,6 +10,7 @@ from patch_app.core.configuration import Configuration, Merges, Strategy
 from patch_app.core.facts import Workflow
 from patch_app.core.findings import MET, TEXTS, Code, Severity, finding
 from patch_app.core.health import Branch, Checkout, Exposed, Health, RequiredRun, Unread, Upstream
+from patch_app.core.upstreams import Problem
 from patch_app.core.vitals import Bypass, Rule, Vitals
 from tests.core.world import World, oid
 
@@ -91,6 +92,10 @@ CASES: dict[Code, tuple[Health, Health]] = {
         fork(workflow=workflow(state="disabled_fork", blob=None)),
     ),
     Code.UPSTREAM_UNKNOWN: (upstream(name=None, reachable=None), upstream()),
+    Code.UPSTREAM_CHANGED: (
+        upstream(changed=Problem(sentence="it is another one", remedy="name it")),
+        upstream(),
+    ),
     Code.UPSTREAM_PRIVATE: (upstream(private=True), upstream()),
     Code.UPSTREAM_UNREACHABLE: (upstream(reachable=False), upstream(reachable=None)),
     Code.TAG_MISSING: (

@@ -16,6 +16,8 @@ from patch_app.core.events import Kind, ReleaseEvent
 from patch_app.core.hints import Edit
 from patch_app.core.releases import Accepted, NotYet, Rejected
 from patch_app.engine.dashboard import DashboardIssues, ignored_by
+from patch_app.engine.following import Following
+from patch_app.engine.forks import Told
 from patch_app.engine.intake import Intake
 from patch_app.github.errors import Later, NotFound, Refused
 from patch_app.store.flow_events import FlowEvent
@@ -289,8 +291,8 @@ async def test_a_release_of_our_own_is_none_of_the_upstream_s(bench: Bench) -> N
 class Others:
     """In place of forks and onboarding: as the store has it, and installed."""
 
-    async def with_release(self, fork: Fork, event: ReleaseEvent) -> tuple[Fork, None]:
-        return fork, None
+    async def with_release(self, fork: Fork, event: ReleaseEvent) -> Told:
+        return Told(fork=fork, following=Following())
 
     async def is_installed(self, fork: Fork) -> bool:
         return True

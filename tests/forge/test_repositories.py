@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from patch_app.forge import ForgeOptions
+from patch_app.forge.people import RefusedError
 from patch_app.forge.rest import ApiError
 from tests.forge.conftest import WORKFLOW, R, Receiver, World, clone
 
@@ -334,3 +335,32 @@ def test_a_page_of_a_repository_that_is_not_there(world: World) -> None:
     for path, status in statuses.items():
         assert httpx.get(f"{world.forge.url}/{path}").status_code == status
     assert httpx.post(f"{world.forge.url}/alice/tool/pull/99/merge").status_code == 404
+
+
+def test_deleted_repository_leaves_its_forks_to_the_oldest_public_one(world: World) -> None:
+    forge = world.forge
+    for login in ("bea", "carl", "dora"):
+        forge.add_user(login)
+        forge.add_fork("acme/tool", f"{login}/tool")
+    forge.repository("alice/tool").archived = True
+    forge.add_user("eve")
+    forge.add_fork("bea/tool", "eve/tool")
+    deleted = forge.repository("acme/tool").id
+    with pytest.raises(RefusedError, match="403"):
+        forge.person("eve").api("DELETE", "/repos/acme/tool")
+    forge.person(forge.repository("acme/tool").owner).api("DELETE", "/repos/acme/tool")
+    parents = {
+        one: (world.alice.api("GET", f"/repos/{one}").get("parent") or {}).get("full_name")
+        for one in ("alice/tool", "bea/tool", "carl/tool", "dora/tool", "eve/tool")
+    }
+    assert parents == {
+        "alice/tool": "bea/tool",
+        "bea/tool": None,
+        "carl/tool": "bea/tool",
+        "dora/tool": "bea/tool",
+        "eve/tool": "bea/tool",
+    }
+    with pytest.raises(RefusedError, match="404"):
+        world.alice.api("GET", "/repos/acme/tool")
+    # its name is free, and is another repository then
+    assert forge.add_repository("acme/tool").id != deleted

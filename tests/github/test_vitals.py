@@ -131,7 +131,7 @@ async def test_an_upstream_is_private_only_where_github_says_so_of_this_parent()
     assert vitals.parent_is_private(record, "tea/pot")
     assert not vitals.parent_is_private(record, "other/pot")
     assert not vitals.parent_is_private({}, "tea/pot")
-    assert await vitals.is_visible(Client({"/repos/tea/pot": {}}), "tea/pot") is True  # type: ignore[arg-type]
-    assert await vitals.is_visible(Client({}), "tea/pot") is False  # type: ignore[arg-type]
+    assert (await vitals.seen(Client({"/repos/tea/pot": {}}), "tea/pot"))[0] is True  # type: ignore[arg-type]
+    assert (await vitals.seen(Client({}), "tea/pot"))[0] is False  # type: ignore[arg-type]
     hidden = Client({"/repos/tea/pot": Refused(451, "blocked")})
-    assert await vitals.is_visible(hidden, "tea/pot") is None  # type: ignore[arg-type]
+    assert (await vitals.seen(hidden, "tea/pot"))[0] is None  # type: ignore[arg-type]

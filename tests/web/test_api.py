@@ -286,6 +286,7 @@ async def test_record_has_all_that_was_gathered(world: World) -> None:
     assert (answer["operation"], answer["status"], answer["stage"]) == ("carry", "changed", "reviewing")
     assert answer["upstream"] == {
         "repository": "openai/codex",
+        "id": None,
         "tag": "rust-v0.132.0",
         "ref": "refs/tags/rust-v0.132.0",
         "sha": oid("target"),
