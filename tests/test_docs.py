@@ -188,6 +188,9 @@ def test_a_permission_that_is_asked_for_and_not_used_or_used_and_not_asked_for()
     used: dict[str, str] = {}
     for name, level, _ in requested():
         used[name] = max(level, used.get(name, ""))  # "write" sorts after "read"
+    # used where an owner has given it, and never asked for
+    assert used.pop("administration") == "read"
+    assert "`administration` is not asked for" in read("reference/permissions.md")
     assert used == MANIFEST["default_permissions"]
 
 

@@ -16,7 +16,7 @@ from patch_app.core.carry_over import CarryOver
 from patch_app.core.channel import Channel
 from patch_app.core.configuration import Configuration
 from patch_app.core.earlier import Earlier
-from patch_app.core.gate import Finding
+from patch_app.core.gate_text import Finding
 from patch_app.core.leaving import Leaving, LetGo
 from patch_app.core.model import Model
 from patch_app.core.proof import Proof

@@ -62,10 +62,11 @@ _OID = re.compile(r"[0-9a-f]{40}")
 
 
 class Workflows(StrEnum):
-    """What happens when a candidate's workflow files would do something new."""
+    """What has to be said before the App makes what starts a candidate's workflows."""
 
     ASK = "ask"
     TRUST = "trust"
+    HOLD = "hold"
 
 
 class Merges(StrEnum):
@@ -214,8 +215,11 @@ class Candidate(Model):
 
     workflows: Workflows = Field(
         Workflows.ASK,
-        description="A candidate whose workflow files would do something new: `ask` waits for "
-        "`/patch trust-workflows <candidate>` by a person with admin or maintain; `trust` goes on.",
+        description="The App's branches, pull request and tags start workflows of the candidate. `ask` waits "
+        "for `/patch trust-workflows <candidate>` by a person with admin or maintain where a job would have "
+        "secrets, an environment, write permission, OIDC or a runner of the fork's own, and isn't what the "
+        "maintained branch has; `trust` goes on; `hold` waits for each candidate, so that nothing of it runs "
+        "before.",
     )
 
 

@@ -16,6 +16,7 @@ from patch_app.core import (
     carry_overs,
     channels,
     cleaning,
+    gate,
     going_back,
     guard,
     landing,
@@ -240,20 +241,27 @@ def _through_the_gate(attempt: Attempt, facts: Facts) -> Attempt:
 
 
 def _gate(attempt: Attempt, facts: Facts) -> Decision | None:
-    """Waits while workflow files would do something new and nobody with maintain has trusted them."""
+    """Waits while something would run that isn't known, or anything would, and nobody has trusted it."""
     if facts.gate is None:
         return Decision(attempt=attempt)
     if facts.workflow_changes != attempt.workflow_changes:
         return Decision(attempt=attempt.model_copy(update={"workflow_changes": facts.workflow_changes}))
+    rule = attempt.configuration.candidate.workflows
+    found = facts.gate or ((gate.HELD,) if rule is Workflows.HOLD else ())
     trusted = attempt.trusted is not None and attempt.trusted.commit == attempt.candidate
-    if not facts.gate or trusted or attempt.configuration.candidate.workflows is Workflows.TRUST:
+    if not found or trusted or rule is Workflows.TRUST:
         return None
+    why = (
+        "nothing of a candidate runs here before somebody has said so"
+        if rule is Workflows.HOLD
+        else "jobs that aren't the maintained branch's would run with something to lose"
+    )
     attempt = attempt.model_copy(
         update={
-            "gate": facts.gate,
-            "message": "the candidate's workflow files would do something new: "
+            "gate": found,
+            "message": f"{why}: "
             f"`/patch trust-workflows {attempt.candidate}` by a person with admin or maintain lets it go on"
-            + ("" if facts.has_issues else "; turn the fork's issues on, there is no other place to say it"),
+            + ("" if facts.has_issues else ", or the button of the App's check run on that commit"),
         }
     )
     return Decision(attempt=attempt, effects=telling.gate_notice(attempt, facts))

@@ -17,7 +17,7 @@ from patch_app.core.channel import ChannelFacts
 from patch_app.core.commands import Parsed
 from patch_app.core.configuration import Configuration
 from patch_app.core.effects import Performed
-from patch_app.core.gate import Finding
+from patch_app.core.gate_text import Finding
 from patch_app.core.leaving import Leaving
 from patch_app.core.model import Model
 from patch_app.core.needs import Need

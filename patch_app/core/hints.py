@@ -44,7 +44,7 @@ HEARD: Final = frozenset(
 _RUN_NAME = re.compile(r"patch_app ([0-9a-z]{8,40})")
 _ATTEMPT = re.compile(r"[0-9a-z]{8,40}")
 _CARRY_OVER = re.compile(r"/patch\s+carr", re.IGNORECASE)
-_BUTTONS: Final = frozenset({"retry", "promote", "hold", "resume"})
+_BUTTONS: Final = frozenset({"retry", "promote", "hold", "resume", "trust-workflows"})
 # what a delivery about our own act tells us we know: we have GitHub's answer to it
 _ECHOES: Final = frozenset({"push", "create", "delete", "pull_request", "issues", "issue_comment"})
 _CHECKS: Final = frozenset({"check_run", "check_suite", "status"})

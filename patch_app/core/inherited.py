@@ -10,10 +10,11 @@ import shlex
 from collections.abc import Mapping
 from typing import Final
 
-from patch_app.core import markdown, workflow_files
+from patch_app.core import markdown
 from patch_app.core.model import Model
 from patch_app.core.patch_table import counted
-from patch_app.core.workflow_files import Broken, Document, What
+from patch_app.core.workflow_files import Broken, Document
+from patch_app.core.workflow_triggers import triggers
 
 MOST_NAMED: Final = 30
 # triggers that something of ours, or time, sets off; in this order
@@ -31,6 +32,8 @@ _WHEN: Final = {
     "release": "when a release of this repository is published",
 }
 _BY_HAND: Final = frozenset({"workflow_dispatch", "workflow_call", "repository_dispatch"})
+# inputs and times are no filters
+_UNFILTERED: Final = frozenset({"schedule", "workflow_dispatch", "workflow_call"})
 
 
 class Workflow(Model):
@@ -50,13 +53,12 @@ def workflows(files: Mapping[str, Document]) -> tuple[Workflow, ...]:
 def _workflow(path: str, document: Document) -> Workflow:
     if isinstance(document, Broken):
         return Workflow(path=path, triggers=())
-    found = [detail for what, detail in workflow_files.features(document) if what is What.TRIGGER]
-    events = tuple(dict.fromkeys(detail.partition(":")[0] for detail in found))
+    found = list(triggers(document))
     return Workflow(
         path=path,
-        triggers=events,
+        triggers=tuple(dict.fromkeys(event for event, _ in found)),
         filtered=tuple(
-            one for one in events if one != "schedule" and any(d.startswith(f"{one}:") for d in found)
+            dict.fromkeys(event for event, filters in found if filters and event not in _UNFILTERED)
         ),
     )
 

@@ -13,7 +13,6 @@ from patch_app.core import (
     configuration,
     conflict_lines,
     failure_text,
-    gate,
     leaving_text,
     markdown,
     message_parts,
@@ -172,7 +171,7 @@ def check_run(attempt: Attempt) -> tuple[str, str, str]:
     elif attempt.goes_back:
         title = leaving_text.title(attempt)
     elif attempt.gate:
-        title = f"Workflow files of {attempt.tag} would do something new"
+        title = review_text.gate_title(attempt)
     else:
         title = f"{attempt.tag}: {patch_table.summed(report.patches) or 'nothing to carry'}"
     ids = json.dumps(check_run_ids(attempt), indent=1, sort_keys=True)
@@ -180,12 +179,16 @@ def check_run(attempt: Attempt) -> tuple[str, str, str]:
     whole = f"{_verdict(attempt)}\n\n{proof}" if proof else _verdict(attempt)
     summary = f"{whole}\n\n{_state(attempt)}\n{markdown.fenced(ids, 'json')}"
     if stopped is not None:
-        text = _conflict(attempt, markdown.CHECK_LIMIT)
-        text = markdown.bounded(
-            "\n".join(part for part in (leaving_text.written(attempt), text) if part), markdown.CHECK_LIMIT
-        )
+        leaving, waits = leaving_text.written(attempt), review_text.at_the_gate(attempt)
+        room = markdown.CHECK_LIMIT - markdown.size(leaving) - markdown.size(waits) - 2
+        text = "\n".join(part for part in (leaving, _conflict(attempt, room), waits) if part)
     else:
-        parts = (leaving_text.written, review_text.workflows, review_text.artifacts)
+        parts = (
+            leaving_text.written,
+            review_text.at_the_gate,
+            review_text.workflows,
+            review_text.artifacts,
+        )
         rest = "\n".join(text for text in (part(attempt) for part in parts) if text)
         text = message_parts.fitted(attempt, "", rest, markdown.CHECK_LIMIT)
     return (
@@ -236,6 +239,11 @@ def buttons(attempt: Attempt) -> tuple[Button, ...]:
         return (Button(label="Resume", description="Go on after the hold", identifier="resume"),)
     hold = Button(label="Hold", description="Do nothing more for now", identifier="hold")
     ask = Button(label="Promote", description="Ask for the promotion", identifier="promote")
+    if attempt.gate:
+        trust = Button(
+            label="Let workflows run", description="For maintain and admin", identifier="trust-workflows"
+        )
+        return (trust, retry, hold)
     asked = (Stage.GATED, Stage.REVIEWING)
     return (ask, retry, hold) if attempt.stage in asked else (retry, hold)
 
@@ -357,18 +365,18 @@ def _go_on(attempt: Attempt, report: Report) -> str:
 
 
 def gate_issue(attempt: Attempt) -> tuple[str, str]:
-    """Title and body: what the candidate's workflow files would do that is new, and how to let them."""
-    title = f"Workflow files of {attempt.tag} would do something new"
+    """Title and body: what would run with something to lose that is new, and how to let it."""
     body = (
         f"{_verdict(attempt)}\n\n"
         f"No branch was made yet: on a branch of {code(attempt.repository)}, the workflow files of "
-        f"{code(attempt.tag)} run with this repository's secrets, and compared with {code(attempt.stack)} "
-        "they would do this:\n\n"
-        f"{gate.written(attempt.gate[:200])}\n"
-        f"A person with admin or maintain lets this candidate go on with a comment of this line:\n\n"
-        f"{markdown.fenced('/patch trust-workflows ' + (attempt.candidate or ''))}"
+        f"{code(attempt.tag)} run with what this repository gives them, and their scripts are "
+        "upstream's code. A person with admin or maintain lets this candidate go on with a comment of this "
+        "line:\n\n"
+        f"{markdown.fenced('/patch trust-workflows ' + (attempt.candidate or ''))}\n"
+        f"{review_text.at_the_gate(attempt)}"
     )
-    return markdown.line(title, _TITLE), markdown.bounded(body, _BODY, message_parts.run_url(attempt))
+    title = markdown.line(review_text.gate_title(attempt), _TITLE)
+    return title, markdown.bounded(body, _BODY, message_parts.run_url(attempt))
 
 
 def going_back_issue(attempt: Attempt) -> tuple[str, str]:

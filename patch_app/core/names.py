@@ -14,6 +14,7 @@ NAMESPACE: Final = "refs/patch-app"
 RUNNER_REF: Final = f"{NAMESPACE}/runner"
 ONBOARDING_REF: Final = f"{NAMESPACE}/onboarding"
 WORKFLOW_PATH: Final = ".github/workflows/patch-maintenance.yml"
+WORKFLOW_NAME: Final = "patch maintenance"
 CONFIGURATION_PATH: Final = ".github/patch-app.toml"
 INSTALLED_PATHS: Final = (WORKFLOW_PATH, CONFIGURATION_PATH)
 CARRY_JOBS: Final = frozenset({"carry", "carry resolved"})

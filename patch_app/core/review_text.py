@@ -20,6 +20,9 @@ from patch_app.core.upstream_changes import ChangedFile
 
 # bytes that one part may have; all of them together leave a fifth of a body to the table of patches
 _PART: Final = 6000
+# of what waits at the gate, where nothing else is as important
+_GATE: Final = 30_000
+_FINDINGS: Final = 200
 _SHOWN: Final = 50
 _ARTIFACTS: Final = 20
 _PEOPLE: Final = 5
@@ -145,11 +148,27 @@ def _touching(one: ChangedFile, by_path: dict[str, list[int]]) -> str:
 # The candidate ---------------------------------------------------------------------------------------
 
 
+def gate_title(attempt: Attempt) -> str:
+    """What the gate has to say, in one line."""
+    if any(one.what is not gate.What.HELD for one in attempt.gate):
+        return f"Workflow files of {attempt.tag} would do something new"
+    return f"Nothing of {attempt.tag} runs before somebody has said so"
+
+
+def at_the_gate(attempt: Attempt) -> str:
+    """What would run of the candidate that is new, each with its difference; empty where nothing waits."""
+    if not attempt.gate:
+        return ""
+    told = (
+        f"### {inline(gate_title(attempt))}\n\nCompared with {code(attempt.stack)}:\n\n"
+        f"{gate.written(attempt.gate[:_FINDINGS])}"
+    )
+    return markdown.bounded(told, _GATE, message_parts.run_url(attempt))
+
+
 @_bounded
 def workflows(attempt: Attempt) -> str:
-    """What the candidate's workflow files may do that is new: open while it waits, folded once trusted."""
-    if attempt.gate:
-        return f"### Workflow files would do something new\n\n{gate.written(attempt.gate[:200])}"
+    """What was let through at the gate, folded."""
     if not attempt.trusted_findings:
         return ""
     trusted = attempt.trusted
@@ -159,9 +178,9 @@ def workflows(attempt: Attempt) -> str:
         else f"{code('candidate.workflows')} is {code('trust')} in the configuration, so nobody was asked."
     )
     number = patch_table.counted(len(attempt.trusted_findings), "thing")
-    summary = f"Workflow files may do {number} that they couldn't on {attempt.stack}"
+    summary = f"Workflow files do {number} that they didn't on {attempt.stack}"
     return markdown.details(
-        markdown.line(summary, 300), f"{who}\n\n{gate.written(attempt.trusted_findings[:200])}"
+        markdown.line(summary, 300), f"{who}\n\n{gate.written(attempt.trusted_findings[:_FINDINGS])}"
     )
 
 

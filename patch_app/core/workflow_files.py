@@ -1,11 +1,12 @@
-"""What one workflow file or local action may do, read from its parsed YAML as a set of features.
+"""What stands in a parsed workflow file or local action: secrets, runners, what it uses.
 
 Reads only; what is new or too much is the gate's to say. A key is found whatever its case, and what
-has no form that we know becomes a feature in its own words, so that it can't be passed over.
+can't be told from the file alone is said in its own words, so that it can't be passed over.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -18,25 +19,26 @@ from patch_app.core.model import Model
 Document: TypeAlias = Any
 
 ALL_SECRETS: Final = "all secrets"
-DEFAULT_PERMISSIONS: Final = "no permissions block: the repository's default"
+# values of a matrix that are put in for a name, multiplied
+MOST_VALUES: Final = 256
 
 # labels of GitHub's own runners (GitHub: "Choosing the runner for a job"); larger runners have names
 # that their owners chose, so they are not told from self-hosted ones
 _HOSTED = re.compile(
-    r"ubuntu-(?:latest|slim|\d\d\.\d\d)(?:-arm)?"
-    r"|windows-(?:latest|20\d\d|11-arm|20\d\d-vs20\d\d)"
-    r"|macos-(?:latest|\d\d)(?:-(?:large|xlarge|intel))?",
+    r"ubuntu-(?:latest|slim|(?:18|20|22|24|26|28)\.04)(?:-arm)?"
+    r"|windows-(?:latest|20(?:19|22|25|28)|11-arm|20(?:19|22|25|28)-vs20\d\d)"
+    r"|macos-(?:latest|1[1-5]|2[6-9])(?:-(?:large|xlarge|intel))?",
     re.IGNORECASE,
 )
-_COMMIT = re.compile(r"(?:[0-9a-f]{40}|[0-9a-f]{64})", re.IGNORECASE)
-_DIGEST = re.compile(r".+@sha256:[0-9a-f]{64}", re.IGNORECASE)
 _TOKEN = re.compile(r"'(?:[^']|'')*'|[A-Za-z_][A-Za-z0-9_-]*|\S")
-_FILTERS: Final = frozenset({"branches", "branches-ignore", "tags", "tags-ignore", "paths", "paths-ignore"})
+_OF_MATRIX = re.compile(r"\$\{\{\s*matrix((?:\.[A-Za-z_][A-Za-z0-9_-]*)+)\s*\}\}", re.IGNORECASE)
 
 
 class What(StrEnum):
     """Kinds of things that a workflow file may do."""
 
+    JOB = "new job"
+    CHANGED = "changed job"
     TRIGGER = "trigger"
     PERMISSION = "permission"
     SECRET = "secret"  # noqa: S105 - a kind of finding
@@ -45,6 +47,7 @@ class What(StrEnum):
     USES = "uses"
     FILE = "file"
     BROKEN = "broken"
+    HELD = "held"
 
 
 class Broken(Model):
@@ -54,75 +57,9 @@ class Broken(Model):
     blob: str = ""
 
 
-Feature: TypeAlias = tuple[What, str]
-
-
 def is_workflow(path: str) -> bool:
     """Whether GitHub takes the file as a workflow: directly in `.github/workflows`, YAML by its name."""
     return re.fullmatch(r"(?:\./)?\.github/workflows/[^/]+\.(?i:ya?ml)", path) is not None
-
-
-def features(document: Document) -> Iterator[Feature]:
-    """What a workflow or action may do; `uses` of local paths is left to the caller."""
-    if isinstance(document, str):
-        return  # a Dockerfile: a script like any other
-    if not isinstance(document, dict):
-        yield What.BROKEN, "it is no mapping"
-        return
-    if any(_ambiguous(one) for one in (document, *_values(_get(document, "jobs"))) if isinstance(one, dict)):
-        yield What.BROKEN, "a key is there twice, in upper and lower case"
-    is_action = _get(document, "runs") is not None and _get(document, "jobs") is None
-    if not is_action:
-        yield from _triggers(_get(document, "on"))
-        yield from _permissions(document)
-        jobs = _get(document, "jobs")
-        if not isinstance(jobs, dict):
-            yield What.BROKEN, "it has no jobs"
-        for job in _values(jobs):
-            if isinstance(job, dict):
-                yield from _job(job)
-            else:
-                yield What.BROKEN, "a job is no mapping"
-    yield from ((What.SECRET, name) for name in _secrets(document))
-    yield from ((What.USES, detail) for use in uses(document) if (detail := _foreign(use)))
-    yield from (
-        (What.USES, f"{use}: what a workflow elsewhere may do can't be seen") for use in _called(document)
-    )
-
-
-def uses(document: Document) -> Iterator[str]:
-    """Every `uses` of steps and jobs, and each container image as `docker://image`."""
-    if not isinstance(document, dict):
-        return
-    runs = _get(document, "runs")
-    if isinstance(runs, dict):
-        image = _get(runs, "image")
-        # `Dockerfile` is a file beside the action
-        if isinstance(image, str) and image.startswith("docker://"):
-            yield image
-        yield from _steps(runs)
-    for job in _values(_get(document, "jobs")):
-        if not isinstance(job, dict):
-            continue
-        if (called := _get(job, "uses")) is not None:
-            yield called if isinstance(called, str) else _json(called)
-        for container in (_get(job, "container"), *_values(_get(job, "services"))):
-            image = _get(container, "image") if isinstance(container, dict) else container
-            if image:
-                yield f"docker://{image if isinstance(image, str) else _json(image)}"
-        yield from _steps(job)
-
-
-def _steps(mapping: Mapping[str, Any]) -> Iterator[str]:
-    steps = _get(mapping, "steps")
-    for step in steps if isinstance(steps, list) else ():
-        if isinstance(step, dict) and (use := _get(step, "uses")) is not None:
-            yield use if isinstance(use, str) else _json(use)
-
-
-def secrets(part: Any) -> Iterator[str]:
-    """Names of the secrets that a part of a workflow reads, or ALL_SECRETS; GITHUB_TOKEN is none of them."""
-    yield from _secrets(part)
 
 
 def local_path(use: str) -> str | None:
@@ -131,162 +68,132 @@ def local_path(use: str) -> str | None:
     return None if ".." in parts else "/".join(parts)
 
 
-def narrower(detail: str, known: str) -> bool:
-    """Whether a trigger runs at most when a known one of the same event does."""
-    try:
-        new, old = (json.loads(text.partition(": ")[2] or "{}") for text in (detail, known))
-    except ValueError:
-        return False
-    if not isinstance(new, dict) or not isinstance(old, dict):
-        return False
-    if not old:
-        return set(new) <= _FILTERS
-    return set(new) == set(old) and all(_subset(key, new[key], old[key]) for key in new)
-
-
-def _subset(key: str, new: Any, old: Any) -> bool:
-    if new == old:
-        return True
-    if (
-        not isinstance(new, list)
-        or not isinstance(old, list)
-        or key not in ("branches", "tags", "paths", "types")
-    ):
-        return False
-    # with exclusions the order matters, and an empty list is not known to match nothing
-    plain = all(isinstance(one, str) and not one.startswith("!") for one in (*new, *old))
-    return plain and bool(new) and set(new) <= set(old)
-
-
-def _get(mapping: Mapping[str, Any], name: str) -> Any:
-    return next((value for key, value in mapping.items() if key.lower() == name), None)
-
-
-def _values(mapping: Any) -> list[Any]:
-    return list(mapping.values()) if isinstance(mapping, dict) else []
-
-
-def _ambiguous(mapping: Mapping[str, Any]) -> bool:
-    return len({key.lower() for key in mapping}) != len(mapping)
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, ensure_ascii=False)
-
-
-def _triggers(on: Any) -> Iterator[Feature]:
-    match on:
-        case str():
-            yield What.TRIGGER, on.strip().lower()
-        case list():
-            for event in on:
-                if isinstance(event, str):
-                    yield What.TRIGGER, event.strip().lower()
-                else:
-                    yield What.BROKEN, "a trigger is no name"
-        case dict():
-            for event, filters in on.items():
-                kept = _kept(event.lower(), filters)
-                yield What.TRIGGER, event.lower() + (f": {_json(kept)}" if kept else "")
-        case _:
-            yield What.BROKEN, "it has no `on`"
-
-
-def _kept(event: str, filters: Any) -> Any:
-    """What of an event's form decides when it starts a run."""
-    if event in ("workflow_dispatch", "workflow_call"):
-        # inputs are what a person or a calling workflow gives, not when it starts
+def get(mapping: Any, name: str) -> Any:
+    """What a mapping has under a key of any case; None where it is no mapping, or has none."""
+    if not isinstance(mapping, dict):
         return None
-    if isinstance(filters, dict):
-        return {key.lower(): [value] if isinstance(value, str) else value for key, value in filters.items()}
-    return filters or None
+    return next((value for key, value in mapping.items() if str(key).lower() == name), None)
 
 
-def _permissions(document: Mapping[str, Any]) -> Iterator[Feature]:
-    top = _get(document, "permissions")
-    own = [_get(job, "permissions") for job in _values(_get(document, "jobs")) if isinstance(job, dict)]
-    for block in [top if one is None else one for one in own]:
-        match block:
-            case None:
-                yield What.PERMISSION, DEFAULT_PERMISSIONS
-            case str():
-                # what `permissions:` with nothing after it means is not written down anywhere
-                yield What.PERMISSION, block.strip().lower() or DEFAULT_PERMISSIONS
-            case dict():
-                for scope, level in block.items():
-                    said = level.strip().lower() if isinstance(level, str) else _json(level)
-                    if said != "none":
-                        yield What.PERMISSION, f"{scope.lower()}: {said}"
-            case _:
-                yield What.PERMISSION, _json(block)
+def jobs(document: Document) -> dict[str, Any]:
+    """The jobs of a workflow, by their id; none where it has no such form."""
+    found = get(document, "jobs")
+    return found if isinstance(found, dict) else {}
 
 
-def _job(job: Mapping[str, Any]) -> Iterator[Feature]:
-    environment = _get(job, "environment")
-    if isinstance(environment, dict):
-        environment = _get(environment, "name")
-    if environment:
-        yield What.ENVIRONMENT, environment if isinstance(environment, str) else _json(environment)
-    if _get(job, "uses") is None:
-        for label in _labels(_get(job, "runs-on"), _get(job, "strategy")):
-            if not _HOSTED.fullmatch(label.strip()):
-                yield What.RUNNER, label.strip() or "no runner is named"
-    inherited = _get(job, "secrets")
-    if isinstance(inherited, str):
-        yield What.SECRET, ALL_SECRETS
+def written(value: Any) -> str:
+    """A value in one line."""
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
-def _labels(runs_on: Any, strategy: Any) -> Iterator[str]:
-    match runs_on:
-        case str():
-            name = re.fullmatch(r"\s*\$\{\{\s*matrix\.([A-Za-z0-9_-]+)\s*\}\}\s*", runs_on)
-            values = list(_matrix(strategy, name[1])) if name else []
-            yield from values or [runs_on]
-        case list():
-            for label in runs_on:
-                yield from _labels(label if isinstance(label, str) else _json(label), strategy)
-        case dict():
-            if (group := _get(runs_on, "group")) is not None:
-                yield f"group {group if isinstance(group, str) else _json(group)}"
-            if (labels := _get(runs_on, "labels")) is not None:
-                yield from _labels(labels, strategy)
-        case _:
-            yield ""
+def texts(value: Any) -> tuple[str, ...]:
+    """What stands for a list of names in a file, where one alone needs no list."""
+    listed = value if isinstance(value, list) else [value]
+    return tuple(one for one in listed if isinstance(one, str))
 
 
-def _matrix(strategy: Any, name: str) -> Iterator[str]:
-    """The values that a matrix gives a name; nothing where one of them can't be told."""
-    matrix = _get(strategy, "matrix") if isinstance(strategy, dict) else None
-    if not isinstance(matrix, dict):
-        return
-    include = _get(matrix, "include") or []
-    if not isinstance(include, list):
-        return
-    rows = [_get(row, name.lower()) for row in include if isinstance(row, dict)]
-    values = _get(matrix, name.lower()) or []
-    if not isinstance(values, list) or len(rows) != len(include):
-        return
-    all_of_them = [*values, *(row for row in rows if row is not None)]
-    if all(isinstance(one, str) and "${{" not in one for one in all_of_them):
-        yield from all_of_them
+def ambiguous(document: Document) -> str | None:
+    """Why a file may be read otherwise than it is read here, or None."""
+    parts = [document, get(document, "on"), get(document, "permissions"), *jobs(document).values()]
+    parts += [get(job, "permissions") for job in jobs(document).values()]
+    for part in (one for one in (*parts, jobs(document)) if isinstance(one, dict)):
+        if len({str(key).lower() for key in part}) != len(part):
+            return "a key is there twice, in upper and lower case"
+        if "<<" in part:
+            return "it has a merge key, which can't be told"
+    return None
 
 
-def _secrets(value: Any, bare: bool = False) -> Iterator[str]:
+# What is used --------------------------------------------------------------------------------------
+
+
+def uses(document: Document) -> Iterator[str]:
+    """Every `uses` of the steps and jobs of a workflow or an action."""
+    yield from step_uses(get(document, "runs"))
+    for job in jobs(document).values():
+        if (called := get(job, "uses")) is not None:
+            yield written(called)
+        yield from step_uses(job)
+
+
+def step_uses(part: Any) -> Iterator[str]:
+    """Every `uses` of the steps of a job, or of an action's `runs`."""
+    steps = get(part, "steps")
+    for step in steps if isinstance(steps, list) else ():
+        if (use := get(step, "uses")) is not None:
+            yield written(use)
+
+
+# Expressions -----------------------------------------------------------------------------------------
+
+
+def secrets(part: Any) -> Iterator[str]:
+    """Names of the secrets that a part of a workflow reads, or ALL_SECRETS; GITHUB_TOKEN is none of them.
+
+    What that token may do, permissions say.
+    """
+    for tokens in _expressions(part):
+        for after in _after(tokens, "secrets"):
+            name = _member(after)
+            if name != "GITHUB_TOKEN":
+                yield name or ALL_SECRETS
+
+
+def reads_inputs(part: Any) -> bool:
+    """Whether a part may read what its workflow was called or started with; the whole event has that too."""
+    for tokens in _expressions(part):
+        if any("inputs" in one.lower() for one in tokens):
+            return True
+        for after in _after([one.lower() for one in tokens], "github"):
+            whole = (
+                not after or after[0] != "." or (after[1:2] == ["event"] and after[2:3] not in (["."], ["["]))
+            )
+            if whole or after[:3] == [".", "event", "["]:
+                return True
+    return False
+
+
+def reads_outputs(part: Any) -> bool:
+    """Whether a part reads more of the jobs that it needs than how they ended."""
+    return any(
+        not (len(after) >= 4 and after[0] == "." and after[2] == "." and after[3].lower() == "result")
+        for tokens in _expressions(part)
+        for after in _after(tokens, "needs")
+    )
+
+
+def _after(tokens: list[str], context: str) -> Iterator[list[str]]:
+    """What follows each naming of a context; a property of that name isn't one."""
+    for index, token in enumerate(tokens):
+        if token.lower() == context and not (index and tokens[index - 1] == "."):
+            yield tokens[index + 1 : index + 5]
+
+
+def _member(after: list[str]) -> str:
+    """The name that stands behind a context as `.NAME` or `['NAME']`, in capitals; empty where it's none."""
+    if len(after) >= 2 and after[0] == "." and re.match(r"[A-Za-z_]", after[1]):
+        return after[1].upper()
+    if len(after) >= 3 and after[0] == "[" and after[1].startswith("'") and after[2] == "]":
+        return after[1][1:-1].upper()
+    return ""
+
+
+def _expressions(value: Any, bare: bool = False) -> Iterator[list[str]]:
+    """The tokens of every expression in a part; `if` is one without its braces too."""
     match value:
         case dict():
             for key, inner in value.items():
-                yield from _secrets(key)
-                # `if` is an expression without its braces too
-                yield from _secrets(inner, bare=key.lower() == "if")
+                yield from _expressions(key)
+                yield from _expressions(inner, bare=str(key).lower() in ("if", "pre-if", "post-if"))
         case list():
             for inner in value:
-                yield from _secrets(inner)
+                yield from _expressions(inner)
         case str():
-            for expression in [value] if bare else _expressions(value):
-                yield from _secrets_in(expression)
+            for expression in [value] if bare else _braced(value):
+                yield _TOKEN.findall(expression)
 
 
-def _expressions(text: str) -> Iterator[str]:
+def _braced(text: str) -> Iterator[str]:
     """What stands between `${{` and `}}`; braces within quotes don't end it, as GitHub reads it."""
     position = text.find("${{")
     while position >= 0:
@@ -298,35 +205,72 @@ def _expressions(text: str) -> Iterator[str]:
         position = text.find("${{", end)
 
 
-def _secrets_in(expression: str) -> Iterator[str]:
-    """Names of the secrets that an expression reads. GITHUB_TOKEN is bounded by permissions instead."""
-    tokens = _TOKEN.findall(expression)
-    for index, token in enumerate(tokens):
-        if token.lower() != "secrets" or (index and tokens[index - 1] == "."):
-            continue
-        after = tokens[index + 1 : index + 4]
-        name = ""
-        if len(after) >= 2 and after[0] == "." and re.match(r"[A-Za-z_]", after[1]):
-            name = after[1]
-        elif len(after) == 3 and after[0] == "[" and after[1].startswith("'") and after[2] == "]":
-            name = after[1][1:-1]
-        if name.upper() != "GITHUB_TOKEN":
-            yield name.upper() or ALL_SECRETS
+# Runners ---------------------------------------------------------------------------------------------
 
 
-def _foreign(use: str) -> str | None:
-    """Why code from elsewhere is not pinned, or None."""
-    if use.startswith("./"):
-        return None
-    if use.startswith("docker://"):
-        return None if _DIGEST.fullmatch(use) else f"{use} is not pinned by its digest"
-    pinned = _COMMIT.fullmatch(use.rpartition("@")[2]) is not None and "@" in use
-    return None if pinned else f"{use} is not pinned by a full commit id"
+def own_runners(job: Any) -> Iterator[str]:
+    """What a job runs on that isn't known to be GitHub's own, as far as its file tells."""
+    for label in _labels(get(job, "runs-on"), get(job, "strategy")):
+        if not _HOSTED.fullmatch(label.strip()):
+            yield label.strip() or "no runner is named"
 
 
-def _called(document: Mapping[str, Any]) -> Iterator[str]:
-    """Workflows of other repositories that jobs call."""
-    for job in _values(_get(document, "jobs")):
-        use = _get(job, "uses") if isinstance(job, dict) else None
-        if isinstance(use, str) and not use.startswith("./"):
-            yield use
+def _labels(runs_on: Any, strategy: Any) -> Iterator[str]:
+    match runs_on:
+        case str():
+            yield from _filled(runs_on, get(strategy, "matrix"))
+        case [_, *_]:
+            for label in runs_on:
+                yield from _labels(written(label), strategy)
+        case dict():
+            if (group := get(runs_on, "group")) is not None or not runs_on:
+                yield f"group {written(group)}"
+            if (labels := get(runs_on, "labels")) is not None:
+                yield from _labels(labels, strategy)
+            elif group is None:
+                yield written(runs_on)
+        case _:
+            yield ""
+
+
+def _filled(text: str, matrix: Any) -> tuple[str, ...]:
+    """The text with each value that a matrix gives it; as it is where one of them can't be told."""
+    paths = list(dict.fromkeys(match[1] for match in _OF_MATRIX.finditer(text)))
+    values = [_matrix(matrix, [part.lower() for part in path[1:].split(".")]) for path in paths]
+    number = 1
+    for one in values:
+        number *= len(one)
+    if not paths or not 0 < number <= MOST_VALUES:
+        return (text,)
+    out = []
+    for row in itertools.product(*values):
+        known = dict(zip(paths, row, strict=True))
+        out.append(_OF_MATRIX.sub(lambda match, known=known: known[match[1]], text))  # type: ignore[misc]
+    return tuple(dict.fromkeys(out))
+
+
+def _matrix(matrix: Any, path: list[str]) -> tuple[str, ...]:
+    """The values that a matrix has at a path; none where one of them can't be told."""
+    include = [] if get(matrix, "include") is None else get(matrix, "include")
+    first = [] if get(matrix, path[0]) is None else get(matrix, path[0])
+    if not isinstance(include, list) or not isinstance(first, list):
+        return ()
+    rows = [{path[0]: one} for one in first]
+    rows += [
+        one for one in include if not isinstance(one, dict) or get(one, path[0]) is not None or not first
+    ]
+    found = []
+    for row in rows:
+        value: Any = row
+        for part in path:
+            value = get(value, part)
+        if not isinstance(value, str) or "${{" in value:
+            return ()
+        found.append(value)
+    return tuple(dict.fromkeys(found))
+
+
+def permissions(block: Any) -> Mapping[str, str]:
+    """Levels by scope of a `permissions` block that is a mapping, all in lower case."""
+    found = block if isinstance(block, dict) else {}
+    return {str(scope).lower(): written(level).strip().lower() for scope, level in found.items()}

@@ -7,14 +7,15 @@ what a candidate changes, so they are told and never decided.
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from patch_app.core import workflow_files
 from patch_app.core.health import Exposed, RequiredRun
 from patch_app.core.model import Model
-from patch_app.core.workflow_files import ALL_SECRETS, Broken, Document
+from patch_app.core.workflow_files import ALL_SECRETS, Broken, Document, get, texts
 
 Files = Mapping[str, Document | Broken]
 
@@ -34,14 +35,14 @@ class Ours(Model):
 
 def events(document: Document, ours: Ours) -> Iterator[str]:
     """The events of the App's that start this workflow; paths filters are taken to let them through."""
-    for event, filters in _triggers(document):
+    for event, filters in triggers(document):
         match event:
             case "push":
-                if _push(filters, (ours.base, ours.maintenance), ours.tag):
+                if pushed(filters, (ours.base, ours.maintenance), ours.tag):
                     yield event
             case "pull_request" | "pull_request_target":
-                types = _texts(filters.get("types"))
-                if (not types or _TYPES & set(types)) and _passes(filters, "branches", ours.base):
+                types = texts(filters.get("types"))
+                if (not types or _TYPES & set(types)) and passes(filters, "branches", ours.base):
                     yield event
             case "create" | "pull_request_review":
                 yield event
@@ -55,19 +56,19 @@ def started_by_tag(files: Files, tag: str) -> tuple[str, ...]:
         path
         for path, document in sorted(files.items())
         if workflow_files.is_workflow(path) and isinstance(document, dict)
-        if any(event == "push" and _push(filters, (), tag) for event, filters in _triggers(document))
+        if any(event == "push" and pushed(filters, (), tag) for event, filters in triggers(document))
     )
 
 
 def tag_patterns(document: Document) -> tuple[str, ...]:
     """The tags whose push a workflow names, as its file writes them."""
-    told = (_texts(f.get("tags")) for event, f in _triggers(document) if event == "push" and "tags" in f)
+    told = (texts(f.get("tags")) for event, f in triggers(document) if event == "push" and "tags" in f)
     return tuple(one for patterns in told for one in patterns)
 
 
 def dispatch_inputs(document: Document) -> tuple[str, ...] | None:
     """The inputs that a workflow takes by hand; None: it isn't started that way."""
-    for event, filters in _triggers(document):
+    for event, filters in triggers(document):
         if event == "workflow_dispatch":
             inputs = filters.get("inputs")
             return tuple(map(str, inputs)) if isinstance(inputs, dict) else ()
@@ -113,20 +114,20 @@ def _candidate_events(document: Document, ours: Ours) -> Iterator[str]:
     # the base branch is upstream's commit: what starts for it says nothing about the candidate
     narrowed = ours.model_copy(update={"tag": ""})
     for event in events(document, narrowed):
-        filters = dict(_triggers(document)).get(event, {})
-        if event != "push" or _push(filters, (ours.maintenance,), ""):
+        filters = dict(triggers(document)).get(event, {})
+        if event != "push" or pushed(filters, (ours.maintenance,), ""):
             yield event
 
 
 def _why(document: Document, ours: Ours) -> str:
     said = []
-    for event, filters in _triggers(document):
+    for event, filters in triggers(document):
         if event in ("push", "pull_request"):
             kinds = [key for key in filters if key.startswith(("branches", "tags", "types"))]
             if kinds:
                 own = ours.base if event == "pull_request" else ours.maintenance
                 said.append(f"starts for {event} with {' and '.join(kinds)} that leave out {own}")
-    return ", ".join(said) or f"starts for {', '.join(e for e, _ in _triggers(document)) or 'nothing'} alone"
+    return ", ".join(said) or f"starts for {', '.join(e for e, _ in triggers(document)) or 'nothing'} alone"
 
 
 # What a job has ------------------------------------------------------------------------------------
@@ -134,18 +135,18 @@ def _why(document: Document, ours: Ours) -> str:
 
 def _unbound(document: Mapping[str, Any]) -> Iterator[str]:
     """Secrets and publishing permissions of jobs that have no environment; the top level is every job's."""
-    jobs = _get(document, "jobs")
+    jobs = get(document, "jobs")
     jobs = jobs if isinstance(jobs, dict) else {}
-    loose = [job for job in jobs.values() if isinstance(job, dict) and not _get(job, "environment")]
+    loose = [job for job in jobs.values() if isinstance(job, dict) and not get(job, "environment")]
     if not loose:
         return
-    for part in (_get(document, "env"), _get(document, "defaults"), *loose):
+    for part in (get(document, "env"), get(document, "defaults"), *loose):
         yield from (_secret(one) for one in workflow_files.secrets(part))
     for job in loose:
-        if isinstance(_get(job, "secrets"), str):
+        if isinstance(get(job, "secrets"), str):
             yield _secret(ALL_SECRETS)
-        block = _get(job, "permissions")
-        block = _get(document, "permissions") if block is None else block
+        block = get(job, "permissions")
+        block = get(document, "permissions") if block is None else block
         if isinstance(block, str) and block.strip().lower() == "write-all":
             yield "permission to publish (write-all)"
         elif isinstance(block, dict):
@@ -158,9 +159,9 @@ def _secret(name: str) -> str:
 
 
 def _job_names(document: Mapping[str, Any]) -> Iterator[str]:
-    jobs = _get(document, "jobs")
+    jobs = get(document, "jobs")
     for key, job in jobs.items() if isinstance(jobs, dict) else ():
-        name = _get(job, "name") if isinstance(job, dict) else None
+        name = get(job, "name") if isinstance(job, dict) else None
         yield name if isinstance(name, str) and name else str(key)
 
 
@@ -173,8 +174,9 @@ def _makes(job: str, check: str) -> bool:
 # Triggers and filters ------------------------------------------------------------------------------
 
 
-def _triggers(document: Document) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    on = _get(document, "on") if isinstance(document, dict) else None
+def triggers(document: Document) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The events of a workflow's `on` with their filters, names in lower case."""
+    on = get(document, "on") if isinstance(document, dict) else None
     match on:
         case str():
             yield on.strip().lower(), {}
@@ -188,48 +190,65 @@ def _triggers(document: Document) -> Iterator[tuple[str, Mapping[str, Any]]]:
             pass
 
 
-def _push(filters: Mapping[str, Any], branches: Iterable[str], tag: str) -> bool:
+def pushed(filters: Mapping[str, Any], branches: Iterable[str], tag: str) -> bool:
+    """Whether filters of `push` let one of the branches or the tag through; those on paths do."""
     of_branches = "branches" in filters or "branches-ignore" in filters
     of_tags = "tags" in filters or "tags-ignore" in filters
-    if tag and (of_tags or not of_branches) and _passes(filters, "tags", tag):
+    if tag and (of_tags or not of_branches) and passes(filters, "tags", tag):
         return True
     # a filter on one kind alone leaves the other out
-    return (of_branches or not of_tags) and any(_passes(filters, "branches", one) for one in branches)
+    return (of_branches or not of_tags) and any(passes(filters, "branches", one) for one in branches)
 
 
-def _passes(filters: Mapping[str, Any], key: str, name: str) -> bool:
-    if key in filters:
-        return _taken(_texts(filters[key]), name)
-    ignored = filters.get(f"{key}-ignore")
-    return ignored is None or not _taken(_texts(ignored), name)
+def passes(filters: Mapping[str, Any], key: str, name: str) -> bool:
+    """Whether filters let a branch or tag (`key`) of this name through; an empty one is none.
+
+    What can't be told lets it through.
+    """
+    if any(one.strip() for one in texts(filters.get(key))):
+        return _taken(texts(filters[key]), name)
+    ignored = texts(filters.get(f"{key}-ignore"))
+    return len(ignored) > _MOST_PATTERNS or not any(_leaves_out(one, name) for one in ignored)
 
 
-def _texts(value: Any) -> tuple[str, ...]:
-    listed = value if isinstance(value, list) else [value]
-    return tuple(one for one in listed if isinstance(one, str))
-
-
-def _taken(patterns: Iterable[str], name: str) -> bool:
+def _taken(patterns: Sequence[str], name: str) -> bool:
     """The last pattern that fits decides; one with `!` in front takes the name back."""
+    if len(patterns) > _MOST_PATTERNS:
+        return True
     taken = False
     for pattern in patterns:
-        if _compiled(pattern.removeprefix("!")).fullmatch(name):
-            taken = not pattern.startswith("!")
+        if pattern.startswith("!"):
+            taken = taken and not _leaves_out(pattern[1:], name)
+        elif (compiled := _compiled(pattern)) is None or compiled.fullmatch(name):
+            taken = True
     return taken
 
 
-# a pattern with more is taken to fit: trying it could take for ever, and nobody writes one
+def _leaves_out(pattern: str, name: str) -> bool:
+    """Whether a pattern certainly fits: one with more than stars and letters might be read otherwise."""
+    compiled = _compiled(pattern) if _SIMPLE.fullmatch(pattern) else None
+    return compiled is not None and compiled.fullmatch(name) is not None
+
+
+_MOST_PATTERNS: Final = 300
+_SIMPLE: Final = re.compile(r"[\w./*@=-]*")
+# what a pattern with more stands for can't be told: trying it could take for ever, and nobody writes one
 _MOST_REPEATS: Final = 8
+_MOST_TEXT: Final = 1000
 _PARTS: Final = re.compile(r"\*\*/|\*\*|\*|\[[^\]]+\]|\\.|.", re.DOTALL)
 _MEANING: Final = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*"}
 
 
-def _compiled(pattern: str) -> re.Pattern[str]:
-    """A filter pattern: `*` without slashes, `**` with them, `?` and `+` repeat what stands before."""
+@functools.lru_cache(maxsize=4096)
+def _compiled(pattern: str) -> re.Pattern[str] | None:
+    """A filter pattern: `*` without slashes, `**` with them, `?` and `+` repeat what stands before.
+
+    None: what it stands for can't be told.
+    """
     out: list[str] = []
     parts = _PARTS.findall(pattern)
-    if sum(part[0] in "*?+" for part in parts) > _MOST_REPEATS:
-        return re.compile(".*", re.DOTALL)
+    if len(pattern) > _MOST_TEXT or sum(part[0] in "*?+" for part in parts) > _MOST_REPEATS:
+        return None
     for part in parts:
         if part in ("?", "+") and out:
             if not out[-1].endswith(("?", "+", ".*", "*")):  # said twice is said once
@@ -243,10 +262,4 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     try:
         return re.compile("".join(out), re.DOTALL)
     except re.error:
-        return re.compile(re.escape(pattern))  # a range the wrong way round: it fits nothing but itself
-
-
-def _get(mapping: Any, name: str) -> Any:
-    if not isinstance(mapping, dict):
-        return None
-    return next((value for key, value in mapping.items() if str(key).lower() == name), None)
+        return None  # a range the wrong way round

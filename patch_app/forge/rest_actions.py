@@ -49,6 +49,36 @@ def set_permissions(ctx: Ctx, repo: Repository) -> Reply:
     return Reply(status=204)
 
 
+@route(
+    "GET",
+    "/repos/{owner}/{repo}/actions/permissions/workflow",
+    need=("administration", "read"),
+    role="admin",
+    public=False,
+)
+def default_permissions(ctx: Ctx, repo: Repository) -> Reply:
+    """GET .../actions/permissions/workflow: what a token may do where a workflow says nothing."""
+    del ctx
+    default = repo.default_workflow_permissions
+    return Reply(body={"default_workflow_permissions": default, "can_approve_pull_request_reviews": False})
+
+
+@route(
+    "PUT",
+    "/repos/{owner}/{repo}/actions/permissions/workflow",
+    need=("administration", "write"),
+    role="admin",
+    body=("default_workflow_permissions",),
+)
+def set_default_permissions(ctx: Ctx, repo: Repository) -> Reply:
+    """PUT .../actions/permissions/workflow."""
+    wanted = ctx.json.get("default_workflow_permissions", repo.default_workflow_permissions)
+    if wanted not in {"read", "write"}:
+        raise ApiError(422, "Invalid request.\n\nNo such default_workflow_permissions.")
+    repo.default_workflow_permissions = wanted
+    return Reply(status=204)
+
+
 def _listed(repo: Repository) -> list[Workflow]:
     return [w for w in repo.workflows.values() if w.state != "deleted"]
 

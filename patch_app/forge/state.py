@@ -150,6 +150,8 @@ class Repository:
     has_issues: bool = True
     archived: bool = False
     actions_enabled: bool = True
+    # what a token may do where a workflow says nothing; `read` in new repositories
+    default_workflow_permissions: str = "read"
     allow_merge_commit: bool = True
     allow_squash_merge: bool = True
     allow_rebase_merge: bool = True

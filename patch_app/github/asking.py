@@ -68,10 +68,13 @@ async def asks(
 
 
 def _pressed(press: Press) -> Ask:
+    # a button has no place for an argument: it is about the commit of its check run
+    of_commit = press.commit is not None and press.command == commands.Name.TRUST_WORKFLOWS
+    written = f"{press.command} {press.commit}" if of_commit else press.command
     return Ask(
         id=press.id,
         person=press.person,
         permission="",
-        commands=commands.parse(f"/patch {press.command}"),
+        commands=commands.parse(f"/patch {written}"),
         commit=press.commit,
     )

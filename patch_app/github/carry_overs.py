@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from patch_app.core import names
+from patch_app.core import deeds, names
 from patch_app.core.attempt import Attempt
 from patch_app.core.carry_over import OpenPull
 from patch_app.core.facts import PullFacts
 from patch_app.core.needs import Need
 from patch_app.github import preflight, reading, reviewing, workflows
 from patch_app.github.asking import Comment
-from patch_app.github.client import Client, InstallationClient
+from patch_app.github.client import Client, GitHubApp, InstallationClient
 from patch_app.github.document import Answer, Document
 from patch_app.github.refs_of import Refs
 
@@ -142,14 +142,19 @@ def refs(attempt: Attempt) -> list[str]:
 
 
 def gated(attempt: Attempt) -> tuple[str, ...]:
-    """Commits whose workflow files are compared: before on the branch and beside it, then after."""
+    """Commits whose workflow files are compared: on the branch before, beside it, and after."""
     if attempt.carry_over is None or not (attempt.candidate and attempt.base and attempt.target):
         return ()
-    return (attempt.base, attempt.stack_head or attempt.base, attempt.target, attempt.candidate)
+    commits = (attempt.stack_head or attempt.target, attempt.target, attempt.candidate)
+    return tuple(dict.fromkeys(commits))
 
 
 async def read(
-    client: InstallationClient, attempt: Attempt, wanted: frozenset[Need], asked: tuple[Answer, Refs]
+    app: GitHubApp,
+    client: InstallationClient,
+    attempt: Attempt,
+    wanted: frozenset[Need],
+    asked: tuple[Answer, Refs],
 ) -> dict[str, Any]:
     """The facts that only a carry-over has. Raises Later, Refused, Bug."""
     over, (answer, there) = attempt.carry_over, asked
@@ -173,7 +178,14 @@ async def read(
         workflow = await preflight.workflow(client, name, asked, uploads=False)
         pull = pull.model_copy(update={"workflow": workflow})
     if (commits := gated(attempt)) and Need.GATE in wanted:
-        out["gate"] = await workflows.findings_beyond(client, name, answer, commits)
+        # what was on the person's branch before, or is on the one that it goes into, runs there anyhow
+        question = workflows.Asked(
+            commits=commits,
+            known=(attempt.target, attempt.stack_head or attempt.target),
+            branches=((attempt.candidate or "", deeds.of_carry_over(over.branch, over.into)),),
+            default=workflows.reads_default(app, attempt),
+        )
+        out["gate"] = await workflows.findings(client, name, answer, question)
         if over.here:
             pull = pull.model_copy(update={"rules": await reading.rules(client, name, over.branch)})
     return out | {"pull": pull}

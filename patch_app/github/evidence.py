@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from patch_app.core import configuration, doctor, names, proving, upstream_changes
+from patch_app.core import configuration, deeds, doctor, gate, names, proving, upstream_changes
 from patch_app.core.attempt import Attempt, Failure
 from patch_app.core.channels import asked_for
 from patch_app.core.configuration_pull_requests import CarryOvers
@@ -146,7 +146,7 @@ class _Reading:
         if Need.REPORT in wanted:
             out |= await self._reports(answer, vouched, refs)
         if attempt.carry_over is not None:
-            return out | await carry_overs.read(self.client, attempt, wanted, (answer, refs))
+            return out | await carry_overs.read(self.app, self.client, attempt, wanted, (answer, refs))
         if Need.PREFLIGHT in wanted:
             known = await preflight.read(self.app, self.client, attempt, self.siblings, (answer, refs))
             config = known.configuration or attempt.configuration
@@ -164,7 +164,7 @@ class _Reading:
             out["workflow_changes"] = workflows.changed(answer, gated)
             if attempt.upstream_changes is None and attempt.base and attempt.target:
                 out["upstream_changes"] = await self._upstream_changes(attempt.base, attempt.target)
-            out["gate"] = await workflows.findings(self.client, self.name, answer, gated)
+            out["gate"] = await self._gate(answer, gated)
         if Need.PROOF in wanted and proving.due(attempt, self.now):
             out["proof"] = await proofs.read(self.client, attempt, self.now)
         if Need.REVIEW in wanted:
@@ -298,6 +298,19 @@ class _Reading:
             return ()
         commits = (attempt.stack_head, attempt.candidate, attempt.target)
         return tuple(dict.fromkeys(one for one in commits if one))
+
+    async def _gate(self, answer: Answer, gated: tuple[str, ...]) -> tuple[gate.Finding, ...]:
+        """What would run because of the App that the maintained branch doesn't have like that."""
+        attempt = self.attempt
+        made = [(attempt.candidate, deeds.of_candidate(attempt)), (attempt.target, deeds.of_target(attempt))]
+        asked = workflows.Asked(
+            commits=gated,
+            default=workflows.reads_default(self.app, attempt),
+            known=tuple(one for one in [attempt.stack_head] if one),
+            branches=tuple((commit, done) for commit, done in made if commit),
+            every=attempt.configuration.candidate.workflows is configuration.Workflows.HOLD,
+        )
+        return await workflows.findings(self.client, self.name, answer, asked)
 
     def _older(self) -> list[str]:
         """Candidates of the attempts for the same release that this one could equal."""

@@ -6,27 +6,52 @@ as such, never passed over.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+import functools
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import yaml
 
-from patch_app.core import gate
-from patch_app.core.gate import Finding
+from patch_app.core import gate, workflow_jobs
+from patch_app.core.attempt import Attempt
+from patch_app.core.gate import Default, Finding
+from patch_app.core.workflow_events import Deed
 from patch_app.core.workflow_files import Broken
-from patch_app.github import reading
-from patch_app.github.client import Client
+from patch_app.github import reading, yaml_text
+from patch_app.github.client import Client, GitHubApp
 from patch_app.github.document import Answer, Document
+from patch_app.github.errors import Refused
 
 DIRECTORY: Final = ".github/workflows"
 FILE_BOUND: Final = 1024 * 1024
 FILES_BOUND: Final = 300
-_ACTION_FILES: Final = ("action.yml", "action.yaml", "Dockerfile")
 _BLOB: Final = "... on Blob { oid text isBinary isTruncated }"
 # GitHub runs the files of this folder alone, none in folders below it
-_FOLDER: Final = f"... on Tree {{ entries {{ name type object {{ {_BLOB} }} }} }}"
+_FOLDER: Final = f"... on Tree {{ entries {{ name type mode object {{ {_BLOB} }} }} }}"
+
+ADMINISTRATION: Final = {"metadata": "read", "administration": "read"}
+# what Git writes as the mode of a symbolic link
+_LINK: Final = 0o120000
+# characters of all files that are parsed for one gate
+_TEXT_BOUND: Final = 24 * 1024 * 1024
 
 Files = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What the gate is asked. `commits`: those whose workflow files were asked for, each once."""
+
+    commits: Sequence[str]
+    # of them, those whose files are known, and those that would run by deeds of the App's
+    known: tuple[str, ...]
+    branches: tuple[tuple[str, tuple[Deed, ...]], ...]
+    # reads what a token may do where a file says nothing
+    default: Callable[[], Awaitable[Default]]
+    # whether jobs are told that have nothing worth having
+    every: bool = False
 
 
 def ask(document: Document, commits: Sequence[str]) -> None:
@@ -35,23 +60,39 @@ def ask(document: Document, commits: Sequence[str]) -> None:
         document.add(f"workflows{number}", "object", "expression", f"{commit}:{DIRECTORY}", _FOLDER)
 
 
-async def findings(
-    client: Client, repository: str, answer: Answer, commits: Sequence[str]
-) -> tuple[Finding, ...]:
-    """What the workflow files of `commits` may do that those of the first of them may not."""
-    before, *after = await _every(client, repository, answer, commits)
-    return gate.findings(before, *after)
+async def findings(client: Client, repository: str, answer: Answer, asked: Asked) -> tuple[Finding, ...]:
+    """Which jobs of the commits asked about would run because of the App and aren't known. Raises Later, Bug.
 
-
-async def findings_beyond(
-    client: Client, repository: str, answer: Answer, commits: Sequence[str]
-) -> tuple[Finding, ...]:
-    """What the last of four commits may do that the third may not, but for what the second could that the
-    first couldn't.
+    The default permissions are read only where something was found: most Apps may not read them.
     """
-    first, second, third, last = await _every(client, repository, answer, commits)
-    known = gate.findings(first, second)
-    return tuple(one for one in gate.findings(third, last) if one not in known)
+    files = await _every(client, repository, answer, asked.commits)
+    every = dict(zip(asked.commits, files, strict=True))
+    known = [every[one] for one in asked.known]
+    branches = [gate.Branch(files=every[commit], deeds=deeds) for commit, deeds in asked.branches]
+    find = functools.partial(gate.findings, known, *branches, every=asked.every)
+    # many files take their time, in which others are to be served
+    found = await asyncio.to_thread(find)
+    if found and (level := await asked.default()) is not Default.UNKNOWN:
+        found = await asyncio.to_thread(find, default=level)
+    return found
+
+
+def reads_default(app: GitHubApp, attempt: Attempt) -> Callable[[], Awaitable[Default]]:
+    """Reads what `GITHUB_TOKEN` may do on an attempt's fork where a workflow says nothing. Raises Later, Bug.
+
+    That needs `administration: read`, which the App doesn't ask for (GitHub: "Get default workflow
+    permissions for a repository"). Where it may not be read it is unknown.
+    """
+
+    async def read() -> Default:
+        try:
+            client = await app.installation(attempt.installation_id, attempt.repository_id, ADMINISTRATION)
+            answer = await client.get(f"/repos/{attempt.repository}/actions/permissions/workflow")
+            return Default(str(answer.get("default_workflow_permissions")))
+        except (Refused, ValueError):
+            return Default.UNKNOWN
+
+    return read
 
 
 def changed(answer: Answer, commits: Sequence[str]) -> tuple[str, ...]:
@@ -93,15 +134,26 @@ class _Reader:
         self._client = client
         self._repository = repository
         self._documents: dict[tuple[str, bool], Any] = {}
+        self._left = _TEXT_BOUND
 
     async def files(self, answer: Answer, number: int) -> Files:
         """The workflow files of one of the commits, by path."""
-        entries = (answer.fork.get(f"workflows{number}") or {}).get("entries") or []
-        return {
-            f"{DIRECTORY}/{one['name']}": await self.parsed(one["object"])
-            for one in entries
-            if one["type"] == "blob" and one["name"].lower().endswith((".yml", ".yaml"))
-        }
+        folder = answer.fork.get(f"workflows{number}")
+        if folder is not None and "entries" not in folder:
+            return {DIRECTORY: Broken(reason="it is no folder")}
+        found: Files = {}
+        for one in (folder or {}).get("entries") or []:
+            if one["type"] != "blob" or not one["name"].lower().endswith((".yml", ".yaml")):
+                continue
+            path, there = f"{DIRECTORY}/{one['name']}", one["object"] or {}
+            if one["mode"] == _LINK:
+                found[path] = Broken(reason="it is a symbolic link", blob=there.get("oid", ""))
+            elif len(found) > FILES_BOUND:
+                # each would be parsed, and told as too many all the same
+                found[path] = Broken(reason="there are too many files before it")
+            else:
+                found[path] = await self.parsed(there)
+        return found
 
     async def add_actions(self, every: list[Files], commits: Sequence[str]) -> None:
         """The local actions that the files use, and those that these use, a query for each round."""
@@ -113,19 +165,20 @@ class _Reader:
         ]:
             document = Document(self._repository)
             for place, (number, path) in enumerate(wanted):
-                for index, name in enumerate(_ACTION_FILES):
-                    at = f"{commits[number]}:{path}/{name}"
+                for index, name in enumerate(workflow_jobs.ACTION_FILES):
+                    at = f"{commits[number]}:{path}/{name}" if path else f"{commits[number]}:{name}"
                     document.add(f"action{place}_{index}", "object", "expression", at, _BLOB)
             found = (await document.ask(self._client)).fork
             for place, (number, path) in enumerate(wanted):
-                for index, name in enumerate(_ACTION_FILES):
-                    node = found.get(f"action{place}_{index}")
-                    if node:
+                for index, name in enumerate(workflow_jobs.ACTION_FILES):
+                    # something that is no file has no id
+                    if (node := found.get(f"action{place}_{index}")) and "oid" in node:
                         plain = name == "Dockerfile"
-                        every[number][f"{path}/{name}"] = await self.parsed(node, plain=plain)
-                        break
-                else:
-                    every[number][f"{path}/action.yml"] = Broken(reason="the local action isn't there")
+                        at = f"{path}/{name}" if path else name
+                        every[number][at] = await self.parsed(node, plain=plain)
+                if not _tried(path, every[number]):
+                    missing = f"{path}/action.yml" if path else "action.yml"
+                    every[number][missing] = Broken(reason="the local action isn't there")
         for files in every:
             if len(files) > FILES_BOUND:
                 files[DIRECTORY] = Broken(reason=f"more than {FILES_BOUND} workflow and action files")
@@ -136,26 +189,31 @@ class _Reader:
         if not oid:
             return Broken(reason="it is no file")
         if (oid, plain) not in self._documents:
-            if node["isTruncated"]:
-                raw = await reading.blob(self._client, self._repository, oid, FILE_BOUND)
-                self._documents[oid, plain] = parse(raw, oid, plain=plain)
-            elif node["isBinary"] or node["text"] is None or "\ufffd" in node["text"]:
-                self._documents[oid, plain] = Broken(reason="it is no UTF-8 text", blob=oid)
-            else:
-                self._documents[oid, plain] = parse(node["text"].encode(), oid, plain=plain)
+            self._documents[oid, plain] = await self._document(node, oid, plain)
         return self._documents[oid, plain]
+
+    async def _document(self, node: Any, oid: str, plain: bool) -> Any:
+        if node["isTruncated"]:
+            raw = await reading.blob(self._client, self._repository, oid, FILE_BOUND)
+        elif node["isBinary"] or node["text"] is None or "\ufffd" in node["text"]:
+            return Broken(reason="it is no UTF-8 text", blob=oid)
+        else:
+            raw = node["text"].encode()
+        self._left -= len(raw)
+        if self._left < 0:
+            return Broken(reason="the files before it are too large", blob=oid)
+        return parse(raw, oid, plain=plain)
 
 
 def _tried(path: str, files: Files) -> bool:
-    return any(f"{path}/{name}" in files for name in _ACTION_FILES)
+    return bool(workflow_jobs.action_files(path, files))
 
 
 def parse(raw: bytes, oid: str, *, plain: bool = False) -> Any:
     """The file's YAML with all scalars as text, or Broken. `plain`: its text as it is."""
     try:
         text = raw.decode()
-        # BaseLoader constructs text, lists and mappings alone, so no tag runs anything
-        return text if plain else yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506
+        return text if plain else yaml_text.document(text)
     except UnicodeDecodeError:
         return Broken(reason="it is no UTF-8 text", blob=oid)
     except (yaml.YAMLError, RecursionError) as error:

@@ -22,7 +22,7 @@ from patch_app.core.attempt import (
 from patch_app.core.channel import Channel, ChannelRun, ChannelState
 from patch_app.core.configuration_channels import ChannelName
 from patch_app.core.effects import EffectState
-from patch_app.core.gate import Finding
+from patch_app.core.gate_text import Finding
 from patch_app.core.leaving import Leaving, LetGo
 from patch_app.core.model import Model
 from patch_app.core.names import ZERO

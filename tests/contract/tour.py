@@ -232,6 +232,8 @@ def _checks(go: Guide, token: str) -> None:
 
 def _actions(go: Guide, script: Script, alice: str, token: str) -> None:
     go(token, "GET", f"{R}/actions/permissions")
+    go(alice, "PUT", f"{R}/actions/permissions/workflow", {"default_workflow_permissions": "write"})
+    go(token, "GET", f"{R}/actions/permissions/workflow")
     row = go(token, "GET", f"{R}/actions/workflows")["workflows"][0]
     at = f"{R}/actions/workflows/{row['id']}"
     go(token, "GET", f"{R}/actions/workflows/carry.yml")

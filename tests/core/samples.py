@@ -169,10 +169,13 @@ def carried() -> Attempt:
 WORKFLOWS = (
     Finding(
         path=".github/workflows/release.yml",
-        what=What.TRIGGER,
-        detail='pull_request_target: {"branches": ["*|x"]}',
+        what=What.CHANGED,
+        detail="permission contents: write; secret NPM_TOKEN",
+        job="publish",
+        starts=("push (patch-app/maintenance/main/v1.3.0)", "pull_request (into patch-app/base/main/v1.3.0)"),
+        difference="-      - run: npm publish\n+      - run: npm publish --tag next # @alice </details>",
     ),
-    Finding(path=".github/workflows/release.yml", what=What.SECRET, detail="NPM_TOKEN"),
+    Finding(path=".github/workflows/site.yml", what=What.BROKEN, detail="it is too large or deep"),
 )
 
 
