@@ -141,7 +141,7 @@ def test_what_doctor_says_where_little_can_be_read(world: World) -> None:
     status, found = doctor(world)
     assert (status, set(found)) == (1, {"configuration-error", "name-collision", "tag-differs"})
     assert "line 2" in found["configuration-error"]
-    assert "allowed here: repository, tags" in found["configuration-error"]
+    assert "allowed here: repository, repository_id, tags" in found["configuration-error"]
     for row in forge.core.state.repositories.values():
         row.private = row.full_name == UPSTREAM
     status, found = doctor(world)
