@@ -305,11 +305,11 @@ def left_to_a_person(world: World, attempt: Attempt, said: str) -> None:
     assert attempt.checks[0].conclusion == "success"
 
 
-@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize("part", range(9))
 def test_a_run_that_lies_about_every_verdict_gets_nothing_promoted(world: World, part: int) -> None:
     """One release after the other, each carried by a run that tells another lie."""
     before = world.main()
-    for number, (name, lie) in enumerate(list(LIES.items())[part::4], 1):
+    for number, (name, lie) in enumerate(list(LIES.items())[part::9], 1):
 
         def change(
             scratch: Scratch, report: Any, files: dict[str, bytes], upstream: str, lie: Lie = lie
