@@ -31,6 +31,8 @@ MAX_TEXTS: Final = 8 * 1024 * 1024
 
 # jobs of one definition that differ in what starts them and what they have
 MAX_ALIKE: Final = 30
+# an attempt's record is read often
+MAX_FINDINGS: Final = 200
 
 HELD: Final = Finding(
     path=".github/workflows", what=What.HELD, detail="every job that would start is the maintained branch's"
@@ -68,7 +70,12 @@ def findings(
             there = found.get(key, one)
             starts = tuple(dict.fromkeys((*there.finding.starts, *said.starts)))
             found[key] = replace(there, finding=there.finding.model_copy(update={"starts": starts}))
-    return tuple(_with_differences([found[key] for key in sorted(found)]))
+    told = [found[key] for key in sorted(found)]
+    if (left := len(told) - MAX_FINDINGS) > 0:
+        told[MAX_FINDINGS:] = [
+            _finding(".github/workflows", What.BROKEN, f"there are {left} more like these")
+        ]
+    return tuple(_with_differences(told))
 
 
 def to_read(files: Files) -> tuple[str, ...]:
