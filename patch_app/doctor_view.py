@@ -45,6 +45,7 @@ _TOPICS: Final = {
             Code.LANDING_REFUSED,
             Code.BRANCHES_REFUSED,
             Code.RULE_IN_DOUBT,
+            Code.RULE_UNWEIGHED,
             Code.PROTECTION_UNREADABLE,
         },
         "rules",

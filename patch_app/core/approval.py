@@ -12,16 +12,19 @@ from typing import assert_never
 from patch_app.core import branches, names, proving
 from patch_app.core.attempt import Approval, Attempt, Check
 from patch_app.core.configuration import Approve, RequiredCheck, Workflows
-from patch_app.core.configuration_promotion import Conclusion
+from patch_app.core.configuration_promotion import Conclusion, same_login
 from patch_app.core.facts import Facts, Job, PullRequest
 from patch_app.core.report import Verdict
-from patch_app.core.rules import Rules
+from patch_app.core.required_jobs import ACTIONS
+from patch_app.core.rules import RuleCheck, Rules
 from patch_app.core.same import same_work
 
-# slug of the App whose checks workflow files make
-ACTIONS = "github-actions"
+# what a check is by that is a commit status
+STATUS = "status"
 MAY_WRITE = frozenset({"write", "maintain", "admin"})
 MAY_TRUST = frozenset({"maintain", "admin"})
+# rules that are named in one sentence
+_MOST_NAMED = 5
 
 
 def approvals(attempt: Attempt, facts: Facts) -> tuple[Approval, ...]:
@@ -42,7 +45,7 @@ def equals(attempt: Attempt, facts: Facts) -> tuple[str, ...]:
     same target: an approval of them is carried over, unless the branch's rules have stale ones dismissed.
     """
     rules = facts.rules or attempt.rules
-    if attempt.pushed is not None or rules is None or rules.problem or rules.dismisses_stale:
+    if attempt.pushed is not None or rules is None or rules.unclear or rules.dismisses_stale:
         return ()
     same = (one.candidate for one in facts.siblings if same_work(attempt, one))
     return tuple(one for one in same if one is not None and one in facts.same_tree)
@@ -101,7 +104,7 @@ def unapproved_merge(attempt: Attempt, facts: Facts) -> list[str]:
     merged = facts.pull_request is not None and facts.pull_request.merged
     if not merged or facts.rules is None:
         return []
-    if facts.rules.problem is not None and not attempt.configuration.promotion.lands:
+    if facts.rules.unclear and not attempt.configuration.promotion.lands:
         return []
     return list(_missing_approvals(attempt, facts))
 
@@ -114,6 +117,7 @@ def missing(attempt: Attempt, facts: Facts) -> list[str]:
     return [
         *([f"a person's word on what leaves {attempt.stack}"] if attempt.goes_back else []),
         *_missing_approvals(attempt, facts),
+        *_missing_of_rules(attempt, facts),
         *_missing_checks(attempt, facts),
         *_moved(attempt, facts, facts.pull_request),
     ]
@@ -121,21 +125,79 @@ def missing(attempt: Attempt, facts: Facts) -> list[str]:
 
 def _missing_approvals(attempt: Attempt, facts: Facts) -> Iterable[str]:
     rules = _rules(attempt, facts)
-    if rules is None or rules.problem is not None:
-        why = rules.problem if rules else "they were not read"
-        yield (
-            f"the rules of {attempt.stack} can't be read ({why}), so nothing is promoted; with "
-            'move = "pull-request" under [promotion] GitHub weighs them itself'
-        )
+    if rules is None or rules.unclear:
+        yield _unclear(attempt, rules)
         return
     needed = rules.approvals if _alone(attempt) else max(1, rules.approvals)
-    have = len(approvals(attempt, facts))
-    if have < needed:
-        candidate = (attempt.candidate or "")[:12]
-        yield f"{needed - have} approving review(s) on {candidate} by people with write permission"
+    given = approvals(attempt, facts)
+    candidate = (attempt.candidate or "")[:12]
+    if len(given) < needed:
+        yield f"{needed - len(given)} approving review(s) on {candidate} by people with write permission"
+    elif rules.last_push and attempt.pushed is not None and needed:
+        yield from _missing_last_push(attempt, facts, given)
     for review in facts.reviews:
         if review.state == "CHANGES_REQUESTED" and review.permission in MAY_WRITE and not review.bot:
             yield f"@{review.person} asked for changes"
+
+
+def _unclear(attempt: Attempt, rules: Rules | None) -> str:
+    instead = 'with move = "pull-request" under [promotion] GitHub weighs them itself'
+    if rules is not None and rules.unweighed:
+        named = "; ".join(rules.unweighed[:_MOST_NAMED])
+        return (
+            f"{attempt.stack} has rules that the App can't weigh ({named}), so nothing is promoted; {instead}"
+        )
+    why = rules.problem if rules else "they were not read"
+    return f"the rules of {attempt.stack} can't be read ({why}), so nothing is promoted; {instead}"
+
+
+def _missing_last_push(attempt: Attempt, facts: Facts, given: tuple[Approval, ...]) -> Iterable[str]:
+    """The rule `require_last_push_approval`, of what a person pushed to the maintenance branch.
+
+    Where GitHub doesn't say who that was, of two people one is somebody else.
+    """
+    pushed = {one.lower() for one in facts.pushers}
+    others = [one for one in given if one.person.lower() not in pushed]
+    commit = (attempt.pushed or "")[:12]
+    if not others:
+        yield f"an approving review by somebody else than who pushed {commit} (require_last_push_approval)"
+    elif not pushed and len(given) < 2:
+        yield (
+            f"a second approving review, since GitHub doesn't say who pushed {commit} "
+            "(require_last_push_approval)"
+        )
+
+
+def _missing_of_rules(attempt: Attempt, facts: Facts) -> Iterable[str]:
+    """What the branch's rules ask for besides approvals and checks."""
+    rules = _rules(attempt, facts)
+    if rules is None or rules.unclear:
+        return
+    open_threads = facts.pull_request.unresolved if facts.pull_request else None
+    if rules.threads and open_threads != 0:
+        many = (
+            "whether conversations are resolved, which can't be read"
+            if open_threads is None
+            else (f"{open_threads} conversation(s) on the pull request to be resolved")
+        )
+        yield f"{many} (required_review_thread_resolution)"
+    if not (rules.signatures or rules.linear):
+        return
+    known = facts.incoming
+    if known is None or known.problem:
+        why = known.problem if known else "they were not read"
+        yield f"commits that its rules ask about and that can't be read for {attempt.stack} ({why})"
+        return
+    if rules.signatures and known.unsigned:
+        yield (
+            f"{known.unsigned} of the {known.commits} commits that would come onto {attempt.stack} have no "
+            "verified signature (required_signatures)"
+        )
+    if rules.linear and known.merges:
+        yield (
+            f"{known.merges} of the {known.commits} commits that would come onto {attempt.stack} are merges "
+            "(required_linear_history)"
+        )
 
 
 def _rules(attempt: Attempt, facts: Facts) -> Rules | None:
@@ -151,26 +213,21 @@ def _alone(attempt: Attempt) -> bool:
 def _missing_checks(attempt: Attempt, facts: Facts) -> Iterable[str]:
     rules = _rules(attempt, facts)
     named = [
-        (required.name, required.conclusions, [check for check in attempt.checks if _is(check, required)])
-        for required in attempt.configuration.promotion.required_checks
+        (one.name, one.conclusions, [check for check in attempt.checks if _is(check, one)])
+        for one in attempt.configuration.promotion.required_checks
     ]
     ruled = [
         (
             rule.name,
             (Conclusion.SUCCESS,),
-            [c for c in attempt.checks if c.name == rule.name and rule.app_id in (None, c.app_id)],
+            [check for check in attempt.checks if _ruled(attempt, check, rule)],
         )
         for rule in (rules.required_checks if rules else ())
     ]
     missing: dict[str, str] = {}
     for name, good, found in (*named, *ruled):
-        if not found or any(check.conclusion not in good for check in found):
-            missing[name] = f"the required check `{name}` has not passed on the candidate"
-        elif (changed := next((one for one in found if _made_by_a_change(attempt, one)), None)) is not None:
-            missing[name] = (
-                f"the required check `{name}` is one of {changed.workflow or 'a workflow file'}, which the "
-                f"candidate changes: `/patch trust-workflows {attempt.candidate}` lets it count"
-            )
+        if lacks := _lacks(attempt, name, good, found):
+            missing[name] = lacks
     yield from missing.values()
     jobs = configured_jobs(attempt, facts)
     for check in attempt.configuration.check:
@@ -179,6 +236,47 @@ def _missing_checks(attempt: Attempt, facts: Facts) -> Iterable[str]:
             yield f"the configured check `{check.name}` has not finished"
         elif job.conclusion != "success":
             yield f"the configured check `{check.name}` has failed"
+
+
+def _lacks(attempt: Attempt, name: str, good: tuple[Conclusion, ...], found: list[Check]) -> str | None:
+    """Why a required check isn't met by those that count for it, of which the worst decides."""
+    failed = [one for one in found if one.doubt or one.conclusion not in good]
+    trusted = attempt.trusted is not None and attempt.trusted.commit == attempt.candidate
+    passed = [one for one in found if one not in failed]
+    counted = [one for one in passed if trusted or not one.untrusted]
+    trust = f"`/patch trust-workflows {attempt.candidate}` lets it count"
+    if failed or not passed:
+        doubt = next((one.doubt for one in failed if one.doubt), "") or _not_counted(attempt, name, found)
+        return f"the required check `{name}` has not passed on the candidate" + (
+            f": {doubt}" if doubt else ""
+        )
+    if not counted:
+        return f"the required check `{name}` counts for nothing yet, since {passed[0].untrusted}: {trust}"
+    if (changed := next((one for one in counted if _made_by_a_change(attempt, one)), None)) is not None:
+        return (
+            f"the required check `{name}` is one of {changed.workflow or 'a workflow file'}, which the "
+            f"candidate changes: {trust}"
+        )
+    return None
+
+
+def counts(check: Check) -> bool:
+    """Whether a check can count as a required one at all: of Actions only a job that was found, of statuses
+    only one whose creator is known.
+    """
+    return (check.run is not None) if check.app == ACTIONS else (check.app != STATUS or bool(check.creator))
+
+
+def _not_counted(attempt: Attempt, name: str, found: list[Check]) -> str:
+    """What is there under the name and counts for nothing, where somebody could take it for the check."""
+    others = [one for one in attempt.checks if one.name == name and one not in found]
+    if any(one.app == ACTIONS and one.status == "completed" for one in others):
+        return (
+            "what GitHub shows of that name is no job of a workflow file that counts, run for the candidate"
+        )
+    if any(one.app == STATUS and one.conclusion is not None for one in others):
+        return "a commit status of that name counts only from the `creator` that the configuration names"
+    return ""
 
 
 def _made_by_a_change(attempt: Attempt, check: Check) -> bool:
@@ -204,11 +302,25 @@ def configured_passed(attempt: Attempt, facts: Facts) -> bool:
 
 
 def _is(check: Check, required: RequiredCheck) -> bool:
+    if check.name != required.name or not counts(check):
+        return False
+    if required.creator is not None:
+        return check.app == STATUS and same_login(check.creator, required.creator)
     return (
-        check.name == required.name
+        check.app != STATUS
         and required.app in (None, check.app)
         and required.workflow in (None, check.workflow)
     )
+
+
+def _ruled(attempt: Attempt, check: Check, rule: RuleCheck) -> bool:
+    """Whether a check counts as one that a ruleset asks for. GitHub takes a status from whoever may write."""
+    if check.name != rule.name or not counts(check):
+        return False
+    if check.app == STATUS and (rule.app_id is None or check.app_id != rule.app_id):
+        required = attempt.configuration.promotion.required_checks
+        return rule.app_id is None and any(_is(check, one) for one in required)
+    return rule.app_id in (None, check.app_id)
 
 
 def configured_jobs(attempt: Attempt, facts: Facts) -> dict[str, Job]:
@@ -226,7 +338,7 @@ def configured_jobs(attempt: Attempt, facts: Facts) -> dict[str, Job]:
 
 def gathered_checks(facts: Facts, app: str) -> tuple[Check, ...]:
     """The candidate's checks and statuses without the App's own."""
-    return tuple(sorted((c for c in facts.checks if c.app != app), key=lambda c: (c.name, c.app)))
+    return tuple(sorted((c for c in facts.checks if c.app != app), key=lambda c: (c.name, c.app, c.run or 0)))
 
 
 def _moved(attempt: Attempt, facts: Facts, pull_request: PullRequest | None) -> Iterable[str]:

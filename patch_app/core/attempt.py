@@ -100,6 +100,14 @@ class Check(Model):
     conclusion: str | None = None
     url: str = ""
     workflow: str | None = None
+    # login of who set a commit status, an App's with `[bot]` behind it
+    creator: str | None = None
+    # the run of Actions that was found to have it as a job; None: it counts for nothing as a required check
+    run: int | None = None
+    # why it is no pass whatever its conclusion is
+    doubt: str = ""
+    # why it passes only once somebody has trusted the candidate's workflow files
+    untrusted: str = ""
 
 
 class Artifact(Model):

@@ -138,7 +138,7 @@ def _held_back(over: CarryOver, facts: Facts) -> str | None:
         paths = ", ".join(sorted({one.path for one in facts.gate})[:5])
         return f"its workflow files would do something there that they didn't before ({paths})"
     rules = facts.pull.rules if facts.pull else None
-    if rules is None or rules.any or rules.problem:
+    if rules is None or rules.any or rules.unclear:
         # the App may be let past them for the maintained branch's sake, and not for this
         return f"the branch {over.branch} has rules of its own, which the App stays out of"
     return None

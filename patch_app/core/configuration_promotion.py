@@ -34,7 +34,9 @@ class Conclusion(StrEnum):
 class RequiredCheck(Model):
     """A check that must have passed on the candidate. Missing or skipped is no pass."""
 
-    name: str = Field(min_length=1, max_length=200, description="Name of the check run or commit status.")
+    name: str = Field(
+        min_length=1, max_length=200, description="Name of the check run, or context of the commit status."
+    )
     app: str | None = Field(
         None,
         min_length=1,
@@ -42,7 +44,19 @@ class RequiredCheck(Model):
         description="Slug of the App that must have made it: `github-actions`.",
     )
     workflow: str | None = Field(
-        None, min_length=1, max_length=300, description="Path of the workflow file that must have made it."
+        None,
+        min_length=1,
+        max_length=300,
+        description="Path of the workflow file that must have made it. Without it each file counts that the "
+        "maintained branch has too, and the worst of their jobs of that name decides.",
+    )
+    creator: str | None = Field(
+        None,
+        min_length=1,
+        max_length=100,
+        description="Login of the account that must have set it, an App's with `[bot]` behind it: then it is "
+        "a commit status. Without a creator no commit status counts, since everybody with write permission "
+        "may set one; `github-actions[bot]` is refused, since any workflow may.",
     )
     conclusions: tuple[Conclusion, ...] = Field(
         (Conclusion.SUCCESS,),
@@ -50,13 +64,25 @@ class RequiredCheck(Model):
         description="Which results pass. Only `success` does, unless `neutral` or `skipped` are named.",
     )
 
-    def made(self, name: str, app: str, workflow: str | None) -> bool:
-        """Whether a check of this name, made by this App and workflow file, is the one meant."""
-        return (
-            name == self.name
-            and (self.app is None or app == self.app)
-            and (self.workflow is None or workflow == self.workflow)
-        )
+    @model_validator(mode="after")
+    def _of_somebody(self) -> Self:
+        if self.creator is None:
+            return self
+        if self.app is not None or self.workflow is not None:
+            raise ValueError(
+                f"the check {quoted(self.name)} has a creator, as statuses have, and an app or workflow"
+            )
+        if same_login(self.creator, "github-actions[bot]") or same_login(self.creator, "github-actions"):
+            raise ValueError(
+                f"the status {quoted(self.name)} by github-actions[bot] proves nothing, since every workflow "
+                "may set it: name the account of a person or of another App"
+            )
+        return self
+
+
+def same_login(one: str | None, other: str) -> bool:
+    """Whether two logins are one account's. An App's ends in `[bot]`, so that it is no person's."""
+    return one is not None and one.strip().lower() == other.strip().lower()
 
 
 class Move(StrEnum):
@@ -98,8 +124,9 @@ class Promotion(Model):
         (),
         max_length=50,
         description="Checks that must have passed on the candidate: names, or tables with `name`, "
-        "`app`, `workflow` and `conclusions`. A missing one is no pass, nor is a skipped, neutral or "
-        "cancelled one. A check of a workflow file that the candidate changes counts once that is trusted.",
+        "`app`, `workflow`, `creator` and `conclusions`. A missing one is no pass, nor is a skipped, neutral "
+        "or cancelled one. Of Actions a job of a run for the candidate counts; one of a workflow file that "
+        "the candidate changes counts once that is trusted.",
     )
 
     @property
@@ -109,8 +136,8 @@ class Promotion(Model):
 
     @model_validator(mode="after")
     def _once(self) -> Self:
-        seen = [(one.name, one.app, one.workflow) for one in self.required_checks]
-        for name, app, workflow in seen:
-            if seen.count((name, app, workflow)) > 1:
-                raise ValueError(f"the check {quoted(name)} is required twice")
+        seen = [(one.name, one.app, one.workflow, one.creator) for one in self.required_checks]
+        for one in seen:
+            if seen.count(one) > 1:
+                raise ValueError(f"the check {quoted(one[0])} is required twice")
         return self

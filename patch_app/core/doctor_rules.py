@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from patch_app.core import rule_types
 from patch_app.core.configuration import Merges, Strategy
 from patch_app.core.findings import Code, Finding, finding
 from patch_app.core.health import Branch
+from patch_app.core.rule_types import Kept, RuleType
 from patch_app.core.vitals import Bypass, Rule
 
-# rules on who or what must have agreed, which the App doesn't know how to look up
-NOT_WEIGHED = frozenset({"required_deployments", "workflows", "code_scanning", "code_quality", "merge_queue"})
-# the App reads and meets these, or they don't bear on a branch that is there
-_MET = frozenset({"creation", "deletion", "required_status_checks"})
 _FREE = frozenset({Bypass.ALWAYS, Bypass.EXEMPT})
 
 _LAND = 'set move = "pull-request" under [promotion], or '
@@ -26,11 +24,17 @@ _PROMOTION = {
     "pull_request": "it is moved by pull requests alone",
     "required_signatures": "the runner's commits aren't signed",
 }
+# kept by the App itself, so that its place on a bypass list changes nothing
+_KEPT = frozenset({"required_signatures", "required_linear_history"})
 # of a pull request that people merge with a merge commit; all else GitHub asks of them
 _LANDING = {
     "required_signatures": "the runner's commits aren't signed",
     "required_linear_history": "only a merge commit keeps the candidate's commits",
 }
+# rules that don't bear on the App's own branches, or that they meet
+_NO_OWN = frozenset(
+    {"required_status_checks", "required_linear_history", "copilot_code_review", "tag_name_pattern"}
+)
 _OWN = {
     "creation": "they can't be made",
     "update": "they can't be moved to a newer candidate",
@@ -56,7 +60,7 @@ def of_branch(branch: Branch, prefix: str) -> Iterator[Finding]:
                 why=_OWN[rule.type],
                 prefix=prefix,
             )
-        elif rule.type not in ("required_status_checks", "required_linear_history") and _held(rule):
+        elif rule.type not in _NO_OWN and _held(rule):
             yield _doubt(f"{prefix}/**", rule)
 
 
@@ -67,17 +71,19 @@ def _maintained(branch: Branch, rule: Rule) -> Iterator[Finding]:
             about = {"ruleset": _named(rule), "rule": rule.type, "branch": branch.name, "why": why}
             yield finding(Code.LANDING_REFUSED, **about)
         return
-    if rule.type in NOT_WEIGHED:
-        # it keeps a promotion from happening on either side of the bypass list
-        why = 'the App can\'t weigh it, so nothing is promoted there but by move = "pull-request"'
-        yield finding(Code.RULE_IN_DOUBT, branch=branch.name, rule=rule.type, why=why)
+    known = rule_types.TYPES.get(rule.type)
+    doubts = rule.doubts or rule_types.doubts({"type": rule.type}, rule.bypass)
+    yield from (_unweighed(branch, one, "the App can't weigh", _instead(rule, known)) for one in doubts)
+    of_parameters = known is not None and known.kept not in (Kept.NEVER, Kept.GITHUB)
+    if known is None or (doubts and not (of_parameters and rule.bypass is Bypass.NEVER)):
         return
-    if rule.type in _MET:
-        return
-    if rule.bypass in _FREE:
-        yield finding(Code.RULE_BYPASSED, ruleset=_named(rule), rule=rule.type, branch=branch.name)
+    if known.kept is Kept.FREE or rule.type == "required_status_checks":
         return
     refused = _refused(branch, rule)
+    if rule.bypass in _FREE and (rule.type not in _KEPT or refused is None):
+        how = known.how
+        yield finding(Code.RULE_BYPASSED, ruleset=_named(rule), rule=rule.type, branch=branch.name, how=how)
+        return
     if refused is None:
         if rule.type not in ("non_fast_forward", "required_linear_history") or _may_merge(branch, rule):
             yield _doubt(branch.name, rule)
@@ -86,6 +92,11 @@ def _maintained(branch: Branch, rule: Rule) -> Iterator[Finding]:
         yield _doubt(branch.name, rule)
         return
     why, instead = refused
+    if rule.bypass in _FREE:
+        yield _unweighed(
+            branch, f"the rule {rule.type}", f"the App keeps on a bypass list too, and {why}", instead
+        )
+        return
     yield finding(
         Code.PROMOTION_REFUSED,
         ruleset=_named(rule),
@@ -93,7 +104,21 @@ def _maintained(branch: Branch, rule: Rule) -> Iterator[Finding]:
         branch=branch.name,
         why=why,
         instead=instead,
+        last="take that rule out of it"
+        if rule.type in _KEPT
+        else "put the App on the bypass list of that ruleset",
     )
+
+
+def _unweighed(branch: Branch, what: str, why: str, instead: str) -> Finding:
+    return finding(Code.RULE_UNWEIGHED, branch=branch.name, what=what, why=why, instead=instead)
+
+
+def _instead(rule: Rule, known: RuleType | None) -> str:
+    """What else lets a candidate through where the App can't weigh a rule."""
+    if known is not None and known.kept is Kept.GITHUB and rule.bypass in _FREE:
+        return f"take the App off the bypass list of {_named(rule)}, so that GitHub holds it to that, {_LAND}"
+    return _LAND
 
 
 def _refused(branch: Branch, rule: Rule) -> tuple[str, str] | None:

@@ -24,7 +24,7 @@ from patch_app.core.needs import Need
 from patch_app.core.proof import Proof
 from patch_app.core.release_notes import ReleaseNotes
 from patch_app.core.report import Report
-from patch_app.core.rules import Rules
+from patch_app.core.rules import Incoming, Rules
 from patch_app.core.upstream_changes import UpstreamChanges
 from patch_app.core.upstreams import Repository
 from patch_app.core.vitals import Vitals
@@ -149,6 +149,8 @@ class PullRequest(Model):
     # name of the branch that it goes into
     into: str
     draft: bool = False
+    # conversations that nobody has resolved; None: not read
+    unresolved: int | None = None
 
 
 class Review(Model):
@@ -297,6 +299,10 @@ class Facts(Model):
     channels: ChannelFacts | None = None
     # read where somebody asks for a promotion
     rules: Rules | None = None
+    # what a promotion would bring onto the maintained branch, and who pushed what a person pushed: read where
+    # the rules bear on it; nobody: GitHub doesn't say
+    incoming: Incoming | None = None
+    pushers: tuple[str, ...] = ()
     siblings: tuple[Sibling, ...] = ()
     # of the pull request that is carried over
     pull: PullFacts | None = None

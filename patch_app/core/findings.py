@@ -51,6 +51,7 @@ class Code(StrEnum):
     REFS_REFUSED = "refs-refused"
 
     RULE_IN_DOUBT = "rule-in-doubt"
+    RULE_UNWEIGHED = "rule-unweighed"
     LANDING_REFUSED = "landing-refused"
     PROTECTION_UNREADABLE = "protection-unreadable"
     RULE_BYPASSED = "rule-bypassed"
@@ -166,7 +167,7 @@ TEXTS: Final[dict[Code, Text]] = {
     ),
     Code.PROMOTION_REFUSED: _blocks(
         "{ruleset} has the rule {rule} for {branch}, so GitHub will refuse the promotion, since {why}",
-        "{instead}put the App on the bypass list of that ruleset",
+        "{instead}{last}",
     ),
     Code.BRANCHES_REFUSED: _blocks(
         "{ruleset} has the rule {rule} for {branch}, so GitHub will refuse the App's own branches: {why}",
@@ -188,13 +189,18 @@ TEXTS: Final[dict[Code, Text]] = {
         "{branch} has the rule {rule}, and {why}",
         "look whether it lets the App's candidate through, and put the App on its bypass list if it doesn't",
     ),
+    Code.RULE_UNWEIGHED: _warns(
+        "{branch} has {what}, which {why}, so nothing is promoted there",
+        "{instead}take it out of the ruleset",
+    ),
     Code.PROTECTION_UNREADABLE: _warns(
         "{branch} has classic protection, which the App may not read, so nothing is promoted there",
         "use a ruleset with the same rules instead",
     ),
     Code.RULE_BYPASSED: _notes(
-        "the App is on the bypass list of {ruleset}, so GitHub does not hold it to {rule} on {branch}",
-        "nothing, where that is meant: the App asks for the approvals and checks of those rules by itself",
+        "the App is on the bypass list of {ruleset}, so GitHub does not hold it to {rule} on {branch}; what "
+        "is kept of it: {how}",
+        "nothing, where that is enough; else take the App off that list",
     ),
     Code.CHECK_NEVER_STARTS: _warns(
         "the required check {check} would never start on a candidate: {why}",

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Final, assert_never
 
 from patch_app.core import approval, commands, gate, markdown, message_parts, patch_table
-from patch_app.core.attempt import Attempt
+from patch_app.core.attempt import Attempt, Check
 from patch_app.core.configuration import Approve
 from patch_app.core.earlier import Earlier
 from patch_app.core.markdown import code, inline
@@ -196,7 +196,7 @@ def checks(attempt: Attempt) -> str:
             else inline(one.name, 100),
             inline(one.app, 60),
             inline(one.conclusion or one.status, 40),
-            "required" if one.name in required else "",
+            _weight(one) if one.name in required else "",
         )
         for one in attempt.checks[:_SHOWN]
     ]
@@ -206,6 +206,13 @@ def checks(attempt: Attempt) -> str:
         if rows
         else ""
     )
+
+
+def _weight(check: Check) -> str:
+    """What a check of a required one's name is: more of them may be there than count."""
+    if not approval.counts(check):
+        return "doesn't count"
+    return f"doesn't count: {inline(check.doubt, 200)}" if check.doubt else "required"
 
 
 @_bounded

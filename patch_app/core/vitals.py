@@ -29,6 +29,8 @@ class Rule(Model):
     # name of its ruleset, where that could be read
     ruleset: str = ""
     bypass: Bypass = Bypass.UNKNOWN
+    # what of it can't be weighed, each named
+    doubts: tuple[str, ...] = ()
 
 
 class Vitals(Model):

@@ -14,7 +14,7 @@ from patch_app.forge.auth import Caller, has
 from patch_app.forge.core import Core
 from patch_app.forge.git import ZERO, CommitObject, Git, GitError, RefUpdate
 from patch_app.forge.rest import ApiError, forbidden
-from patch_app.forge.state import Json, Repository
+from patch_app.forge.state import Activity, Json, Repository
 
 # Called after every move with (core, repo, caller, moved refs); pulls and triggers register here.
 Listener = Callable[[Core, Repository, Caller, Sequence[RefUpdate]], None]
@@ -124,6 +124,8 @@ def moved(core: Core, repo: Repository, caller: Caller, updates: Sequence[RefUpd
     tags = [u for u in real if u.name.startswith("refs/tags/")]
     for update in real:
         # docs, push event: none for tags when more than three change at once
+        if update.name.startswith("refs/heads/"):
+            _remember(core, repo, caller, update)
         if update.name.startswith("refs/heads/") or (update in tags and len(tags) <= 3):
             _announce(core, repo, caller, update)
     for listener in LISTENERS:
@@ -134,6 +136,29 @@ def moved_default(core: Core, repo: Repository) -> None:
     """The default branch is another one now: listeners look at the repository again."""
     for listener in LISTENERS:
         listener(core, repo, Caller(kind="anonymous"), [])
+
+
+def forced(git: Git, update: RefUpdate) -> bool:
+    """Whether a branch that was there and is there went elsewhere than ahead."""
+    old = update.old or ZERO
+    return ZERO not in (old, update.new) and not git.is_ancestor(old, update.new)
+
+
+def _remember(core: Core, repo: Repository, caller: Caller, update: RefUpdate) -> None:
+    old = update.old or ZERO
+    kind = "force_push" if forced(core.git(repo), update) else "push"
+    kind = "branch_creation" if old == ZERO else "branch_deletion" if update.new == ZERO else kind
+    repo.activities.append(
+        Activity(
+            id=len(repo.activities) + 1,
+            ref=update.name,
+            before=old,
+            after=update.new,
+            kind=kind,
+            actor=caller.actor(),
+            at=core.now(),
+        )
+    )
 
 
 def _announce(core: Core, repo: Repository, caller: Caller, update: RefUpdate) -> None:
@@ -178,7 +203,6 @@ def push_payload(core: Core, repo: Repository, caller: Caller, update: RefUpdate
         head = _push_commit(core, repo, git, git.commit(tip))
         if not created and update.name.startswith("refs/heads/"):
             rows = git.commits("--reverse", "--max-count=2048", tip, f"^{old}")
-    forced = not created and not deleted and not git.is_ancestor(old, new)
     sender = caller.actor()
     return {
         "ref": update.name,
@@ -186,7 +210,7 @@ def push_payload(core: Core, repo: Repository, caller: Caller, update: RefUpdate
         "after": new,
         "created": created,
         "deleted": deleted,
-        "forced": forced,
+        "forced": forced(git, update),
         "base_ref": None,
         "compare": f"{views.html_of(core, repo)}/compare/{old[:12]}...{new[:12]}",
         "commits": [_push_commit(core, repo, git, row) for row in rows],

@@ -56,6 +56,10 @@ class ForgeOptions:
     # how a diff that is too large is refused: pull requests answer 406; of commits GitHub's description says
     # that they "may time out and return a 5xx status code"
     large_diff: Literal[406, 500] = 406
+    # a check run that a job posts is put into the suite of a run on that commit, where there is one
+    joins_suites: bool = False
+    # a job's name is what its check run was renamed to
+    names_follow_checks: bool = False
     # aware datetimes; JWTs, expiry, all dates
     clock: Callable[[], datetime] = field(default=_now)
     # the key of each App that is made

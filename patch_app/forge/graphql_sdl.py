@@ -285,7 +285,40 @@ type PullRequest implements Node {
   isCrossRepository: Boolean!
   commits(after: String, first: Int, last: Int): PullRequestCommitConnection!
   reviews(after: String, first: Int, last: Int): PullRequestReviewConnection
+  reviewThreads(after: String, first: Int, last: Int): PullRequestReviewThreadConnection!
+  timelineItems(
+    after: String
+    first: Int
+    itemTypes: [PullRequestTimelineItemsItemType!]
+    last: Int
+  ): PullRequestTimelineItemsConnection!
+  createdAt: DateTime!
   comments(after: String, first: Int, last: Int): IssueCommentConnection!
+}
+type PullRequestReviewThread implements Node {
+  id: ID!
+  isResolved: Boolean!
+  path: String!
+  line: Int
+}
+type PullRequestReviewThreadConnection {
+  nodes: [PullRequestReviewThread]
+  pageInfo: PageInfo!
+  totalCount: Int!
+}
+enum PullRequestTimelineItemsItemType {
+  BASE_REF_CHANGED_EVENT
+  BASE_REF_DELETED_EVENT
+  BASE_REF_FORCE_PUSHED_EVENT
+}
+union PullRequestTimelineItems = BaseRefChangedEvent | BaseRefDeletedEvent | BaseRefForcePushedEvent
+type BaseRefChangedEvent implements Node { id: ID! }
+type BaseRefDeletedEvent implements Node { id: ID! }
+type BaseRefForcePushedEvent implements Node { id: ID! }
+type PullRequestTimelineItemsConnection {
+  nodes: [PullRequestTimelineItems]
+  pageInfo: PageInfo!
+  totalCount: Int!
 }
 type PullRequestConnection {
   nodes: [PullRequest]

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from graphql import GraphQLError
+
 from patch_app.forge import views
 from patch_app.forge.core import Core
 from patch_app.forge.graphql_git import account, connection, date, git_object
-from patch_app.forge.state import Comment, Issue, Json, Repository, Review
+from patch_app.forge.state import Comment, Issue, Json, Repository, Review, Thread
 
 Resolver = Callable[..., Any]
 Visible = Callable[[int], Json | None]
@@ -107,7 +109,36 @@ def pull_request(core: Core, repo: Repository, row: Issue, visible: Visible) -> 
         "headRepository": lambda _info: visible(pull.head_repo),
         "commits": lambda _info, **a: _commits(core, repo, row, a),
         "reviews": lambda _info, **a: connection(pull.reviews, lambda r: _review(core, repo, r), a),
+        "reviewThreads": lambda _info, **a: connection(pull.threads, _thread, a),
+        "timelineItems": lambda _info, **a: _timeline(row, a),
+        "createdAt": date(row.created_at),
     }
+
+
+def _thread(row: Thread) -> Json:
+    return {
+        "__typename": "PullRequestReviewThread",
+        "id": views.node("PullRequestReviewThread", row.id),
+        "isResolved": row.resolved,
+        "path": row.path,
+        "line": row.line,
+    }
+
+
+def _timeline(row: Issue, arguments: dict[str, Any]) -> Json:
+    """What happened to the base; the local GitHub remembers no other items of a timeline."""
+    pull = row.pull
+    assert pull is not None  # noqa: S101
+    wanted = arguments.pop("itemTypes", None)
+    if not wanted or any(not one.startswith("BASE_REF_") for one in wanted):
+        raise GraphQLError("The local GitHub has timeline items of a pull request's base alone")
+    names = {"".join(word.capitalize() for word in one.split("_")) for one in wanted}
+    shown = [(place, one) for place, one in enumerate(pull.base_events) if one in names]
+
+    def show(found: tuple[int, str]) -> Json:
+        return {"__typename": found[1], "id": views.node(found[1], f"{row.id}.{found[0]}")}
+
+    return connection(shown, show, arguments)
 
 
 def _commits(core: Core, repo: Repository, row: Issue, arguments: dict[str, Any]) -> Json:

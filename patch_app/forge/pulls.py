@@ -114,7 +114,10 @@ def _head_moved(core: Core, repo: Repository, row: Issue, caller: Caller, update
 
 def _base_moved(core: Core, repo: Repository, row: Issue, caller: Caller, update: RefUpdate) -> None:
     pull = pull_of(row)
+    if changes.forced(core.git(repo), update):
+        pull.base_events.append("BaseRefForcePushedEvent")
     if update.new == ZERO:
+        pull.base_events.append("BaseRefDeletedEvent")
         close(core, repo, row, caller)
     elif core.git(repo).is_ancestor(pull.head_sha, update.new):
         # docs, "About pull request merges": commits that reach the base by other ways merge it indirectly

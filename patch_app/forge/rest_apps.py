@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from patch_app.forge import views
 from patch_app.forge.auth import LEVELS, Caller, digest, new_app_token, reaches
-from patch_app.forge.core import Core
+from patch_app.forge.core import ACTIONS_APP, Core
 from patch_app.forge.rest import ApiError, Ctx, Reply, not_found, number_of, route
 from patch_app.forge.state import App, Delivery, Installation, Json, Repository, Token
 
@@ -262,6 +262,18 @@ def convert(ctx: Ctx, code: str) -> Reply:
     app = state.apps[row.app_id]
     secrets = {"client_secret": row.client_secret, "webhook_secret": app.webhook_secret, "pem": row.pem}
     return Reply(status=201, body=views.integration(ctx.core, app) | secrets)
+
+
+@route("GET", "/apps/{app_slug}")
+def by_slug(ctx: Ctx, app_slug: str) -> Reply:
+    """GET /apps/{app_slug}: an App that is registered here, or Actions' own."""
+    core = ctx.core
+    found = next((one.id for one in core.state.apps.values() if one.slug == app_slug), None)
+    if found is None and app_slug == "github-actions":
+        found = ACTIONS_APP
+    if found is None:
+        raise not_found()
+    return Reply(body=views.app_of_id(core, found))
 
 
 @route("GET", "/rate_limit")

@@ -163,6 +163,7 @@ def update(ctx: Ctx, repo: Repository, number: str) -> Reply:
             raise invalid("PullRequest", "base", "invalid")
         edited["base"] = {"ref": {"from": pull.base_ref}, "sha": {"from": pull.base_sha}}
         pull.base_ref, pull.base_sha = str(body["base"]), base
+        pull.base_events.append("BaseRefChangedEvent")
         pulls.refresh(core, repo, row)
     row.updated_at = core.now()
     if edited:

@@ -349,6 +349,27 @@ def ruleset(ctx: Ctx, repo: Repository, ruleset_id: str) -> Reply:
     )
 
 
+@route("GET", "/repos/{owner}/{repo}/activity", need=("contents", "read"), query=("ref",))
+def activity(ctx: Ctx, repo: Repository) -> Reply:
+    """GET /repos/{owner}/{repo}/activity: newest first."""
+    ref = ctx.query.get("ref")
+    full = ref if ref is None or ref.startswith("refs/") else f"refs/heads/{ref}"
+    rows = [one for one in reversed(repo.activities) if full in (None, one.ref)]
+    return ctx.paged(
+        rows,
+        present=lambda one: {
+            "id": one.id,
+            "node_id": views.node("Activity", one.id),
+            "before": one.before,
+            "after": one.after,
+            "ref": one.ref,
+            "timestamp": views.stamp(one.at),
+            "activity_type": one.kind,
+            "actor": views.user(ctx.core, one.actor),
+        },
+    )
+
+
 @route(
     "GET",
     "/repos/{owner}/{repo}/collaborators/{username}/permission",

@@ -10,7 +10,18 @@ from collections.abc import Iterator
 from patch_app.forge.state import Json, Repository
 
 _BARE = frozenset(
-    {"creation", "deletion", "non_fast_forward", "required_linear_history", "required_signatures"}
+    {
+        *("creation", "deletion", "non_fast_forward", "required_linear_history", "required_signatures"),
+        "license_compliance_scanning",
+    }
+)
+_WITH_PARAMETERS = frozenset(
+    {
+        *("commit_message_pattern", "commit_author_email_pattern", "committer_email_pattern"),
+        *("branch_name_pattern", "tag_name_pattern", "file_path_restriction", "max_file_path_length"),
+        *("file_extension_restriction", "max_file_size", "merge_queue", "required_deployments", "workflows"),
+        *("code_scanning", "copilot_code_review"),
+    }
 )
 _PULL_REQUEST: Json = {
     "dismiss_stale_reviews_on_push": False,
@@ -39,6 +50,8 @@ def rule(given: Json | str) -> Json:
                 for c in parameters.get("required_status_checks", [])
             ]
             return {"type": kind, "parameters": base | parameters | {"required_status_checks": checks}}
+        case str() if kind in _WITH_PARAMETERS:
+            return {"type": kind, "parameters": parameters}
         case _:
             raise ValueError(f"the local GitHub has no rule {kind}")
 

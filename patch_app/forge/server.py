@@ -25,7 +25,7 @@ from patch_app.forge.core import Core, ForgeOptions
 from patch_app.forge.dump import dump
 from patch_app.forge.moods import Moods
 from patch_app.forge.people import Person
-from patch_app.forge.state import ROLES, Account, Json, Repository, Role, Token
+from patch_app.forge.state import ROLES, Account, Json, Repository, Role, Thread, Token
 from patch_app.forge.webhooks import Webhooks
 
 
@@ -250,6 +250,22 @@ class Forge:
             repo = self.repository(full_name)
             repo.rules[branch] = [rules.rule(r) for r in rules_list]
             repo.bypass[branch] = list(bypass)
+
+    def discuss(self, full_name: str, number: int, by: str, *, path: str = "README", line: int = 1) -> int:
+        """A person begins a conversation on a line of a pull request; its id."""
+        with self.core.transaction() as state:
+            row = self.repository(full_name).issues[number]
+            assert row.pull is not None  # noqa: S101
+            thread = Thread(id=state.new_id(), user=by, path=path, line=line)
+            row.pull.threads.append(thread)
+            return thread.id
+
+    def resolve(self, full_name: str, number: int, thread: int) -> None:
+        """The conversation is resolved."""
+        with self.core.transaction():
+            row = self.repository(full_name).issues[number]
+            assert row.pull is not None  # noqa: S101
+            next(one for one in row.pull.threads if one.id == thread).resolved = True
 
     def publish_release(
         self, full_name: str, tag: str, *, target: str | None = None, prerelease: bool = False, body: str = ""

@@ -67,6 +67,30 @@ class Review:
 
 
 @dataclass(kw_only=True)
+class Thread:
+    """A conversation on a line of a pull request."""
+
+    id: int
+    user: str
+    path: str
+    line: int
+    resolved: bool = False
+
+
+@dataclass(kw_only=True)
+class Activity:
+    """What GitHub remembers of a branch's move, whoever wrote the commits."""
+
+    id: int
+    ref: str
+    before: str
+    after: str
+    kind: str
+    actor: str
+    at: datetime
+
+
+@dataclass(kw_only=True)
 class Pull:
     """What a pull request has beyond an issue. `head_repo` is a repository id."""
 
@@ -82,6 +106,9 @@ class Pull:
     mergeable: bool | None = None
     maintainer_can_modify: bool = False
     reviews: list[Review] = field(default_factory=list)
+    threads: list[Thread] = field(default_factory=list)
+    # of its timeline what happened to its base: types of GraphQL's timeline items
+    base_events: list[str] = field(default_factory=list)
 
 
 @dataclass(kw_only=True)
@@ -173,6 +200,7 @@ class Repository:
     workflows: dict[int, Workflow] = field(default_factory=dict)
     runs: dict[int, Run] = field(default_factory=dict)
     artifacts: dict[int, Artifact] = field(default_factory=dict)
+    activities: list[Activity] = field(default_factory=list)
 
     @property
     def full_name(self) -> str:

@@ -78,6 +78,7 @@ def run(core: Core, repo: Repository, row: Run) -> Json:
 def job(core: Core, repo: Repository, row: Run, one: Job) -> Json:
     """Job."""
     api = api_of(core, repo)
+    name = repo.checks[one.id].name if core.options.names_follow_checks else one.name
     return {
         "id": one.id,
         "run_id": row.id,
@@ -94,7 +95,7 @@ def job(core: Core, repo: Repository, row: Run, one: Job) -> Json:
         "created_at": stamp(one.created_at),
         "started_at": stamp(one.started_at),
         "completed_at": stamp_or_none(one.completed_at),
-        "name": one.name,
+        "name": name,
         "steps": one.steps,
         "check_run_url": f"{api}/check-runs/{one.id}",
         "labels": ["ubuntu-latest"],

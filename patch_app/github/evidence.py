@@ -31,6 +31,7 @@ from patch_app.github import (
     proofs,
     reading,
     refs_of,
+    required,
     reviewing,
     workflows,
 )
@@ -349,9 +350,10 @@ class _Reading:
         if attempt.pull_request is None or attempt.candidate is None:
             return {}
         pull_request = reviewing.pull_request(answer)
-        reviews, checks = await asyncio.gather(
+        reviews, seen, unresolved = await asyncio.gather(
             reviewing.reviews(self.client, self.name, answer),
             reviewing.checks(self.client, self.name, answer, attempt.candidate),
+            reviewing.unresolved(self.client, self.name, answer),
         )
         asked = (
             any(one.state == "APPROVED" for one in reviews)
@@ -359,6 +361,9 @@ class _Reading:
             or attempt.asked is not None
             or attempt.configuration.promotion.approve is configuration.Approve.AUTO
         )
+        rules = await self._rules() if asked else None
+        if pull_request is not None:
+            pull_request = pull_request.model_copy(update={"unresolved": unresolved})
         return {
             "pull_request": pull_request,
             "landing": landing.pull_request(answer),
@@ -369,9 +374,27 @@ class _Reading:
             ),
             "reviews": reviews,
             "same_tree": reviewing.same_tree(answer, self._older()),
-            "checks": checks,
-            "rules": await self._rules() if asked else None,
+            "checks": await required.prove(self.client, attempt, seen, rules or attempt.rules),
+            "rules": rules,
+            **await self._ruled(rules or attempt.rules, attempt.candidate),
         }
+
+    async def _ruled(self, rules: Rules | None, candidate: str) -> dict[str, Any]:
+        """What the maintained branch's rules ask about and nothing else does."""
+        attempt = self.attempt
+        out: dict[str, Any] = {}
+        if rules is None or attempt.configuration.promotion.lands:
+            return {}
+        if rules.signatures or rules.linear:
+            out["incoming"] = await reading.incoming(
+                self.client, self.name, attempt.expected or names.ZERO, candidate
+            )
+        if rules.last_push and attempt.pushed is not None:
+            branch = names.maintenance_branch(
+                attempt.stack, attempt.tag, attempt.configuration.branches.prefix
+            )
+            out["pushers"] = await reading.pushers(self.client, self.name, branch, attempt.pushed)
+        return out
 
     async def _rules(self) -> Rules:
         return await reading.rules(self.client, self.name, self.attempt.stack)

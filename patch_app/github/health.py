@@ -240,7 +240,7 @@ async def _branch(
         return branch, ()
     asked = await reading.rules(client, found.name, name)
     files = await found.part(f"workflow files of {name}", workflows.read_files(client, found.name, head), {})
-    wanted = [(one.name, one.workflow) for one in found.config.promotion.required_checks]
+    wanted = [(one.name, one.workflow) for one in found.config.promotion.required_checks if not one.creator]
     wanted += [(one.name, None) for one in asked.required_checks]
     runs: tuple[RequiredRun, ...] = tuple(
         required(check, workflow, files, ours) for check, workflow in dict.fromkeys(wanted)

@@ -8,13 +8,14 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Final
 
-from patch_app.core import names
+from patch_app.core import names, rule_types
 from patch_app.core.attempt import MOST_ARTIFACTS, Artifact
 from patch_app.core.facts import Job, RunFact
-from patch_app.core.rules import RuleCheck, Rules
+from patch_app.core.rules import Incoming, Rules
+from patch_app.core.vitals import Bypass
 from patch_app.github.client import Client
 from patch_app.github.errors import Bug, NotFound, Refused, TooMany
 from patch_app.github.transport import segment, segments
@@ -26,10 +27,8 @@ _LOG_LINES: Final = 80
 _STAMP: Final = re.compile(r"^\ufeff?[0-9T:.-]{19,33}Z ")
 ANNOTATION: Final = "patch-app-inbox"
 REFUSED: Final = "patch-app-refused"
-# rules on who or what must have agreed, which the App doesn't know how to look up
-_NOT_WEIGHED: Final = frozenset(
-    {"required_deployments", "workflows", "code_scanning", "code_quality", "merge_queue"}
-)
+# of a promotion, looked at one by one where a rule asks for it
+_MOST_INCOMING: Final = 1000
 
 
 async def refs_under(client: Client, repository: str, prefix: str) -> dict[str, str]:
@@ -254,37 +253,61 @@ async def rules(client: Client, repository: str, branch: str) -> Rules:
     """What the maintained branch's rulesets ask for. What can't be read is said, never guessed.
 
     Classic protection needs Administration to be read: a branch that is protected while no ruleset
-    applies to it has one that we can't see.
+    applies to it, or of which GitHub says so, has one that we can't see.
     """
     try:
         listed = await client.get_all(f"/repos/{repository}/rules/branches/{segments(branch)}")
-        protected = (await client.get(f"/repos/{repository}/branches/{segments(branch)}")).get("protected")
+        shown = await client.get(f"/repos/{repository}/branches/{segments(branch)}")
+        # what the App may bypass matters for few of them, and is a request for each ruleset
+        asked = {row.get("ruleset_id") for row in listed if rule_types.doubts(row, Bypass.UNKNOWN)}
+        known = {one: (await ruleset(client, repository, one))[1] for one in asked if one}
     except Refused as error:
         return Rules(problem=error.message)
-    if protected and not listed:
+    classic = bool((shown.get("protection") or {}).get("enabled"))
+    if classic or (shown.get("protected") and not listed):
         return Rules(
             problem="the branch has classic protection, which the App may not read; use a ruleset instead"
         )
-    return weighed(listed)
+    return rule_types.weigh((row, known.get(row.get("ruleset_id"), Bypass.UNKNOWN)) for row in listed)
 
 
-def weighed(listed: Iterable[Mapping[str, Any]]) -> Rules:
-    """What the rules of a branch ask for before a promotion, as GitHub lists them."""
-    approvals, there, stale = 0, False, False
-    required: list[RuleCheck] = []
-    for rule in listed:
-        there = True
-        parameters = rule.get("parameters") or {}
-        unknown = rule["type"] in _NOT_WEIGHED
-        if rule["type"] == "pull_request":
-            approvals = max(approvals, parameters.get("required_approving_review_count", 0))
-            stale = stale or bool(parameters.get("dismiss_stale_reviews_on_push"))
-            unknown = any(parameters.get(one) for one in ("require_code_owner_review", "required_reviewers"))
-        if unknown:
-            return Rules(problem=f"they have a rule of {rule['type']} that the App can't weigh yet")
-        if rule["type"] == "required_status_checks":
-            required += [
-                RuleCheck(name=one["context"], app_id=one.get("integration_id"))
-                for one in parameters["required_status_checks"]
-            ]
-    return Rules(any=there, approvals=approvals, dismisses_stale=stale, required_checks=tuple(required))
+async def ruleset(client: Client, repository: str, number: int) -> tuple[str, Bypass]:
+    """A ruleset's name, and what the App may do about it; unknown where GitHub doesn't show it.
+
+    docs.github.com/rest/repos/rules, "Get a repository ruleset": an organisation's are found here too.
+    """
+    try:
+        found = await client.get(f"/repos/{repository}/rulesets/{number}")
+    except Refused:
+        found = None
+    shown = found if isinstance(found, dict) else {}
+    said = shown.get("current_user_can_bypass")
+    bypass = next((one for one in Bypass if one.value == said), Bypass.UNKNOWN)
+    return str(shown.get("name") or ""), bypass
+
+
+async def incoming(client: Client, repository: str, branch: str, candidate: str) -> Incoming:
+    """The commits of the candidate that the branch's value doesn't have, and how they are signed."""
+    path = f"/repos/{repository}/compare/{segment(branch)}...{segment(candidate)}"
+    try:
+        listed = await client.get_all(path, key="commits", limit=_MOST_INCOMING)
+    except Refused as error:
+        return Incoming(problem=error.message)
+    signed = [(one["commit"].get("verification") or {}).get("verified") is True for one in listed]
+    merges = sum(len(one["parents"]) > 1 for one in listed)
+    return Incoming(commits=len(listed), unsigned=signed.count(False), merges=merges)
+
+
+async def pushers(client: Client, repository: str, branch: str, commit: str) -> tuple[str, ...]:
+    """Who pushed a commit to a branch, as GitHub recorded it; empty where it doesn't say.
+
+    docs.github.com/rest/repos/repos, "List repository activities": the newest hundred of the branch.
+    """
+    try:
+        listed = await client.get(f"/repos/{repository}/activity", ref=names.head(branch), per_page=100)
+    except Refused:
+        return ()
+    found = [one.get("actor") for one in listed if isinstance(one, dict) and one.get("after") == commit]
+    logins = [str(one["login"]) for one in found if one]
+    # one of them without a name is one of whom nothing is known
+    return tuple(dict.fromkeys(logins)) if len(logins) == len(found) else ()

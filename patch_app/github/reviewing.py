@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
 from patch_app.core import names
 from patch_app.core.attempt import Check
 from patch_app.core.facts import PullRequest, Review, Said
+from patch_app.core.required_jobs import ACTIONS
 from patch_app.github import reading
 from patch_app.github.asking import Comment
 from patch_app.github.client import Client
@@ -29,12 +31,15 @@ _NEWS = re.compile(rf"<!-- ({names.NEWS}:\S{{1,100}}) -->")
 FIELDS: Final = (
     "number url state isDraft merged mergeCommit { oid } mergedBy { login } headRefOid baseRefOid baseRefName"
 )
-_PULL_REQUEST: Final = f"{FIELDS} reviews(first: 100) {{ {_REVIEWS} }} {COMMENTS}"
+_THREADS: Final = f"nodes {{ isResolved }} {_PAGE}"
+_PULL_REQUEST: Final = (
+    f"{FIELDS} reviews(first: 100) {{ {_REVIEWS} }} reviewThreads(first: 100) {{ {_THREADS} }} {COMMENTS}"
+)
 _CONTEXTS: Final = (
     "nodes { __typename "
     "... on CheckRun { databaseId name status conclusion url "
     "checkSuite { app { slug databaseId } workflowRun { event file { path } } } } "
-    f"... on StatusContext {{ context state targetUrl }} }} {_PAGE}"
+    f"... on StatusContext {{ context state targetUrl creator {{ __typename login }} }} }} {_PAGE}"
 )
 _ROLLUP: Final = f"... on Commit {{ statusCheckRollup {{ contexts(first: 100) {{ {_CONTEXTS} }} }} }}"
 
@@ -66,6 +71,16 @@ def shown(found: Any) -> PullRequest | None:
         into=found["baseRefName"],
         draft=found["isDraft"],
     )
+
+
+async def unresolved(client: Client, repository: str, answer: Answer) -> int | None:
+    """How many conversations on the pull request's lines nobody has resolved; None: there is no such list."""
+    found = answer.fork.get("pullRequest") or {}
+    if not found.get("reviewThreads"):
+        return None
+    path = (("pullRequest", "number", found["number"]), "reviewThreads")
+    threads = [one async for one in nodes(client, repository, path, found["reviewThreads"], _THREADS)]
+    return sum(not one["isResolved"] for one in threads)
 
 
 async def reviews(client: Client, repository: str, answer: Answer) -> tuple[Review, ...]:
@@ -147,8 +162,19 @@ def comments(node: Any) -> tuple[Comment, ...]:
     )
 
 
-async def checks(client: Client, repository: str, answer: Answer, candidate: str) -> tuple[Check, ...]:
-    """Check runs and commit statuses on the candidate, the latest of each.
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What GitHub shows on a commit. `actions`: names of all check runs of Actions, by id; `ended`: of those
+    that have a result.
+    """
+
+    checks: tuple[Check, ...] = ()
+    actions: dict[int, str] = field(default_factory=dict)
+    ended: frozenset[str] = frozenset()
+
+
+async def checks(client: Client, repository: str, answer: Answer, candidate: str) -> Seen:
+    """Check runs and commit statuses on the candidate, the latest of each. None of them is proved.
 
     GitHub lists a check that was run again beside its older runs, so of those of one name, App,
     workflow file and event the one with the highest id counts.
@@ -156,6 +182,8 @@ async def checks(client: Client, repository: str, answer: Answer, candidate: str
     rollup = (answer.fork.get("candidate") or {}).get("statusCheckRollup") or {}
     path = (("object", "expression", candidate), "statusCheckRollup.contexts")
     latest: dict[tuple[Any, ...], tuple[int, Check]] = {}
+    actions: dict[int, str] = {}
+    ended: set[str] = set()
     async for one in nodes(client, repository, path, rollup.get("contexts"), _CONTEXTS):
         if one["__typename"] == "StatusContext":
             latest["status", one["context"]] = (0, _status(one))
@@ -163,9 +191,13 @@ async def checks(client: Client, repository: str, answer: Answer, candidate: str
         check, event = _check_run(one)
         key = (check.name, check.app, check.workflow, event)
         number = one["databaseId"] or 0
+        if check.app == ACTIONS:
+            actions[number] = check.name
+            ended |= {check.name} if check.status == "completed" else set()
         if key not in latest or latest[key][0] <= number:
             latest[key] = (number, check)
-    return tuple(check for _, check in latest.values())
+    told = tuple(check for _, check in latest.values())
+    return Seen(checks=told, actions=actions, ended=frozenset(ended))
 
 
 def _check_run(one: dict[str, Any]) -> tuple[Check, str]:
@@ -184,13 +216,23 @@ def _check_run(one: dict[str, Any]) -> tuple[Check, str]:
 
 
 def _status(one: dict[str, Any]) -> Check:
-    waiting = one["state"] in ("PENDING", "EXPECTED")
+    creator = one["creator"] or {}
+    login = creator.get("login") or ""
+    # GraphQL leaves out what tells an App's account from a person's
+    suffix = "[bot]" if creator.get("__typename") == "Bot" and not login.endswith("[bot]") else ""
+    return status(one["context"], one["state"], one["targetUrl"], login + suffix)
+
+
+def status(context: str, state: str, url: str | None, creator: str) -> Check:
+    """A commit status as a check."""
+    waiting = state.lower() in ("pending", "expected")
     return Check(
-        name=one["context"],
+        name=context,
         app="status",
         status="in_progress" if waiting else "completed",
-        conclusion=None if waiting else one["state"].lower(),
-        url=one["targetUrl"] or "",
+        conclusion=None if waiting else state.lower(),
+        url=url or "",
+        creator=creator or None,
     )
 
 

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
 
-from patch_app.core import names
+from patch_app.core import names, rule_types
 from patch_app.core.attempt import Attempt
 from patch_app.core.vitals import Bypass, Rule, Vitals
 from patch_app.github import reading
@@ -47,7 +47,9 @@ async def before_attempt(
         missing_permissions=missing,
         suspended=suspended,
         rules=maintained or (),
-        weighed=reading.weighed(listed) if listed is not None else None,
+        weighed=rule_types.weigh(zip(listed, (one.bypass for one in maintained), strict=True))
+        if listed is not None and maintained is not None
+        else None,
         own_rules=own or (),
         upstream_reachable=upstream is not None,
         upstream_private=bool(upstream and upstream.get("isPrivate")),
@@ -97,12 +99,14 @@ async def _told(
     known = dict(
         zip(
             sorted(rulesets),
-            await asyncio.gather(*(_ruleset(client, repository, one) for one in sorted(rulesets))),
+            await asyncio.gather(*(reading.ruleset(client, repository, one) for one in sorted(rulesets))),
             strict=True,
         )
     )
     return tuple(
-        None if rows is None else tuple(_rule(row, known.get(row.get("ruleset_id"))) for row in rows)
+        None
+        if rows is None
+        else tuple(_rule(row, known.get(row.get("ruleset_id"), ("", Bypass.UNKNOWN))) for row in rows)
         for rows in listed
     )
 
@@ -115,20 +119,9 @@ async def _rules(client: Client, repository: str, branch: str) -> list[dict[str,
         return None
 
 
-async def _ruleset(client: Client, repository: str, number: int) -> dict[str, Any] | None:
-    """docs.github.com/rest/repos/rules, "Get a repository ruleset": an organisation's are found here too."""
-    try:
-        found = await client.get(f"/repos/{repository}/rulesets/{number}")
-    except Refused:
-        return None
-    return found if isinstance(found, dict) else None
-
-
-def _rule(row: Mapping[str, Any], ruleset: Mapping[str, Any] | None) -> Rule:
-    said = (ruleset or {}).get("current_user_can_bypass")
-    bypass = next((one for one in Bypass if one.value == said), Bypass.UNKNOWN)
-    name = str((ruleset or {}).get("name") or "")
-    return Rule(type=str(row["type"]), ruleset=name, bypass=bypass)
+def _rule(row: Mapping[str, Any], ruleset: tuple[str, Bypass]) -> Rule:
+    name, bypass = ruleset
+    return Rule(type=str(row["type"]), ruleset=name, bypass=bypass, doubts=rule_types.doubts(row, bypass))
 
 
 def parent_is_private(repository: Mapping[str, Any], upstream: str) -> bool:

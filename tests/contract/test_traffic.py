@@ -76,6 +76,60 @@ def test_a_request_or_an_answer_that_github_does_not_know(tmp_path: Path) -> Non
     assert {one.rsplit("/", 1)[1] for one in traffic.git} == {"refs", "git-upload-pack", "git-receive-pack"}
 
 
+CI = """\
+on: [push, pull_request]
+jobs: {ci: {runs-on: ubuntu-latest, steps: [{run: make test}]}}
+"""
+REQUIRED = """\
+[promotion]
+required_checks = ["ci", { name = "qa", creator = "mia" }]
+"""
+
+
+def test_what_rules_and_required_checks_ask_for_is_asked_as_github_knows_it(tmp_path: Path) -> None:
+    traffic = Traffic()
+    with world_at(tmp_path, ForgeOptions(new_key=keys.key)) as world:
+        world.arrange(configuration=REQUIRED)
+        world.serve()
+        world.robot.verdicts = {}
+        world.patch({".github/workflows/ci.yml": CI}, "Check with Actions")
+        pulls = {"require_last_push_approval": True, "required_review_thread_resolution": True}
+        checks = {"required_status_checks": [{"context": "bot", "integration_id": world.app.id}]}
+        world.forge.set_rules(
+            FORK,
+            "main",
+            [
+                {"type": "pull_request", "parameters": pulls},
+                {"type": "required_status_checks", "parameters": checks},
+                {"type": "max_file_size", "parameters": {"max_file_size": 1}},
+                "required_linear_history",
+            ],
+        )
+        world.settle()
+        traffic.listen(world.server.engine.intake.app.http)
+        attempt = world.release()
+        assert attempt.stage is Stage.BLOCKED, attempt.message  # GitHub holds the App to all of it
+        world.forge.repository(FORK).rules["main"].pop(2)
+        world.forge.repository(FORK).bypass["main"] = [world.app.slug]
+        world.later()
+        branch = world.maintenance().removeprefix("refs/heads/")
+        world.forge.commit(FORK, branch, {"ours.txt": "mended\n"}, "Mend it", by="bob")
+        world.settle()
+        attempt = world.attempt()
+        for context, person in (("qa", world.mia), ("qa", world.bob), ("bot", world.bob)):
+            status = {"state": "success", "context": context}
+            person.api("POST", f"/repos/{FORK}/statuses/{attempt.candidate}", status)
+        world.approve(attempt, by=world.mia)
+        world.settle()
+        # a stranger's status isn't the App's
+        assert "required check `bot` has not passed" in world.attempt().message
+        assert "`ci`" not in world.attempt().message
+        assert "`qa`" not in world.attempt().message
+    assert traffic.faults() == []
+    asked = {one.path.split("/")[-1] for one in traffic.said}
+    assert {"activity", "jobs", "statuses"} <= asked
+
+
 def _reading(**more: Any) -> evidence._Reading:
     """Of an attempt that has everything that may be asked about."""
     now = datetime(2026, 11, 21, 12, tzinfo=UTC)

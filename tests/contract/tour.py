@@ -280,6 +280,8 @@ def _rules(go: Guide, forge: Forge, alice: str) -> None:
     held = go(alice, "GET", f"{R}/rules/branches/main")
     go(alice, "GET", f"{R}/rulesets/{held[0]['ruleset_id']}")
     go(alice, "PUT", f"{R}/contents/z.txt", {"message": "Z", "content": _b64("z")})
+    go(alice, "GET", f"{R}/activity", ref="refs/heads/main")
+    go(alice, "GET", "/apps/github-actions")
 
 
 def _setup(go: Guide, alice: str) -> None:

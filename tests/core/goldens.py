@@ -14,7 +14,7 @@ from patch_app.core import (
     onboarding_text,
 )
 from patch_app.core.attempt import Stage
-from tests import findings_reference
+from tests import findings_reference, rules_reference
 from tests.core import dashboard_samples, onboarding_samples, samples
 
 ROOT = Path(__file__).parents[2]
@@ -58,6 +58,7 @@ FILES: dict[str, Callable[[], str]] = {
         dashboard_text.TITLE, dashboard_text.body(dashboard_samples.busy())
     ),
     "docs/reference/findings.md": findings_reference.page,
+    "docs/reference/rules.md": rules_reference.page,
     "tests/core/golden/onboarding.md": lambda: _page(
         onboarding_text.TITLE, onboarding_text.body(onboarding_samples.offer())
     ),

@@ -158,6 +158,7 @@ def carried() -> Attempt:
                 status="completed",
                 conclusion="success",
                 url="https://github.com/alice/tool/runs/7",
+                run=7,
             ),
         ),
         artifacts=(
@@ -369,5 +370,6 @@ def blocked(stage: Stage = Stage.BLOCKED) -> Attempt:
         branch="main",
         why="carrying patches anew moves the branch with force",
         instead='set strategy = "merge" for the stack, or ',
+        last="put the App on the bypass list of that ruleset",
     )
     return carried().model_copy(update={"stage": stage, "resume": Stage.PREFLIGHT, "message": told.line})

@@ -197,6 +197,18 @@ def test_every_key_is_read() -> None:
         ("[[stack]]\nbranch='patch-app/x'", "lies under patch-app/"),
         ("[branches]\nprefix='refs/x'", "a prefix is one or two parts"),
         ("[promotion]\nrequired_checks=['a','a']", 'the check "a" is required twice'),
+        (
+            "[promotion]\nrequired_checks=[{name='a', creator='github-actions[bot]'}]",
+            "proves nothing, since every workflow may set it",
+        ),
+        (
+            "[promotion]\nrequired_checks=[{name='a', creator='GitHub-Actions'}]",
+            "proves nothing, since every workflow may set it",
+        ),
+        (
+            "[promotion]\nrequired_checks=[{name='a', creator='bob', app='x'}]",
+            'the check "a" has a creator, as statuses have, and an app or workflow',
+        ),
         ("upstream = 3", "must be a table, written [upstream]"),
         ("[check]\nname='a'", "must be a list of tables, each written [[check]]"),
         ("stack = ['a']", "must be a list of tables, each written [[stack]]"),
@@ -227,15 +239,6 @@ def test_checks_too_large_for_a_dispatch_are_refused() -> None:
 def test_a_stack_named_twice_in_two_ways_is_one_stack() -> None:
     found = parse("[[stack]]\n[[stack]]\nbranch='main'\n[[stack]]\nbranch='dev'")
     assert [one.branch for one in stacks(found, "main")] == ["main", "dev"]
-
-
-def test_a_required_check_of_another_app_is_not_the_one_that_is_meant() -> None:
-    wanted = RequiredCheck(name="ci", app="github-actions", workflow=".github/workflows/ci.yml")
-    assert wanted.made("ci", "github-actions", ".github/workflows/ci.yml")
-    assert not wanted.made("ci", "evil", ".github/workflows/ci.yml")
-    assert not wanted.made("ci", "github-actions", ".github/workflows/other.yml")
-    assert not wanted.made("ci", "github-actions", None)
-    assert RequiredCheck(name="ci").made("ci", "anything", None)
 
 
 def test_lines_of_odd_but_valid_documents_are_found() -> None:

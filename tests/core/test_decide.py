@@ -87,17 +87,22 @@ def test_required_check_that_was_skipped_is_no_pass() -> None:
     world = in_review(configuration=config)
     world.approve()
     for conclusion in (None, "skipped", "neutral", "cancelled", "failure"):
-        world.checks = (Check(name="ci", app="github-actions", status="completed", conclusion=conclusion),)
+        world.checks = (
+            Check(name="ci", app="github-actions", run=1, status="completed", conclusion=conclusion),
+        )
         assert world.settle() is Stage.REVIEWING, conclusion
-    world.checks = (Check(name="ci", app="github-actions", status="completed", conclusion="success"),)
+    world.checks = (Check(name="ci", app="github-actions", run=1, status="completed", conclusion="success"),)
     assert world.settle() is Stage.PROMOTED
 
 
 def test_check_that_a_ruleset_asks_for_must_be_the_named_apps() -> None:
     world = in_review(rules=Rules(required_checks=(RuleCheck(name="ci", app_id=15368),)))
     world.approve()
-    good = Check(name="ci", app="github-actions", app_id=15368, status="completed", conclusion="success")
-    for other in ({"app_id": 99}, {"app_id": None}, {"conclusion": "skipped"}, {"name": "other"}):
+    good = Check(
+        name="ci", app="github-actions", run=1, app_id=15368, status="completed", conclusion="success"
+    )
+    others = ({"app_id": 99}, {"app_id": None}, {"conclusion": "skipped"}, {"name": "other"}, {"run": None})
+    for other in others:
         world.checks = (good.model_copy(update=other),)
         assert world.settle() is Stage.REVIEWING, other
         assert "required check `ci` has not passed" in world.attempt.message

@@ -119,6 +119,10 @@ CASES: dict[Code, tuple[Health, Health]] = {
         branch(rules=(rule("non_fast_forward", UNKNOWN),)),
         branch(rules=(rule("non_fast_forward"),)),
     ),
+    Code.RULE_UNWEIGHED: (
+        branch(rules=(rule("required_signatures", ALWAYS),)),
+        branch(rules=(rule("required_signatures", UNKNOWN),)),
+    ),
     Code.PROTECTION_UNREADABLE: (branch(classic_protection=True), branch()),
     Code.RULE_BYPASSED: (branch(rules=(rule("update", ALWAYS),)), branch(rules=(rule("update"),))),
     Code.CHECK_NEVER_STARTS: (
@@ -208,7 +212,9 @@ def test_what_blocks_comes_first_and_the_most_fundamental_of_it_before_all() -> 
         ("update", MERGE, Code.PROMOTION_REFUSED),
         ("pull_request", {}, Code.PROMOTION_REFUSED),
         ("required_signatures", {}, Code.PROMOTION_REFUSED),
-        ("merge_queue", {}, Code.RULE_IN_DOUBT),
+        ("merge_queue", {}, Code.RULE_UNWEIGHED),
+        ("quantum_review", {}, Code.RULE_UNWEIGHED),
+        ("copilot_code_review", {}, None),
         *((kind, LANDS, None) for kind in ("non_fast_forward", "pull_request", "merge_queue", "update")),
         ("commit_message_pattern", {}, Code.RULE_IN_DOUBT),
         ("creation", {}, None),
@@ -222,7 +228,8 @@ def test_a_rule_of_the_maintained_branch(
     found = codes(branch(rules=(rule(kind),), **changes))
     assert found == ([expected] if expected else [])
     in_doubt = codes(branch(rules=(rule(kind, UNKNOWN),), **changes))
-    assert in_doubt == ([Code.RULE_IN_DOUBT] if expected else [])
+    unweighed = expected is Code.RULE_UNWEIGHED or kind == "commit_message_pattern"
+    assert in_doubt == ([Code.RULE_UNWEIGHED if unweighed else Code.RULE_IN_DOUBT] if expected else [])
 
 
 @pytest.mark.parametrize("kind", ["creation", "update", "deletion", "pull_request", "required_signatures"])

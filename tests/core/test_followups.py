@@ -27,7 +27,8 @@ def required(**more: object) -> Configuration:
 
 
 def ci(conclusion: str | None, workflow: str | None = CI, app: str = "github-actions") -> tuple[Check, ...]:
-    return (Check(name="ci", app=app, status="completed", conclusion=conclusion, workflow=workflow),)
+    run = 1 if app == "github-actions" else None
+    return (Check(name="ci", app=app, status="completed", conclusion=conclusion, workflow=workflow, run=run),)
 
 
 # Required checks ------------------------------------------------------------------------------------
@@ -43,7 +44,7 @@ def ci(conclusion: str | None, workflow: str | None = CI, app: str = "github-act
         (ci("cancelled"), False),
         (ci(None), False),
         (ci("success") + ci("failure", ".github/workflows/other.yml"), False),
-        (ci("success", None, "status"), True),
+        (ci("success", None, "status"), False),
     ],
     ids=["missing", "success", "skipped", "neutral", "cancelled", "running", "one of two", "a status"],
 )

@@ -83,7 +83,7 @@ def test_configured_checks_must_have_passed_and_those_of_the_branch_are_asked_of
     assert world.settle() is Stage.REVIEWING
     assert "`ci` has not passed" in world.attempt.message
     assert "lint" not in world.attempt.message
-    world.checks = (Check(name="ci", app="github-actions", status="completed", conclusion="success"),)
+    world.checks = (Check(name="ci", app="github-actions", run=1, status="completed", conclusion="success"),)
     assert world.settle() is Stage.PROMOTING
 
 

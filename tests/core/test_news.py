@@ -29,7 +29,7 @@ def comments(one: World) -> list[Comment]:
 
 
 def ci(conclusion: str | None) -> tuple[Check, ...]:
-    return (Check(name="ci", app="github-actions", status="completed", conclusion=conclusion),)
+    return (Check(name="ci", app="github-actions", run=1, status="completed", conclusion=conclusion),)
 
 
 def test_an_approval_of_another_candidate_is_told_once_and_not_again() -> None:

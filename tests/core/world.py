@@ -46,6 +46,7 @@ from patch_app.core.facts import (
 from patch_app.core.gate import Finding
 from patch_app.core.proof import Proof
 from patch_app.core.report import Report
+from patch_app.core.rules import Incoming
 from patch_app.core.vitals import Vitals
 
 START = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -167,6 +168,8 @@ class World:
     reviews: tuple[Review, ...] = ()
     checks: tuple[Check, ...] = ()
     rules: Rules = field(default_factory=Rules)
+    incoming: Incoming | None = None
+    pushers: tuple[str, ...] = ()
     refuse: dict[str, str] = field(default_factory=dict)
     # what comes with such a message
     refused_with: dict[str, object] = field(default_factory=dict)
@@ -331,6 +334,8 @@ class World:
             reviews=self.reviews,
             checks=self.checks,
             rules=self.rules,
+            incoming=self.incoming,
+            pushers=self.pushers,
             asks=self.asks,
             failures=self.failures,
             same_tree=self.same_tree,

@@ -64,14 +64,59 @@ async def test_rulesets_checks_keep_the_app_that_must_have_made_them() -> None:
 )
 async def test_rule_that_cannot_be_weighed_is_said_and_never_passed_over(rule: dict[str, Any]) -> None:
     found = await reading.rules(ruled(rule), "a/b", "main")
-    assert found.problem is not None
-    assert rule["type"] in found.problem
+    assert found.unclear
+    assert rule["type"] in found.unweighed[0]
 
 
 async def test_protection_that_no_ruleset_explains_is_classic() -> None:
     found = await reading.rules(ruled(), "a/b", "main")
     assert "classic protection" in (found.problem or "")
     assert (await reading.rules(ruled(protected=False), "a/b", "main")).problem is None
+
+
+async def test_classic_protection_beside_a_ruleset_is_not_passed_over() -> None:
+    both = ruled({"type": "deletion"})
+    both.answers["/repos/a/b/branches/main"]["protection"] = {"enabled": True}
+    assert "classic protection" in ((await reading.rules(both, "a/b", "main")).problem or "")
+    both.answers["/repos/a/b/branches/main"]["protection"] = {"enabled": False}
+    assert (await reading.rules(both, "a/b", "main")).problem is None
+
+
+@pytest.mark.parametrize(
+    ("said", "clear"),
+    [("never", True), ("pull_requests_only", True), ("always", False), ("exempt", False), (None, False)],
+)
+async def test_a_rule_that_github_holds_the_app_to_needs_no_weighing(said: str | None, clear: bool) -> None:
+    size = {"type": "max_file_size", "parameters": {"max_file_size": 10}, "ruleset_id": 3}
+    client = ruled(size, {"type": "deletion", "ruleset_id": 4})
+    client.answers["/repos/a/b/rulesets/3"] = {"name": "house", "current_user_can_bypass": said}
+    found = await reading.rules(client, "a/b", "main")
+    assert found.unclear is not clear
+    assert clear or "max_file_size" in found.unweighed[0]
+
+
+async def test_who_pushed_is_known_only_where_github_says_it_of_each_push() -> None:
+    path = "/repos/a/b/activity"
+    other = {"after": "d" * 40, "actor": {"login": "eve"}}
+    by = [{"after": COMMIT, "actor": {"login": one}} for one in ("ann", "bob", "ann")]
+    for listed, expected in (
+        ([*by, other], ("ann", "bob")),
+        ([*by, {"after": COMMIT, "actor": None}], ()),
+        ([other], ()),
+    ):
+        client: Any = Client({path: listed})
+        assert await reading.pushers(client, "a/b", "x", COMMIT) == expected
+
+
+async def test_commits_that_would_come_onto_the_branch_are_counted_by_signature_and_parents() -> None:
+    def commit(verified: bool | None, parents: int = 1) -> dict[str, Any]:
+        shown = {} if verified is None else {"verification": {"verified": verified}}
+        return {"commit": shown, "parents": [{}] * parents}
+
+    path = f"/repos/a/b/compare/{'d' * 40}...{COMMIT}"
+    client: Any = Client({path: [commit(True), commit(False), commit(None), commit(True, 2)]})
+    found = await reading.incoming(client, "a/b", "d" * 40, COMMIT)
+    assert (found.commits, found.unsigned, found.merges) == (4, 2, 1)
 
 
 async def test_commit_that_only_a_tag_leads_to_is_found_within_a_thousand_tags() -> None:

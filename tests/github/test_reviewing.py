@@ -89,12 +89,21 @@ async def test_check_that_was_run_again_has_its_latest_result_and_others_of_its_
         check("ci", 9, "FAILURE"),
         check("ci", 4, "SUCCESS"),
         check("ci", 5, "SUCCESS", path="other.yml"),
-        {"__typename": "StatusContext", "context": "ci", "state": "EXPECTED", "targetUrl": None},
+        {
+            "__typename": "StatusContext",
+            "context": "ci",
+            "state": "EXPECTED",
+            "targetUrl": None,
+            "creator": None,
+        },
     ]
     rollup = {"statusCheckRollup": {"contexts": page(contexts, "more")}}
     later = {"at": {"statusCheckRollup": {"contexts": page([check("lint", 6, "SKIPPED", "pull_request")])}}}
     client: Any = Client(later)
-    found = await reviewing.checks(client, "a/b", answer(candidate=rollup), COMMIT)
+    seen = await reviewing.checks(client, "a/b", answer(candidate=rollup), COMMIT)
+    found = seen.checks
+    assert seen.actions == {9: "ci", 4: "ci", 5: "ci", 6: "lint"}
+    assert seen.ended == {"ci", "lint"}
     assert [(one.name, one.app, one.workflow, one.conclusion) for one in found] == [
         ("ci", "github-actions", "ci.yml", "failure"),
         ("ci", "github-actions", "other.yml", "success"),
@@ -105,5 +114,6 @@ async def test_check_that_was_run_again_has_its_latest_result_and_others_of_its_
 
 async def test_candidate_on_which_nothing_was_ever_reported() -> None:
     client: Any = Client()
-    assert await reviewing.checks(client, "a/b", answer(candidate={"statusCheckRollup": None}), COMMIT) == ()
+    nothing = answer(candidate={"statusCheckRollup": None})
+    assert (await reviewing.checks(client, "a/b", nothing, COMMIT)).checks == ()
     assert reviewing.pull_request(answer(pullRequest=None)) is None

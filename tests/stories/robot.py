@@ -23,8 +23,15 @@ import httpx
 
 import patch_app.runner
 from patch_app.core import names
-from patch_app.forge.actions import upload_step
-from patch_app.forge.actions_api import Annotation, AnnotationLevel, Conclusion, RunSink, WorkflowRun
+from patch_app.forge.actions import upload_step, workflow
+from patch_app.forge.actions_api import (
+    Annotation,
+    AnnotationLevel,
+    Conclusion,
+    RunSink,
+    StepResult,
+    WorkflowRun,
+)
 
 START = (
     "import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); "
@@ -178,6 +185,10 @@ class Robot:
         self.carry: Carry = lambda job: void(job.carry())
         # how runs of the fork's other workflows end
         self.others: Callable[[WorkflowRun], Conclusion] = lambda _: Conclusion.SUCCESS
+        # by key: how jobs of those end, which are then played with the file's steps; None: no job is
+        self.verdicts: dict[str, Conclusion] | None = None
+        # what such a job does while it runs: run, key, its token
+        self.within: Callable[[WorkflowRun, str, str], None] = lambda *_: None
         # clear: runs wait before their first job, and count as at rest
         self.go = threading.Event()
         self.go.set()
@@ -201,8 +212,8 @@ class Robot:
         event: str,
         payload: dict[str, Any],
     ) -> None:
-        del workflow_text, event, payload
-        thread = threading.Thread(target=self._work, args=(run, inputs), daemon=True)
+        del event, payload
+        thread = threading.Thread(target=self._work, args=(run, workflow_text, inputs), daemon=True)
         with self._changed:
             self._busy += 1
             self._threads.append(thread)
@@ -232,11 +243,11 @@ class Robot:
 
     # what happens in a run
 
-    def _work(self, run: WorkflowRun, inputs: dict[str, str]) -> None:
+    def _work(self, run: WorkflowRun, text: str, inputs: dict[str, str]) -> None:
         try:
             self.go.wait()
             if not self._closing:
-                self._run(run, inputs)
+                self._run(run, text, inputs)
         except BaseException as error:  # noqa: BLE001 - shown by the world at the test's end
             self.problems.append(error)
             self.sink.run_completed(run.id, Conclusion.FAILURE)
@@ -245,10 +256,10 @@ class Robot:
                 self._busy -= 1
                 self._changed.notify_all()
 
-    def _run(self, run: WorkflowRun, inputs: dict[str, str]) -> None:
+    def _run(self, run: WorkflowRun, text: str, inputs: dict[str, str]) -> None:
         self.sink.run_started(run.id)
         if run.path != names.WORKFLOW_PATH:
-            self.sink.run_completed(run.id, self.others(run))
+            self.sink.run_completed(run.id, self._jobs(run, text) or self.others(run))
             return
         if run.event == "pull_request":
             self._preview(run)
@@ -263,6 +274,24 @@ class Robot:
         if not checks:
             self.sink.job_skipped(run.id, job_key="check", name="check")
         self.sink.run_completed(run.id, ended)
+
+    def _jobs(self, run: WorkflowRun, text: str) -> Conclusion | None:
+        """The jobs of a workflow of the fork's own, one after the other; None where they aren't played."""
+        if self.verdicts is None:
+            return None
+        ended = Conclusion.SUCCESS
+        for key, job in workflow.load(text).jobs.items():
+            name, conclusion = job.name or key, self.verdicts.get(key, Conclusion.SUCCESS)
+            if conclusion is Conclusion.SKIPPED:
+                self.sink.job_skipped(run.id, job_key=key, name=name)
+                continue
+            started = self.sink.job_started(run.id, job_key=key, name=name, permissions=job.permissions)
+            self.within(run, key, started.token)
+            titles = ["Set up job", *(step.title for step in job.steps), "Complete job"]
+            steps = [StepResult(number=n, name=one, conclusion=conclusion) for n, one in enumerate(titles, 1)]
+            self.sink.job_completed(run.id, job_id=started.id, conclusion=conclusion, steps=steps)
+            ended = ended if conclusion is Conclusion.SUCCESS else conclusion
+        return ended
 
     def _preview(self, run: WorkflowRun) -> None:
         """The job of that name, where the file's condition holds; the others are left out."""

@@ -8,7 +8,7 @@ from patch_app.core.attempt import Stage
 from tests.stories.world import FORK, UPSTREAM, World, numbered
 
 BUILT = '[[stack]]\nstrategy = "patches"\n'
-CHECKED = BUILT + '[promotion]\nrequired_checks = ["ci"]\n'
+CHECKED = BUILT + '[promotion]\nrequired_checks = [{ name = "ci", creator = "bob" }]\n'
 
 
 def branch(world: World, name: str, files: dict[str, str], message: str) -> str:
