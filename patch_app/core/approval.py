@@ -21,6 +21,8 @@ from patch_app.core.same import same_work
 
 # what a check is by that is a commit status
 STATUS = "status"
+# Apps of GitHub's that name a check after the tool in what any workflow may upload: only where asked for
+FED = frozenset({"github-advanced-security", "github-code-scanning"})
 MAY_WRITE = frozenset({"write", "maintain", "admin"})
 MAY_TRUST = frozenset({"maintain", "admin"})
 # rules that are named in one sentence
@@ -306,21 +308,20 @@ def _is(check: Check, required: RequiredCheck) -> bool:
         return False
     if required.creator is not None:
         return check.app == STATUS and same_login(check.creator, required.creator)
-    return (
-        check.app != STATUS
-        and required.app in (None, check.app)
-        and required.workflow in (None, check.workflow)
-    )
+    if check.app == STATUS or (required.app is None and check.app in FED):
+        return False
+    return required.app in (None, check.app) and required.workflow in (None, check.workflow)
 
 
 def _ruled(attempt: Attempt, check: Check, rule: RuleCheck) -> bool:
     """Whether a check counts as one that a ruleset asks for. GitHub takes a status from whoever may write."""
     if check.name != rule.name or not counts(check):
         return False
-    if check.app == STATUS and (rule.app_id is None or check.app_id != rule.app_id):
-        required = attempt.configuration.promotion.required_checks
-        return rule.app_id is None and any(_is(check, one) for one in required)
-    return rule.app_id in (None, check.app_id)
+    if check.app == STATUS and rule.app_id is None:
+        return any(_is(check, one) for one in attempt.configuration.promotion.required_checks)
+    if check.app == STATUS or rule.app_id is not None:
+        return check.app_id == rule.app_id
+    return check.app not in FED
 
 
 def configured_jobs(attempt: Attempt, facts: Facts) -> dict[str, Job]:

@@ -91,7 +91,7 @@ async def _jobs(
             paths |= evidence.maintained
         runs = await _runs(client, attempt.repository, attempt.candidate, paths)
         shown = await _check_runs(client, attempt.repository, seen, {name for name, _ in wanted}, runs)
-    except TooMany as error:
+    except Refused as error:
         return proved(wanted, Evidence(branch=branch, app_id=app_id, problem=error.message))
     told = {"app_id": app_id, "runs": runs, "check_runs": shown}
     return proved(wanted, evidence.model_copy(update=told))

@@ -54,6 +54,55 @@ def test_only_a_result_that_is_named_is_a_pass(found: tuple[Check, ...], passes:
     assert world.settle() is (Stage.PROMOTED if passes else Stage.REVIEWING)
 
 
+@pytest.mark.parametrize("app", ["github-advanced-security", "github-code-scanning"])
+def test_a_check_that_any_workflow_can_feed_counts_only_where_its_app_is_named(app: str) -> None:
+    for config, passes in ((required(), False), (required(app=app), True)):
+        world = in_review(configuration=config, checks=ci("success", None, app))
+        world.approve()
+        assert world.settle() is (Stage.PROMOTED if passes else Stage.REVIEWING)
+    for number, passes in ((None, False), (9, True)):
+        ruled = Rules(any=True, required_checks=(RuleCheck(name="ci", app_id=number),))
+        (one,) = ci("success", None, app)
+        world = in_review(rules=ruled, checks=(one.model_copy(update={"app_id": 9}),))
+        world.approve()
+        assert world.settle() is (Stage.PROMOTED if passes else Stage.REVIEWING)
+
+
+STATUS = {"name": "ci", "app": "status", "status": "completed", "conclusion": "success"}
+
+
+@pytest.mark.parametrize(
+    ("rule", "status", "passes"),
+    [
+        (None, {"creator": "bob"}, False),
+        (7, {"creator": "x[bot]"}, False),
+        (7, {"creator": "x[bot]", "app_id": 8}, False),
+        (7, {"creator": "x[bot]", "app_id": 7}, True),
+        (7, {"app_id": 7}, False),
+    ],
+    ids=str,
+)
+def test_a_status_that_a_ruleset_asks_for_is_its_apps(
+    rule: int | None, status: dict[str, object], passes: bool
+) -> None:
+    ruled = Rules(any=True, required_checks=(RuleCheck(name="ci", app_id=rule),))
+    world = in_review(rules=ruled, checks=(Check.model_validate(STATUS | status),))
+    world.approve()
+    assert world.settle() is (Stage.PROMOTED if passes else Stage.REVIEWING)
+
+
+def test_a_status_by_the_creator_that_the_configuration_names_is_the_rulesets_too() -> None:
+    ruled = Rules(any=True, required_checks=(RuleCheck(name="ci"),))
+    for creator, passes in (("eve", False), ("qa[bot]", True), ("QA[bot]", True), ("qa", False)):
+        world = in_review(
+            configuration=required(creator="qa[bot]"),
+            rules=ruled,
+            checks=(Check.model_validate(STATUS | {"creator": creator}),),
+        )
+        world.approve()
+        assert world.settle() is (Stage.PROMOTED if passes else Stage.REVIEWING), creator
+
+
 def test_a_skipped_check_passes_where_the_fork_says_so() -> None:
     world = in_review(configuration=required(conclusions=["success", "skipped"]), checks=ci("skipped"))
     world.approve()
