@@ -87,6 +87,9 @@ class StartedJob:
     secrets: Mapping[str, str] = field(default_factory=dict)
     # where its actions, and no `run:` step, may store artifacts; it dies with the job as well
     upload_url: str = ""
+    # where it may ask for a token by OpenID Connect, and with what; empty without `id-token: write`
+    id_token_url: str = ""
+    id_token_request_token: str = ""
 
     def __repr__(self) -> str:
         return f"StartedJob(id={self.id})"

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from patch_app.forge.git import Git
 from patch_app.forge.moods import Moods
+from patch_app.forge.oidc import Oidc
 from patch_app.forge.state import Account, Repository, State
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ class ForgeOptions:
     custom_refs: bool = True
     # where Actions is off, the workflows of pushed files are listed all the same, as disabled; else unknown
     lists_workflows_when_off: bool = True
+    # jobs can have tokens by OpenID Connect; else as an Enterprise Server where it is off
+    oidc: bool = True
     # so many requests with a new installation token are answered 401
     fresh_refusals: int = 0
     # REST's lists lack what was made in the last so many seconds, by `forge.moods.clock`
@@ -83,6 +86,7 @@ class Core:
         self.webhooks: Webhooks
         self.actions: ActionsBackend
         self.moods = Moods(self)
+        self.oidc = Oidc(self)
 
     @property
     def api_url(self) -> str:

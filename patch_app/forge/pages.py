@@ -22,6 +22,9 @@ def serve(core: Core, request: Request, path: str, data: bytes) -> Response | No
     """The page, or None when there is none at this path."""
     if path == "/":
         return PlainTextResponse(f"A local GitHub. REST: {core.api_url}  GraphQL: {core.url}/api/graphql\n")
+    signed = core.oidc.serve(request, path)
+    if signed is not None:
+        return signed
     stored = artifacts.serve(core, request, path, data)
     if stored is not None:
         return stored

@@ -259,8 +259,15 @@ class Sink(RunSink):
             emit_check(core, repo, repo.checks[job.id], "created", ACTIONS_BOT)
             _emit_job(core, repo, run, job, "in_progress")
             secrets = dict(repo.secrets.get((environment or "").lower(), {}))
-        url = artifacts.upload_url(core, job.id)
-        return StartedJob(id=job.id, token=token, secrets=secrets, upload_url=url)
+            id_token_url, id_token_request_token = core.oidc.begin(job, environment)
+        return StartedJob(
+            id=job.id,
+            token=token,
+            secrets=secrets,
+            upload_url=artifacts.upload_url(core, job.id),
+            id_token_url=id_token_url,
+            id_token_request_token=id_token_request_token,
+        )
 
     def job_completed(
         self,

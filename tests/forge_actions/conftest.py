@@ -38,6 +38,8 @@ class RecordingSink:
     jobs: list[SeenJob] = field(default_factory=list)
     conclusions: dict[int, Conclusion] = field(default_factory=dict)
     changed: threading.Condition = field(default_factory=threading.Condition)
+    # where a job with `id-token: write` may ask for a token, and with what
+    id_token: tuple[str, str] = ("", "")
 
     def _note(self, event: str) -> None:
         self.events.append(event)
@@ -62,7 +64,10 @@ class RecordingSink:
             self.jobs.append(SeenJob(number, run_id, job_key, name, dict(permissions), token))
             self._note(f"{run_id} job {name} started")
             secrets = {"PLACE": f"secret-of-{environment}"} if environment else {}
-            return StartedJob(id=number, token=token, secrets=secrets)
+            url, asks = self.id_token if permissions.get("id-token") == "write" else ("", "")
+            return StartedJob(
+                id=number, token=token, secrets=secrets, id_token_url=url, id_token_request_token=asks
+            )
 
     def job_completed(
         self,

@@ -389,3 +389,34 @@ jobs:
         {"contents": "read", "issues": "read"},
         {"contents": "write", "id-token": "write", "issues": "read"},
     ]
+
+
+SIGNED = """
+on: workflow_dispatch
+permissions: {}
+jobs:
+  may:
+    runs-on: ubuntu-latest
+    permissions: {id-token: write}
+    steps:
+      - run: |
+          echo "may <${ACTIONS_ID_TOKEN_REQUEST_URL-}> $ACTIONS_ID_TOKEN_REQUEST_TOKEN"
+          test "$ACTIONS_ID_TOKEN_REQUEST_TOKEN" = "a.b=c'd"
+          ! tr '\\0' '\\n' < /proc/$PPID/cmdline | grep -F "a.b=c"
+  all:
+    runs-on: ubuntu-latest
+    permissions: write-all
+    steps:
+      - run: test -n "$ACTIONS_ID_TOKEN_REQUEST_URL"
+  not:
+    runs-on: ubuntu-latest
+    permissions: {contents: write}
+    steps:
+      - run: test -z "${ACTIONS_ID_TOKEN_REQUEST_URL-}${ACTIONS_ID_TOKEN_REQUEST_TOKEN-}"
+"""
+
+
+def test_only_a_job_with_the_permission_can_ask_for_a_token_and_its_log_shows_none(bench: Bench) -> None:
+    bench.sink.id_token = ("http://127.0.0.1:9/idtoken?api-version=2.0", "a.b=c'd")
+    assert bench.run(SIGNED) is Conclusion.SUCCESS, [job.log for job in bench.sink.jobs]
+    assert "may <http://127.0.0.1:9/idtoken?api-version=2.0> ***" in bench.sink.job("may").log

@@ -113,6 +113,7 @@ class Invocation:
     directory: Path
     event_file: Path
     secret_file: Path
+    env_file: Path
     cache: Path
     actor: str
     # labels that `runs-on` names
@@ -128,6 +129,7 @@ class Invocation:
             *(str(self.act), self.event, "--json"),
             *("--workflows", str(self.workflow_file), "--directory", str(self.directory)),
             *("--eventpath", str(self.event_file), "--secret-file", str(self.secret_file)),
+            *("--env-file", str(self.env_file)),
             *("--action-cache-path", str(self.cache), "--no-cache-server", "--no-skip-checkout"),
             *("--github-instance", _NOWHERE, "--container-daemon-socket", "-"),
             *("--actor", self.actor),

@@ -131,6 +131,9 @@ class LegRequest:
     token: str
     secrets: Mapping[str, str]
     upload_url: str
+    # empty: no token for this job
+    id_token_url: str
+    id_token_request_token: str
     act: Path
     # doesn't exist yet; made, used, removed
     directory: Path
@@ -186,6 +189,7 @@ def _prepare(request: LegRequest) -> tuple[act.Invocation, Path]:
         event_file=event_file,
         secret_file=secret_file,
         cache=directory / "cache",
+        env_file=_env_file(request),
         actor=run.actor,
         # the stand-ins run on ubuntu-latest
         labels=sorted({*request.plan.labels, "ubuntu-latest"}),
@@ -196,6 +200,19 @@ def _prepare(request: LegRequest) -> tuple[act.Invocation, Path]:
         variables=_variables(run),
     )
     return invocation, outputs_file
+
+
+def _env_file(request: LegRequest) -> Path:
+    """Variables that no command line may show."""
+    file = request.directory / "env"
+    file.touch(mode=0o600)
+    if request.id_token_url:
+        file.write_text(
+            f"ACTIONS_ID_TOKEN_REQUEST_URL={json.dumps(request.id_token_url)}\n"
+            f"ACTIONS_ID_TOKEN_REQUEST_TOKEN={json.dumps(request.id_token_request_token)}\n",
+            encoding="utf-8",
+        )
+    return file
 
 
 def _write_identity(directory: Path, run: WorkflowRun) -> None:
@@ -234,7 +251,7 @@ def _variables(run: WorkflowRun) -> dict[str, str]:
 
 def _run(request: LegRequest, invocation: act.Invocation, outputs_file: Path, stop: Stop) -> LegResult:
     log = JobLog(job_key=request.job.key, token=request.token)
-    for secret in request.secrets.values():
+    for secret in (*request.secrets.values(), request.id_token_request_token):
         log.masks.add(secret)
     tracking = f"github_{secrets.token_hex(16)}"
     env = act.environment(home=request.directory / "home", tools=request.tools, tracking=tracking)

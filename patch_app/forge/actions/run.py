@@ -247,6 +247,8 @@ class RunJobs:
                 token=started.token,
                 secrets=started.secrets,
                 upload_url=started.upload_url,
+                id_token_url=started.id_token_url,
+                id_token_request_token=started.id_token_request_token,
                 act=act,
                 directory=directory,
                 tools=self._facilities.tools,
