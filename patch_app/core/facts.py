@@ -231,6 +231,8 @@ class Facts(Model):
     # why the repository can't be read at all: removed, suspended, renamed away
     gone: str | None = None
     preflight: Preflight | None = None
+    # its id, for which tokens of its runs are issued
+    app_id: int = 0
     # slug of the App itself, whose checks and reviews never count
     app_slug: str
     has_issues: bool = True

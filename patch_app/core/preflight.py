@@ -96,7 +96,7 @@ def _vouched(attempt: Attempt, facts: Facts) -> str | None:
 def dispatch(attempt: Attempt, facts: Facts) -> Decision:
     """Wishes for the run that a dispatched attempt has not got yet."""
     try:
-        text = request.request(attempt, facts.upstream_git_url)
+        text = request.request(attempt, facts.upstream_git_url, facts.app_id)
     except request.RequestTooLargeError as error:
         return plan.blocked(attempt, str(error))
     wish = Dispatch(

@@ -58,6 +58,8 @@ def requests(
                 updated=_EPOCH,
             ),
             git_url,
+            # nothing is handed over, so nothing has to be vouched for
+            app=0,
         )
         for one in wanted
     ]

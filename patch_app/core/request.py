@@ -18,17 +18,18 @@ class RequestTooLargeError(ValueError):
     """The configured commands are longer than GitHub takes as input of a run (65,535 characters)."""
 
 
-def request(attempt: Attempt, upstream_git_url: str) -> str:
+def request(attempt: Attempt, upstream_git_url: str, app: int) -> str:
     """The input `request` as JSON text, schema 1. Needs `target` and `stack_head` to be known.
 
+    `app`: the App's id.
     Raises RequestTooLargeError where GitHub would refuse the dispatch.
     """
     if attempt.target is None or attempt.stack_head is None:
         raise ValueError("a request needs the target and the stack's head")
     # without what was built the runner looks at lines and messages: not as sure, but never too long
-    text = _text(attempt, upstream_git_url, built=True)
+    text = _text(attempt, upstream_git_url, app, built=True)
     if len(text) > INPUTS_LIMIT - len(attempt.id):
-        text = _text(attempt, upstream_git_url, built=False)
+        text = _text(attempt, upstream_git_url, app, built=False)
     if len(text) > INPUTS_LIMIT - len(attempt.id):
         raise RequestTooLargeError(
             f"the run's request has {len(text)} characters; shorten the commands of checks and resolver"
@@ -36,13 +37,14 @@ def request(attempt: Attempt, upstream_git_url: str) -> str:
     return text
 
 
-def _text(attempt: Attempt, upstream_git_url: str, *, built: bool) -> str:
+def _text(attempt: Attempt, upstream_git_url: str, app: int, *, built: bool) -> str:
     stack = configuration.stack_of(attempt.configuration, attempt.stack)
     resolver = attempt.configuration.resolver
     return json.dumps(
         {
             "schema": 1,
             "attempt": attempt.id,
+            "app": app,
             "stack": {"branch": attempt.stack, "sha": attempt.stack_head},
             "base": attempt.base,
             "target": {"name": attempt.tag, "sha": attempt.target},

@@ -62,7 +62,8 @@ async def engine(
     """
     known = identity.known(settings)
     async with GitHubApp(github_settings(settings)) as app:
-        slug = (await app.jwt_client().get("/app"))["slug"]
+        own = await app.jwt_client().get("/app")
+        slug = own["slug"]
         log.info("app", slug=slug)
         forks = Forks(app=app, store=store, clock=clock)
         onboarding = Onboarding(app=app, app_slug=slug, clock=clock)
@@ -70,7 +71,7 @@ async def engine(
         dashboards = DashboardIssues(app=app, app_slug=slug, store=store, clock=clock)
         advancer = Advancer(
             store=store,
-            evidence=Evidence(app=app, app_slug=slug),
+            evidence=Evidence(app=app, app_slug=slug, app_id=own["id"]),
             performer=Performer(app=app, app_slug=slug),
             clock=clock,
             sync=settings.sync_seconds,

@@ -54,10 +54,11 @@ READ: Final = {
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """Reads the facts of attempts through one App. `app_slug`: the App's own name on GitHub."""
+    """Reads the facts of attempts through one App. `app_slug`, `app_id`: its own name and id on GitHub."""
 
     app: GitHubApp
     app_slug: str
+    app_id: int
 
     async def read(
         self, attempt: Attempt, effects: Sequence[Performed], siblings: Sequence[Attempt], now: datetime
@@ -67,6 +68,7 @@ class Evidence:
         frame = {
             "now": now,
             "app_slug": self.app_slug,
+            "app_id": self.app_id,
             "effects": known,
             "siblings": siblings_of(attempt, siblings),
             # a carry-over's target is on the fork itself

@@ -16,11 +16,14 @@ import time
 from types import FrameType
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
-from . import deliver, report, request, resolver, summary
+from . import deliver, id_token, report, request, resolver, summary
 from .git import Scrubber
 from .job import Job, Runner, as_problem
 from .records import Problem, Request
 from .workspace import Workspace
+
+# a token for an inbox commit, None where there is none
+Vouch = Callable[[str], Optional[str]]
 
 NOTICE = "::notice title=patch-app-inbox::"
 TURNED_AWAY = "::error title=patch-app-refused::"
@@ -72,7 +75,7 @@ def carry(environment: Mapping[str, str], *, is_last: bool) -> int:
 
     The last one has what the resolver handed on; the one before it leaves a conflict to the resolver.
     """
-    token = take_token(environment)
+    token, source = take_token(environment), id_token.take_source(environment)
     try:
         url = fork_url(environment)
         attempt = request.attempt_id(environment.get("PATCH_APP_ATTEMPT"))
@@ -85,7 +88,8 @@ def carry(environment: Mapping[str, str], *, is_last: bool) -> int:
         with Workspace(
             url, upstream, token=token, parent=environment.get("RUNNER_TEMP") or None
         ) as workspace:
-            return _carry(workspace, parsed, wrong, attempt, environment, is_last=is_last)
+            vouch = _voucher(source, parsed)
+            return _carry(workspace, parsed, wrong, attempt, environment, is_last=is_last, vouch=vouch)
     except Exception as error:  # noqa: BLE001 - a full disk ends here: there is still the log
         found = as_problem(error, "deliver", lambda value: value.replace(token, "***") if token else value)
         if found.stage == deliver.REFUSED:
@@ -115,6 +119,7 @@ def _carry(
     environment: Mapping[str, str],
     *,
     is_last: bool,
+    vouch: Optional[Vouch],
 ) -> int:
     run = run_of(environment)
     if parsed is None:
@@ -131,9 +136,8 @@ def _carry(
         workspace.free()
     ref = deliver.inbox_ref(attempt, run_attempt(environment))
     date = parsed.date if parsed else int(time.time())
-    job, inbox = hand_over(
-        workspace, job, ref, date, "sha256" if parsed and len(parsed.stack) == 64 else "sha1"
-    )
+    object_format = "sha256" if parsed and len(parsed.stack) == 64 else "sha1"
+    job, inbox = hand_over(workspace, job, ref, date, object_format=object_format, vouch=vouch)
     say(NOTICE + inbox)
     checks = [found.name for found in parsed.checks] if parsed else []
     append(
@@ -150,13 +154,24 @@ def is_asked(request: Request, found: Dict[str, Any]) -> bool:
     return request.resolver is not None and found["status"] == "conflict"
 
 
-def hand_over(workspace: Workspace, job: Job, ref: str, date: int, object_format: str) -> Tuple[Job, str]:
+def _voucher(source: Optional[id_token.Source], parsed: Optional[Request]) -> Optional[Vouch]:
+    """What asks for a token for an inbox commit; None where nobody can be asked, or for whom isn't known."""
+    if source is None or parsed is None or parsed.attempt is None:
+        return None
+    asked, app, attempt = source, parsed.app, parsed.attempt
+    return lambda commit: id_token.ask(asked, id_token.audience(app, attempt, commit))
+
+
+def hand_over(
+    workspace: Workspace, job: Job, ref: str, date: int, *, object_format: str, vouch: Optional[Vouch]
+) -> Tuple[Job, str]:
     """Pushes what there is; where the bundle is refused, the report alone, as an error. Raises on a second
     refusal."""
     try:
         inbox = deliver.deliver(
             workspace, job.report, job.bundle,
             ref=ref, date=date, object_format=object_format, source=job.repository, said=job.said,
+            vouch=vouch,
         )  # fmt: skip
     except Exception as error:
         if job.bundle is None:
@@ -179,8 +194,9 @@ def hand_over(workspace: Workspace, job: Job, ref: str, date: int, object_format
         }
         say("::warning title=patch_app::the bundle could not be pushed; the report goes alone")
         inbox = deliver.deliver(
-            workspace, failed, None, ref=ref, date=date, object_format=object_format, name="inbox-alone"
-        )
+            workspace, failed, None,
+            ref=ref, date=date, object_format=object_format, name="inbox-alone", vouch=vouch,
+        )  # fmt: skip
         return Job(failed, None, job.repository), inbox
     return job, inbox
 

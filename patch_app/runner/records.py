@@ -193,6 +193,7 @@ class Request(NamedTuple):
     wrong the report is the same.
     `patches` are the patch branches in order, each with its head. `built` are commits of the maintained
     branch that the App made, each with the commit of a patch branch that it was made of.
+    `app` is the App's id, for which a token is asked for.
     `landing` is the App's commit by which a pull request brought the stack onto the branch, and what the
     branch was before it.
     """
@@ -220,6 +221,7 @@ class Request(NamedTuple):
     built: Tuple[Tuple[str, str], ...] = ()
     drop: Tuple[str, ...] = ()
     landing: Optional[Tuple[str, str]] = None
+    app: int = 0
 
 
 class Branch(NamedTuple):

@@ -21,6 +21,7 @@ MAX_CHECK_SECONDS = 6 * 3600  # a job on a hosted runner ends after six hours
 KEYS = {
     "schema": True,
     "attempt": True,
+    "app": True,
     "stack": True,
     "base": True,
     "target": True,
@@ -90,6 +91,13 @@ def _hint(value: Any) -> int:
         return 0
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31:
         raise _bad("ahead must be a number of commits or null")
+    return value
+
+
+def _app(value: Any) -> int:
+    """The App's id."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**53:
+        raise _bad("app must be the App's id")
     return value
 
 
@@ -288,6 +296,7 @@ def parse(raw: str, expected_attempt: Optional[str] = None) -> Request:
         raise _bad("installed_trailer must look like `Key: value`")
     request = Request(
         attempt=attempt,
+        app=_app(data["app"]),
         branch=ref_name(stack["branch"], "stack.branch"),
         stack=oid(stack["sha"], "stack.sha"),
         base=None if data["base"] is None else oid(data["base"], "base"),

@@ -196,6 +196,7 @@ class Bench:
                 "bundle_from": bundle_from,
                 "date": 1_760_000_000,
                 "installed_paths": [".github/workflows/patch-maintenance.yml", ".github/patch-app.toml"],
+                "app": 7,
                 "installed_trailer": "Patch-App-Installed: true",
                 "checks": [],
                 "merges": "flatten",

@@ -20,7 +20,7 @@ BUILD: dict[str, Any] = {"name": "build", "run": "make\n", "working_directory": 
 def written(**check: Any) -> str:
     configuration = Configuration.model_validate({"check": [{**BUILD, **check}]})
     attempt = samples.carried().model_copy(update={"configuration": configuration})
-    return request.request(attempt, "https://github.com/upstream-org/tool")
+    return request.request(attempt, "https://github.com/upstream-org/tool", 7)
 
 
 @pytest.mark.parametrize(("sparse", "artifacts"), [((), ("dist/*.whl",)), (("src", "docs/api"), ())])
@@ -41,7 +41,7 @@ def test_a_resolver_arrives_as_it_was_configured() -> None:
     }
     configuration = Configuration.model_validate({"resolver": {**settled, "instructions": "Go\nslow."}})
     attempt = samples.carried().model_copy(update={"configuration": configuration})
-    text = request.request(attempt, "https://github.com/upstream-org/tool")
+    text = request.request(attempt, "https://github.com/upstream-org/tool", 7)
     assert runner_request.parse(text, samples.ID).resolver == records.Resolver(
         "codex 1.2", "settle\n", 2700, "Go\nslow.", ("Cargo.lock",), ("X",)
     )
@@ -53,13 +53,15 @@ def test_the_length_of_the_stack_is_told_where_its_base_is_known(
     base: str | None, ahead: int | None, told: int
 ) -> None:
     attempt = samples.carried().model_copy(update={"base": base, "ahead": ahead})
-    assert runner_request.parse(request.request(attempt, "https://example.org/up"), samples.ID).ahead == told
+    assert (
+        runner_request.parse(request.request(attempt, "https://example.org/up", 7), samples.ID).ahead == told
+    )
 
 
 def test_a_landing_arrives_as_it_was_recorded_and_is_not_told_of_without_one() -> None:
     landed = Landed(commit="c" * 40, onto="d" * 40)
     attempt = samples.carried().model_copy(update={"landed": landed})
-    parsed = runner_request.parse(request.request(attempt, "https://example.org/up"), samples.ID)
+    parsed = runner_request.parse(request.request(attempt, "https://example.org/up", 7), samples.ID)
     assert parsed.landing == (landed.commit, landed.onto)
     assert '"landing"' not in written()
 

@@ -126,6 +126,7 @@ class World:
             "bundle_from": "target",
             "date": DATE,
             "installed_paths": (WORKFLOW.encode(), b".github/patch-app.toml"),
+            "app": 7,
             "installed_trailer": TRAILER,
             "resolutions": None,
             "checks": (),

@@ -59,6 +59,7 @@ class Fork:
             "bundle_from": "base",
             "date": DATE,
             "installed_paths": [WORKFLOW],
+            "app": 7,
             "installed_trailer": TRAILER,
             "resolutions": None,
             "checks": [],

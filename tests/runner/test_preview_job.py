@@ -39,6 +39,7 @@ def asked(world: World, **changed: Any) -> dict[str, Any]:
         "start": None,
         "pushed": None,
         "installed_paths": [WORKFLOW],
+        "app": 7,
         "installed_trailer": TRAILER,
         "resolutions": None,
         "checks": [],

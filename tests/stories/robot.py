@@ -6,6 +6,7 @@ steps are left out. A test may put anything in place of the carry: what a hostil
 
 from __future__ import annotations
 
+import base64
 import compileall
 import json
 import os
@@ -32,6 +33,7 @@ from patch_app.forge.actions_api import (
     StepResult,
     WorkflowRun,
 )
+from patch_app.runner import id_token
 
 START = (
     "import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); "
@@ -71,14 +73,14 @@ class Scratch:
         assert done.returncode == 0, f"git {args[0]}: {done.stderr.decode()}"
         return done.stdout.decode(errors="replace").strip()
 
-    def commit(self, files: Mapping[str, bytes], message: str = "report") -> str:
-        """A commit without parents."""
+    def commit(self, files: Mapping[str, bytes], message: str = "report", parent: str = "") -> str:
+        """A commit, by default without parents."""
         lines = [
             f"100644 blob {self.git('hash-object', '-w', '--stdin', stdin=content)}\t{path}\n"
             for path, content in sorted(files.items())
         ]
         tree = self.git("mktree", stdin="".join(lines).encode())
-        return self.git("commit-tree", tree, "-m", message)
+        return self.git("commit-tree", tree, *(["-p", parent] if parent else []), "-m", message)
 
     def files(self, commit: str) -> dict[str, bytes]:
         """The files at the root of a commit."""
@@ -99,6 +101,8 @@ class CarryJob:
     run: WorkflowRun
     inputs: dict[str, str]
     token: str
+    # where and with what it may ask for a token of its own
+    source: id_token.Source | None
     folder: Path
     notes: list[str] = field(default_factory=list)
     outputs: dict[str, str] = field(default_factory=dict)
@@ -136,12 +140,21 @@ class CarryJob:
             PATCH_APP_TOKEN=self.token,
             PATCH_APP_ANSWERS=self.answers,
             GITHUB_OUTPUT=str(output),
+            **({id_token.URL: self.source.url, id_token.TOKEN: self.source.token} if self.source else {}),
         )
         said = [line.removeprefix(NOTICE) for line in self.log.splitlines() if line.startswith(NOTICE)]
         self.notes += said
         if output.exists():
             self.outputs = dict(line.split("=", 1) for line in output.read_text().splitlines())
         return said[-1] if said else None
+
+    def vouched(self, scratch: Scratch, commit: str) -> str:
+        """What a runner would push that has made this commit: with a token on top, where it gets one."""
+        audience = id_token.audience(self.request["app"], self.attempt, commit)
+        token = id_token.ask(self.source, audience) if self.source else None
+        if token is None:
+            return commit
+        return scratch.commit({"token": base64.b64encode(token.encode()) + b"\n"}, parent=commit)
 
     def scratch(self) -> Scratch:
         """A repository with what this run has pushed so far, where it has."""
@@ -158,7 +171,7 @@ class CarryJob:
         change(scratch, report, files)
         files["report.json"] = json.dumps(report).encode()
         forged = scratch.commit(files)
-        scratch.git("push", "-q", "--force", self.url, f"{forged}:{self.ref}")
+        scratch.git("push", "-q", "--force", self.url, f"{self.vouched(scratch, forged)}:{self.ref}")
         self.notes[:] = [forged]
         self.outputs["checks"] = "[]"
 
@@ -324,10 +337,21 @@ class Robot:
         self, run: WorkflowRun, inputs: dict[str, str], folder: Path, mode: str, answers: str = ""
     ) -> tuple[CarryJob, Conclusion]:
         started = self.sink.job_started(
-            run.id, job_key=mode, name=mode.replace("-", " "), permissions={"contents": "write"}
+            run.id,
+            job_key=mode,
+            name=mode.replace("-", " "),
+            permissions={"contents": "write", "id-token": "write"},
         )
+        asked = id_token.Source(started.id_token_url, started.id_token_request_token)
         job = CarryJob(
-            robot=self, run=run, inputs=inputs, token=started.token, folder=folder, mode=mode, answers=answers
+            robot=self,
+            run=run,
+            inputs=inputs,
+            token=started.token,
+            source=asked if asked.url else None,
+            folder=folder,
+            mode=mode,
+            answers=answers,
         )
         self.carry(job)
         ended = _conclusion(job.exit)
