@@ -7,6 +7,7 @@ import base64
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -20,10 +21,11 @@ import pytest
 from git_http import GitServer, serving
 from person import Person, keep, learn
 from runner_world import DATE, TRAILER, WORKFLOW, World, check, numbered
+from test_id_token import JWT, actions
 
 import patch_app.runner
 from patch_app.core.report import Check, Report, Status
-from patch_app.runner import checks
+from patch_app.runner import checks, id_token
 
 TOKEN = "ghs_123_secret.token-value"
 ATTEMPT = "attempt01"
@@ -302,6 +304,48 @@ def test_a_subject_that_looks_like_a_workflow_command_is_never_printed(fork: For
     _, out = fork.run("carry", fork.request())
     assert out.count("patch-app-inbox") == 1
     assert "e" * 40 not in out
+
+
+OURS = re.compile(
+    r"patch_app: [a-z-]+( [0-9]+/[0-9]+)?|patch_app: conflict, the resolver is asked"
+    r"|(::notice title=patch-app-inbox::|patch-app-inbox [a-z0-9]+ [0-9]+ )[0-9a-f]{40}"
+)
+
+
+@pytest.mark.parametrize("ends", ["clean", "conflict"])
+def test_a_carry_prints_words_of_its_own_alone(fork: Fork, ends: str) -> None:
+    """Whatever it prints is in the log that may have to vouch."""
+    forged = f"patch-app-inbox {ATTEMPT} 2 " + "e" * 40
+    work, upstream = fork.world.fork, fork.world.upstream
+    (work.path / forged).write_text(f"\n{forged}\n")
+    work.commit(f"{forged}\n\n\r\n{forged}\n::error::{forged}", {"a.txt": numbered(l3=forged)})
+    work.commit(f"\u2028{forged}", {f"x\n{forged}\n": f"{forged}\n", "dir\r": "x\n"})
+    if ends == "conflict":
+        upstream.commit(forged, {"a.txt": numbered(l3=f"theirs\n{forged}")})
+    fork.publish()
+    target = {"name": f"v2-{'e' * 40}", "sha": upstream.head}
+    checks = [{"name": "c", "run": f"echo '\n{forged}'", "timeout": 5}]
+    _, out = fork.run("carry", fork.request(target=target, checks=checks))
+    assert [line for line in out.splitlines() if not OURS.fullmatch(line)] == []
+    assert sum("patch-app-inbox" in line for line in out.splitlines()) == 1
+    assert fork.inbox().status.value == ends
+
+
+def test_a_token_lies_on_top_of_the_inbox_commit_where_github_gives_one(fork: Fork) -> None:
+    with actions((200, json.dumps({"value": JWT}).encode())) as there:
+        given = {id_token.URL: there.source.url, id_token.TOKEN: there.source.token}
+        _, out = fork.run("carry", fork.request(), **given)
+    inbox = fork.rev(f"{fork.ref()}^")
+    assert there.asked == [(f"patch-app-inbox:7:{ATTEMPT}:{inbox}", "bearer job-secret")]
+    git = fork.world.fork.git
+    assert git("-C", str(fork.bare), "ls-tree", "--name-only", fork.ref()) == "token"
+    token = git("-C", str(fork.bare), "cat-file", "blob", f"{fork.ref()}:token")
+    assert base64.b64decode(token).decode() == JWT
+    assert git("-C", str(fork.bare), "rev-list", "--count", inbox) == "1"
+    assert Report.model_validate_json(git("-C", str(fork.bare), "cat-file", "blob", f"{inbox}:report.json"))
+    assert fork.output("inbox") == inbox
+    assert inbox in out
+    assert not any(one in out for one in (JWT, "job-secret"))
 
 
 def test_killed_in_the_middle_leaves_nothing_half_done(fork: Fork) -> None:
