@@ -14,5 +14,11 @@ def key() -> rsa.RSAPrivateKey:
 
 
 @cache
+def other() -> rsa.RSAPrivateKey:
+    """Somebody else's."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+@cache
 def pem(kind: PrivateFormat = PrivateFormat.TraditionalOpenSSL) -> str:
     return key().private_bytes(Encoding.PEM, kind, NoEncryption()).decode()

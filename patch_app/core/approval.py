@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import assert_never
 
-from patch_app.core import branches, names, proving
+from patch_app.core import branches, names, own_checks, proving
 from patch_app.core.attempt import Approval, Attempt, Check
 from patch_app.core.configuration import Approve, RequiredCheck, Workflows
 from patch_app.core.configuration_promotion import Conclusion, same_login
-from patch_app.core.facts import Facts, Job, PullRequest
+from patch_app.core.facts import Facts, PullRequest
 from patch_app.core.report import Verdict
 from patch_app.core.required_jobs import ACTIONS
 from patch_app.core.rules import RuleCheck, Rules
 from patch_app.core.same import same_work
+from patch_app.core.vouch import By
 
 # what a check is by that is a commit status
 STATUS = "status"
@@ -91,6 +92,8 @@ def unfit_for_auto(attempt: Attempt) -> str | None:
         return "a person has pushed to it"
     if attempt.leaving is not None:
         return "commits of upstream leave with it"
+    if attempt.vouch is None or attempt.vouch.by is not By.SIGNATURE:
+        return "no token that GitHub has signed vouches for its report"
     if report is None or any(patch.verdict is not Verdict.CLEAN for patch in report.patches):
         return "not every patch is clean"
     if not (config.check or config.promotion.required_checks):
@@ -118,11 +121,18 @@ def missing(attempt: Attempt, facts: Facts) -> list[str]:
     """
     return [
         *([f"a person's word on what leaves {attempt.stack}"] if attempt.goes_back else []),
+        *_missing_vouch(attempt),
         *_missing_approvals(attempt, facts),
         *_missing_of_rules(attempt, facts),
         *_missing_checks(attempt, facts),
         *_moved(attempt, facts, facts.pull_request),
     ]
+
+
+def _missing_vouch(attempt: Attempt) -> Iterable[str]:
+    """A candidate of before a server's update, when an annotation was enough."""
+    if attempt.vouch is None:
+        yield "nothing that counts vouches for the run's report: `/patch retry` carries the stack again"
 
 
 def _missing_approvals(attempt: Attempt, facts: Facts) -> Iterable[str]:
@@ -231,7 +241,7 @@ def _missing_checks(attempt: Attempt, facts: Facts) -> Iterable[str]:
         if lacks := _lacks(attempt, name, good, found):
             missing[name] = lacks
     yield from missing.values()
-    jobs = configured_jobs(attempt, facts)
+    jobs = own_checks.jobs(attempt, facts.runs)
     for check in attempt.configuration.check:
         job = jobs.get(check.name)
         if job is None or job.conclusion is None:
@@ -294,15 +304,6 @@ def _made_by_a_change(attempt: Attempt, check: Check) -> bool:
     return check.workflow is None or check.workflow in attempt.workflow_changes
 
 
-def configured_passed(attempt: Attempt, facts: Facts) -> bool:
-    """Whether every configured check has passed."""
-    jobs = configured_jobs(attempt, facts)
-    return all(
-        (job := jobs.get(one.name)) is not None and job.conclusion == "success"
-        for one in attempt.configuration.check
-    )
-
-
 def _is(check: Check, required: RequiredCheck) -> bool:
     if check.name != required.name or not counts(check):
         return False
@@ -322,19 +323,6 @@ def _ruled(attempt: Attempt, check: Check, rule: RuleCheck) -> bool:
     if check.app == STATUS or rule.app_id is not None:
         return check.app_id == rule.app_id
     return check.app not in FED
-
-
-def configured_jobs(attempt: Attempt, facts: Facts) -> dict[str, Job]:
-    """The jobs of the attempt's run that ran configured checks, by the check's name."""
-    prefix = "check "
-    believed = {run.id for run in attempt.runs}
-    return {
-        job.name.removeprefix(prefix): job
-        for run in facts.runs
-        if run.id in believed
-        for job in run.jobs
-        if job.name.startswith(prefix)
-    }
 
 
 def gathered_checks(facts: Facts, app: str) -> tuple[Check, ...]:

@@ -25,6 +25,7 @@ from patch_app.core.report import Report
 from patch_app.core.rules import Rules
 from patch_app.core.upstream_changes import UpstreamChanges
 from patch_app.core.upstreams import Followed
+from patch_app.core.vouch import Vouch
 
 # of an attempt: code in a check may store any number
 MOST_ARTIFACTS: Final = 100
@@ -270,8 +271,9 @@ class Attempt(Model):
     pushed: str | None = None
 
     runs: tuple[Run, ...] = ()
-    # the inbox commit that our run vouched for, and what it says
+    # the inbox commit that our run vouched for, how, and what it says
     inbox: str | None = None
+    vouch: Vouch | None = None
     report: Report | None = None
     # what was carried: the candidate, or on a conflict what there was before it
     candidate: str | None = None

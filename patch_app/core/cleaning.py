@@ -62,5 +62,6 @@ def _used_up(attempt: Attempt, facts: Facts) -> tuple[str, ...]:
         return ()
     ref, inbox = names.candidate_ref(attempt.id), names.as_branch(names.inbox_prefix(attempt.id))
     candidate = (names.as_branch(ref),) if facts.ref(ref) == attempt.candidate else ()
-    read = (one for one, value in facts.refs.items() if one.startswith(inbox) and value == attempt.inbox)
+    handed = {attempt.inbox, attempt.vouch.tip if attempt.vouch else None}
+    read = (one for one, value in facts.refs.items() if one.startswith(inbox) and value in handed)
     return (*candidate, *read)

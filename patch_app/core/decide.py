@@ -24,12 +24,14 @@ from patch_app.core import (
     names,
     news,
     notices,
+    own_checks,
     plan,
     preflight,
     rollback,
     siblings,
     telling,
     verify,
+    vouching,
 )
 from patch_app.core.attempt import Attempt, Stage
 from patch_app.core.configuration import Workflows
@@ -153,35 +155,35 @@ def _dispatched(attempt: Attempt, facts: Facts) -> Decision:
 def _running(attempt: Attempt, facts: Facts) -> Decision:
     attempt = attempt.model_copy(update={"runs": plan.told_runs(facts) or attempt.runs})
     good = [run for run in facts.runs if verify.run_problem(attempt, run, facts.app_slug) is None]
-    found = _vouched(good, facts.inbox)
-    if found is not None:
-        return _report(attempt, facts, *found)
+    asked = vouching.Asked(app_id=facts.app_id, now=facts.now)
+    weighed = vouching.weigh(attempt, good, facts.inbox, asked)
+    if weighed.vouch is not None and weighed.run is not None and weighed.inbox is not None:
+        attempt = attempt.model_copy(update={"vouch": weighed.vouch, "message": ""})
+        return _report(attempt, facts, weighed.run, weighed.inbox)
     if not facts.runs or any(run.status != "completed" for run in facts.runs):
         return Decision(attempt=attempt)
     if not good:
         return plan.failed(attempt, verify.run_problem(attempt, facts.runs[-1], facts.app_slug) or "")
-    if good[-1].refused:
-        return plan.refs_refused(attempt, good[-1].refused)
-    # annotations and refs may show some seconds after the run's end
-    if (facts.now - attempt.updated).total_seconds() < RUN_PATIENCE:
-        return Decision(attempt=attempt)
-    ended = good[-1]
-    if facts.inbox and not any(run.vouches for run in good):
-        why = f"run {ended.id} vouches for no report, yet there is one at {facts.inbox[-1].ref}"
+    if refused := vouching.turned_away(good[-1]):
+        return plan.refs_refused(attempt, refused)
+    return _unvouched(attempt, facts, good[-1], weighed)
+
+
+def _unvouched(attempt: Attempt, facts: Facts, ended: RunFact, weighed: vouching.Weighed) -> Decision:
+    """The run has ended and nothing vouches for a report of it: waits for what GitHub shows late, says so."""
+    waited = (facts.now - attempt.updated).total_seconds()
+    unread = bool(weighed.waits) and any(one.token and one.token.unread for one in facts.inbox)
+    if unread and (waited >= PATIENCE or attempt.resume is not None):
+        return plan.blocked(attempt, weighed.waits)  # it goes on once GitHub's keys can be had
+    if unread or waited < RUN_PATIENCE:
+        return Decision(attempt=attempt.model_copy(update={"message": weighed.waits or attempt.message}))
+    if weighed.problem or weighed.waits:
+        why = weighed.problem or weighed.waits
     elif facts.inbox:
-        why = f"the report at {facts.inbox[-1].ref} isn't the one that run {ended.id} pushed"
+        why = f"run {ended.id} vouches for no report, yet there is one at {facts.inbox[-1].ref}"
     else:
         why = f"run {ended.id} ended ({ended.conclusion}) without a report; its log says why: {ended.url}"
     return plan.failed(attempt, why)
-
-
-def _vouched(runs: list[RunFact], inbox: tuple[Inbox, ...]) -> tuple[RunFact, Inbox] | None:
-    """The newest report that one of our own runs named in an annotation, with that run."""
-    for run in reversed(runs):
-        for one in reversed(inbox):
-            if one.commit in run.vouches:
-                return run, one
-    return None
 
 
 def _report(attempt: Attempt, facts: Facts, run: RunFact, inbox: Inbox) -> Decision:
@@ -338,6 +340,8 @@ def _conflict(attempt: Attempt, facts: Facts) -> Decision:
 
 def _reviewing(attempt: Attempt, facts: Facts) -> Decision:
     attempt = plan.gathered(attempt, facts)
+    if own_checks.carried_anew(attempt, facts.runs):
+        return plan.rerun(attempt, plan.told_runs(facts))
     pull_request = facts.pull_request
     if pull_request is None:
         return Decision(attempt=attempt)

@@ -28,6 +28,7 @@ from patch_app.core.rules import Incoming, Rules
 from patch_app.core.upstream_changes import UpstreamChanges
 from patch_app.core.upstreams import Repository
 from patch_app.core.vitals import Vitals
+from patch_app.core.vouch import CarryLog, Token
 
 
 class Workflow(Model):
@@ -90,6 +91,10 @@ class Job(Model):
     status: str
     conclusion: str | None = None
     url: str = ""
+    # run attempt in which it ran
+    attempt: int = 1
+    # their names, as far as they have begun: unlike the job's own nobody can change them afterwards
+    steps: tuple[str, ...] = ()
 
 
 class RunFact(Model):
@@ -108,21 +113,28 @@ class RunFact(Model):
     actor: str = ""
     # blob id of the workflow file at head_sha
     workflow_blob: str | None = None
+    created: datetime | None = None
+    # the newest run attempt's begin, and the run's last change
+    started: datetime | None = None
+    updated: datetime | None = None
+    # of all run attempts
     jobs: tuple[Job, ...] = ()
     # the first ones of many, their names cut
     artifacts: tuple[Artifact, ...] = ()
-    # inbox commits that annotations of this run's own jobs name
-    vouches: tuple[str, ...] = ()
-    # why GitHub took no report from it, as an annotation of its own jobs says
-    refused: str = ""
+    # of the newest carry, read where no token vouches
+    log: CarryLog | None = None
 
 
 class Inbox(Model):
     """One ref under the attempt's inbox. A claim, until a run vouches for its commit."""
 
     ref: str
+    # what was handed over
     commit: str
     report: Report | None
+    # what the ref points at, where that is the token's commit on top of it; and the token
+    tip: str | None = None
+    token: Token | None = None
     # why the report could not be read
     problem: str | None = None
     # the commit's files and their blobs
@@ -131,8 +143,7 @@ class Inbox(Model):
     @property
     def run_attempt(self) -> int:
         """The run attempt that the ref is named for, 0 for no number."""
-        last = self.ref.rsplit("/", 1)[-1]
-        return int(last) if last.isdecimal() and len(last) < 10 else 0
+        return names.inbox_number(self.ref)
 
 
 class PullRequest(Model):

@@ -27,6 +27,7 @@ from patch_app.core.effects import Annotation, Button
 from patch_app.core.markdown import code, inline
 from patch_app.core.message_parts import commit
 from patch_app.core.report import Patch, Report, Resolver, Verdict
+from patch_app.core.vouch import By
 
 CheckStatus: TypeAlias = Literal["queued", "in_progress", "completed"]
 Conclusion: TypeAlias = Literal[
@@ -177,7 +178,7 @@ def check_run(attempt: Attempt) -> tuple[str, str, str]:
     ids = json.dumps(check_run_ids(attempt), indent=1, sort_keys=True)
     proof = review_text.proof(attempt)
     whole = f"{_verdict(attempt)}\n\n{proof}" if proof else _verdict(attempt)
-    summary = f"{whole}\n\n{_state(attempt)}\n{markdown.fenced(ids, 'json')}"
+    summary = f"{whole}\n\n{_state(attempt)}\n{_vouched(attempt)}{markdown.fenced(ids, 'json')}"
     if stopped is not None:
         leaving, waits = leaving_text.written(attempt), review_text.at_the_gate(attempt)
         room = markdown.CHECK_LIMIT - markdown.size(leaving) - markdown.size(waits) - 2
@@ -196,6 +197,24 @@ def check_run(attempt: Attempt) -> tuple[str, str, str]:
         markdown.bounded(summary, markdown.CHECK_LIMIT, message_parts.run_url(attempt)),
         text,
     )
+
+
+def _vouched(attempt: Attempt) -> str:
+    """What was checked of the report's origin, which nobody else's text can say here."""
+    vouch = attempt.vouch
+    if vouch is None:
+        return ""
+    of = f"attempt {vouch.run_attempt} of run {vouch.run}"
+    commit_id = code(names.short(vouch.commit))
+    match vouch.by:
+        case By.SIGNATURE:
+            at = f" at {vouch.issued:%Y-%m-%d %H:%M:%S} UTC" if vouch.issued else ""
+            by = f"GitHub's signature (key {code(vouch.key or '', 100)}, issued{at} to the job that carried)"
+        case By.LOG:
+            by = "the log of the job that carried, which has no token; `auto` doesn't count that"
+        case _:
+            assert_never(vouch.by)
+    return f"The report {commit_id} is the one of {of}, by {by}.\n\n"
 
 
 def check_annotations(attempt: Attempt) -> tuple[Annotation, ...]:
@@ -218,6 +237,7 @@ def check_run_ids(attempt: Attempt) -> dict[str, str | None]:
         "target": attempt.target,
         "base": attempt.base,
         "inbox": attempt.inbox,
+        "vouched_by": attempt.vouch.by.value if attempt.vouch else None,
         "candidate": attempt.candidate,
         "candidate_ref": attempt.place(names.candidate_ref(attempt.id)),
         "archive_ref": attempt.place(names.archive_ref(attempt.id)),

@@ -18,7 +18,11 @@ WORKFLOW_NAME: Final = "patch maintenance"
 CONFIGURATION_PATH: Final = ".github/patch-app.toml"
 INSTALLED_PATHS: Final = (WORKFLOW_PATH, CONFIGURATION_PATH)
 CARRY_JOBS: Final = frozenset({"carry", "carry resolved"})
-"""Jobs of that workflow whose check runs may vouch for a report. None of them executes foreign code."""
+"""Jobs of that workflow that hand a report over. Nothing rests on these names: check runs can be renamed."""
+RUNNER_STEP: Final = "Get the runner"
+CARRY_STEP: Final = "Carry"
+ANSWERS_STEP: Final = "Carry without answers"
+"""The steps by which a job that carries is known, the last where it carries with a resolver's answers."""
 INSTALLED_TRAILER: Final = "Patch-App-Installed: true"
 DEFAULT_PREFIX: Final = "patch-app"
 INSTALL_BRANCH: Final = f"{DEFAULT_PREFIX}/install"
@@ -33,6 +37,7 @@ NEWS: Final = "patch-app:news"
 _NOTICE: Final = "patch-app:blocked"
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.+-]")
+_NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 
 
 def escape(name: str) -> str:
@@ -150,6 +155,22 @@ def target_ref(attempt: str) -> str:
 def inbox_prefix(attempt: str) -> str:
     """Prefix of the refs under which a run hands its report over; the run attempt follows."""
     return f"{NAMESPACE}/inbox/{attempt}/"
+
+
+def inbox_number(ref: str) -> int:
+    """The run attempt that a ref of the inbox is named for, 0 for none."""
+    last = ref.rsplit("/", 1)[-1]
+    return int(last) if _NUMBER.fullmatch(last) else 0
+
+
+def check_step(name: str) -> str:
+    """The step by which the job of a configured check is known."""
+    return f"Check {name}"
+
+
+def audience(app: int, attempt: str, commit: str) -> str:
+    """Whom a carry job's token is for: this App, about one inbox commit of one attempt."""
+    return f"patch-app-inbox:{app}:{attempt}:{commit}"
 
 
 def run_name(attempt: str) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from patch_app.core import approval, configuration, names, verify
+from patch_app.core import approval, configuration, names, own_checks, verify
 from patch_app.core.attempt import MOST_ARTIFACTS, Attempt, Check, Landing, Link, Run, Stage
 from patch_app.core.configuration import Merges
 from patch_app.core.effects import (
@@ -90,7 +90,7 @@ def replaced(attempt: Attempt, message: str, pushed: str | None = None) -> Decis
 
 def rerun(attempt: Attempt, runs: tuple[Run, ...]) -> Decision:
     """A newer run attempt of ours: what the older one said no longer counts."""
-    forgotten = dict.fromkeys(("inbox", "report", "upstream_changes", "leaving", "proof"))
+    forgotten = dict.fromkeys(("inbox", "vouch", "report", "upstream_changes", "leaving", "proof"))
     return to(attempt.model_copy(update={"runs": runs, **forgotten}), Stage.RUNNING)
 
 
@@ -202,7 +202,7 @@ def gathered(attempt: Attempt, facts: Facts) -> Attempt:
             url=job.url,
             workflow=names.WORKFLOW_PATH,
         )
-        for name, job in sorted(approval.configured_jobs(attempt, facts).items())
+        for name, job in sorted(own_checks.jobs(attempt, facts.runs).items())
     )
     runs = {run.id: run for run in told_runs(facts)}
     artifacts = {*attempt.artifacts, *(one for run in facts.runs for one in run.artifacts)}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from patch_app.core import approval, carry_overs, guard, lines, messages, names, plan
+from patch_app.core import carry_overs, guard, lines, messages, names, own_checks, plan
 from patch_app.core.attempt import Attempt, Stage, Undone
 from patch_app.core.effects import (
     Close,
@@ -46,7 +46,7 @@ def draft(attempt: Attempt, facts: Facts) -> tuple[Effect, ...]:
     failed = bool(attempt.failures)
     if pull_request is None or not pull_request.open or pull_request.draft is failed:
         return ()
-    if not failed and not (attempt.drafted and approval.configured_passed(attempt, facts)):
+    if not failed and not (attempt.drafted and own_checks.passed(attempt, facts.runs)):
         return ()
     seq = len([one for one in facts.effects.values() if one.effect.kind == "draft"])
     before = plan.last(facts, "draft")

@@ -74,6 +74,8 @@ class WorkflowRun:
     graphql_url: str
     # GITHUB_SHA where it isn't head_sha: the merge commit of pull_request runs
     merge_sha: str | None = None
+    # a re-run of those jobs alone that did not succeed, and of what needs them
+    failed_only: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,6 +164,9 @@ class RunSink(Protocol):
 
 class ActionsBackend(Protocol):
     """What runs workflow files. One object serves all repositories of one local GitHub."""
+
+    # whether it can run again a part of a run; else the local GitHub refuses that
+    reruns_failed: bool
 
     def attach(self, sink: RunSink) -> None:
         """Called once, before any other method."""

@@ -52,6 +52,12 @@ class ForgeOptions:
     lists_workflows_when_off: bool = True
     # jobs can have tokens by OpenID Connect; else as an Enterprise Server where it is off
     oidc: bool = True
+    # what "Re-run failed jobs" keeps is listed for the newer run attempt too, with its old times
+    lists_kept_jobs: bool = False
+    # the list of all jobs has the steps of older run attempts too
+    older_steps: bool = True
+    # how the log of a job is answered for that somebody has deleted
+    deleted_logs: int = 410
     # so many requests with a new installation token are answered 401
     fresh_refusals: int = 0
     # REST's lists lack what was made in the last so many seconds, by `forge.moods.clock`

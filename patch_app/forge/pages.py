@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from patch_app.forge import app_pages, artifacts, repo_pages
 from patch_app.forge.auth import digest
 from patch_app.forge.core import Core
+from patch_app.forge.state_runs import Job
 
 _LOGS = re.compile(r"^/_logs/([0-9a-f]{64})$")
 
@@ -41,8 +42,14 @@ def _log(core: Core, key: str) -> Response:
             for run in repo.runs.values():
                 for job in run.jobs:
                     if log_key(core, job.id) == key:
-                        return PlainTextResponse(job.log)
+                        return PlainTextResponse(_stamped(job))
     return HTMLResponse(f"<p>{html.escape(key)} is not here</p>", status_code=404)
+
+
+def _stamped(job: Job) -> str:
+    """Each line with the time in front, as GitHub stores logs; here all have that of the job's begin."""
+    time = f"{job.started_at:%Y-%m-%dT%H:%M:%S}.0000000Z"
+    return "".join(f"{time} {line}\n" for line in job.log.split("\n")[: job.log.count("\n") or 1])
 
 
 def log_key(core: Core, job_id: int) -> str:

@@ -167,6 +167,11 @@ def get(ctx: Ctx, repo: Repository, check_run_id: str) -> Reply:
     return Reply(body=views_runs.check_run(ctx.core, repo, _find(repo, check_run_id)))
 
 
+def _is_a_job(repo: Repository, check: CheckRun) -> bool:
+    """Whether a check run stands for a job of a workflow run, and isn't one that somebody has made."""
+    return any(job.id == check.id for run in repo.runs.values() for job in run.jobs)
+
+
 @route("PATCH", "/repos/{owner}/{repo}/check-runs/{check_run_id}", need=WRITE, body=FIELDS)
 def update(ctx: Ctx, repo: Repository, check_run_id: str) -> Reply:
     """PATCH .../check-runs/{check_run_id}: annotations are added to those that are there."""
@@ -174,12 +179,12 @@ def update(ctx: Ctx, repo: Repository, check_run_id: str) -> Reply:
     if check.app_id != app_id:
         message = "check run can only be modified by the GitHub App that created it."
         raise ApiError(403, f"Invalid app_id `{app_id}` - {message}")
+    if _is_a_job(repo, check) and {"status", "conclusion"} & ctx.json.keys():
+        # since 31 March 2025: github.blog/changelog/2025-02-12, "Changes to check run status modification"
+        raise ApiError(
+            403, "Check run status and conclusions can only be updated internally by GitHub Actions"
+        )
     before = check.status
-    if any(job.id == check.id for run in repo.runs.values() for job in run.jobs):
-        # GitHub's changelog of February 2025: of a job's own check run neither is changed by the API
-        for name in ("status", "conclusion"):
-            if name in ctx.json:
-                raise ApiError(403, f"The {name} of a check run of GitHub Actions can't be changed.")
     _apply(ctx, check, ctx.json, started=True)
     if check.status == "completed" and before != "completed":
         runs.emit_check(ctx.core, repo, check, "completed", ctx.caller.actor())

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from patch_app.forge import artifacts, pages, runs, views_runs
 from patch_app.forge.rest import ApiError, Ctx, Reply, not_found, number_of, route, unsupported
 from patch_app.forge.rest_actions import find_workflow
-from patch_app.forge.state import Repository
+from patch_app.forge.state import Json, Repository
 from patch_app.forge.state_runs import Artifact, Job, Run
 from patch_app.forge.views import stamp
 
@@ -107,7 +107,12 @@ def jobs(ctx: Ctx, repo: Repository, run_id: str) -> Reply:
     run = _run(repo, run_id)
     everything = ctx.query.get("filter", "latest") == "all"
     rows = [j for j in run.jobs if everything or j.run_attempt == run.attempt]
-    return ctx.paged(rows, "jobs", lambda j: views_runs.job(ctx.core, repo, run, j))
+
+    def shown(one: Job) -> Json:
+        bare = one.run_attempt != run.attempt and not ctx.core.options.older_steps
+        return views_runs.job(ctx.core, repo, run, one) | ({"steps": []} if bare else {})
+
+    return ctx.paged(rows, "jobs", shown)
 
 
 @route("GET", "/repos/{owner}/{repo}/actions/runs/{run_id}/attempts/{attempt}/jobs", need=READ)
@@ -129,6 +134,25 @@ def rerun(ctx: Ctx, repo: Repository, run_id: str) -> Reply:
     if run.status != "completed":
         raise ApiError(403, "This workflow is already running")
     runs.rerun(ctx.core, repo, run, ctx.caller.actor())
+    return Reply(status=201, body={})
+
+
+@route(
+    "POST",
+    "/repos/{owner}/{repo}/actions/runs/{run_id}/rerun-failed-jobs",
+    need=WRITE,
+    body=("enable_debug_logging",),
+)
+def rerun_failed(ctx: Ctx, repo: Repository, run_id: str) -> Reply:
+    """POST .../rerun-failed-jobs: the next attempt, in which what went well is not repeated."""
+    run = _run(repo, run_id)
+    if not ctx.core.actions.reruns_failed:
+        raise unsupported("running again a part of a run, by this backend")
+    if run.status != "completed":
+        raise ApiError(403, "This workflow is already running")
+    if run.conclusion == "success":
+        raise ApiError(403, "This workflow run cannot be retried")
+    runs.rerun(ctx.core, repo, run, ctx.caller.actor(), failed_only=True)
     return Reply(status=201, body={})
 
 
@@ -185,6 +209,18 @@ def run_logs(ctx: Ctx, repo: Repository, run_id: str) -> Reply:
     raise unsupported("the zipped logs of a run: read those of its jobs")
 
 
+@route("DELETE", "/repos/{owner}/{repo}/actions/runs/{run_id}/logs", need=WRITE)
+def delete_logs(ctx: Ctx, repo: Repository, run_id: str) -> Reply:
+    """DELETE .../logs: those of all its jobs; nobody may of a run that goes on."""
+    del ctx
+    run = _run(repo, run_id)
+    if run.status != "completed":
+        raise ApiError(403, "The logs of a workflow run in progress can't be deleted")
+    for job in run.jobs:
+        job.log, job.log_deleted = "", True
+    return Reply(status=204)
+
+
 def _job(repo: Repository, text: str) -> tuple[Run, Job]:
     number = number_of(text)
     for run in repo.runs.values():
@@ -203,6 +239,10 @@ def get_job(ctx: Ctx, repo: Repository, job_id: str) -> Reply:
 
 @route("GET", "/repos/{owner}/{repo}/actions/jobs/{job_id}/logs", need=READ, public=False)
 def job_logs(ctx: Ctx, repo: Repository, job_id: str) -> Reply:
-    """GET .../actions/jobs/{job_id}/logs: 302 to an address of its own."""
+    """GET .../actions/jobs/{job_id}/logs: 302 to an address of its own; 404 before the job's end."""
     _, job = _job(repo, job_id)
+    if job.log_deleted:
+        raise ApiError(ctx.core.options.deleted_logs, "The log is gone")
+    if job.status != "completed":
+        raise not_found()
     return Reply(status=302, headers={"Location": f"{ctx.core.url}/_logs/{pages.log_key(ctx.core, job.id)}"})

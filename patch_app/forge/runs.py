@@ -7,7 +7,7 @@ anything.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from patch_app.forge import artifacts, views_runs
@@ -102,7 +102,7 @@ def start(core: Core, repo: Repository, wanted: Wanted) -> Run:
     return run
 
 
-def dispatch(core: Core, repo: Repository, run: Run) -> None:
+def dispatch(core: Core, repo: Repository, run: Run, *, failed_only: bool = False) -> None:
     """Give a run (or a new attempt of it) to the backend once the lock is free."""
     pull = run.event == "pull_request"
     told = WorkflowRun(
@@ -125,19 +125,23 @@ def dispatch(core: Core, repo: Repository, run: Run) -> None:
         api_url=core.api_url,
         graphql_url=f"{core.url}/api/graphql",
         merge_sha=core.git(repo).ref(run.ref) if pull else None,
+        failed_only=failed_only,
     )
     text, inputs, payload = run.workflow_text, dict(run.inputs), run.payload
     core.after(lambda: core.actions.dispatch(told, text, inputs, told.event, payload))
 
 
-def rerun(core: Core, repo: Repository, run: Run, by: str) -> None:
-    """A new attempt of an ended run: same id, same file, same inputs."""
+def rerun(core: Core, repo: Repository, run: Run, by: str, *, failed_only: bool = False) -> None:
+    """A new attempt of an ended run: same id, file and inputs. `failed_only`: what went well is kept."""
     now = core.now()
+    if failed_only and core.options.lists_kept_jobs:
+        kept = [j for j in run.jobs if j.run_attempt == run.attempt and j.conclusion == "success"]
+        run.jobs += [replace(j, id=core.state.new_id(), run_attempt=run.attempt + 1) for j in kept]
     run.attempt += 1
     run.status, run.conclusion = "queued", None
     run.triggering_actor, run.updated_at, run.run_started_at = by, now, now
     _emit_run(core, repo, run, "requested")
-    dispatch(core, repo, run)
+    dispatch(core, repo, run, failed_only=failed_only)
 
 
 def _emit_run(core: Core, repo: Repository, run: Run, action: str) -> None:

@@ -86,6 +86,7 @@ class Job:
     permissions: dict[str, str] = field(default_factory=dict)
     steps: list[dict[str, Any]] = field(default_factory=list)
     log: str = ""
+    log_deleted: bool = False
 
 
 @dataclass(kw_only=True)

@@ -6,54 +6,16 @@ Believes nothing of a report: what a claim is held against is read from GitHub. 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
-
-from pydantic import ValidationError
+from typing import Any
 
 from patch_app.core import configuration, names, verify
 from patch_app.core.attempt import Attempt
-from patch_app.core.facts import Inbox
 from patch_app.core.report import Report, Status
 from patch_app.github import patch_branches, reading
 from patch_app.github.client import InstallationClient
-from patch_app.github.document import Answer, Document
-from patch_app.github.errors import NotFound, Refused
+from patch_app.github.errors import NotFound
 from patch_app.github.leaving import leaving
 from patch_app.github.transport import segment
-
-_TREE: Final = "... on Commit { tree { entries { name oid type } } }"
-_REPORT: Final = "... on Blob { oid text isTruncated byteSize }"
-
-
-def ask(document: Document, commits: Sequence[str]) -> None:
-    """Adds the inbox commits with their reports to a query."""
-    for number, commit in enumerate(commits):
-        document.add(f"inbox{number}", "object", "expression", commit, _TREE)
-        document.add(f"report{number}", "object", "expression", f"{commit}:report.json", _REPORT)
-
-
-async def inbox(
-    client: InstallationClient, repository: str, answer: Answer, number: int, claim: tuple[str, str]
-) -> Inbox:
-    """The report in a commit of the inbox, or why it can't be read. `claim`: ref and commit."""
-    ref, commit = claim
-    tree = (answer.fork.get(f"inbox{number}") or {}).get("tree") or {}
-    files = {one["name"]: one["oid"] for one in tree.get("entries") or [] if one["type"] == "blob"}
-    found = answer.fork.get(f"report{number}")
-    try:
-        if not found:
-            return Inbox(ref=ref, commit=commit, report=None, problem="the commit has no report.json")
-        text: str | bytes | None = found["text"]
-        if found["isTruncated"] or text is None:
-            text = await reading.blob(client, repository, found["oid"], reading.REPORT_BOUND)
-        report = Report.model_validate_json(text)
-        return Inbox(ref=ref, commit=commit, report=report, files=files)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        return Inbox(ref=ref, commit=commit, report=None, problem=f"{where}: {first['msg']}")
-    except Refused as error:
-        return Inbox(ref=ref, commit=commit, report=None, problem=error.message)
 
 
 async def evidence(

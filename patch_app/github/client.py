@@ -19,6 +19,7 @@ from pydantic import SecretStr
 
 from patch_app.github.errors import Bug, Refused, TooMany
 from patch_app.github.graphql import GraphQL, read_answer
+from patch_app.github.oidc import Keys, issuer
 from patch_app.github.tokens import AppJwt, Json, Token, Tokens
 from patch_app.github.transport import (
     ANSWER_BOUND,
@@ -329,6 +330,8 @@ class GitHubApp:
         self._sleep = sleep
         self._jwt = JwtClient(self.transport, AppJwt(settings.issuer, settings.private_key, now))
         self.tokens = Tokens(self._mint, now)
+        # those by which GitHub signs what its jobs say of themselves
+        self.keys = Keys(http=self.transport.http, issuer=issuer(settings.web_url))
 
     async def __aenter__(self) -> Self:
         return self

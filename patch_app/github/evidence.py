@@ -11,12 +11,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from patch_app.core import configuration, deeds, doctor, gate, names, proving, upstream_changes
+from patch_app.core import (
+    configuration,
+    deeds,
+    doctor,
+    gate,
+    names,
+    own_checks,
+    proving,
+    upstream_changes,
+    verify,
+    vouching,
+)
 from patch_app.core.attempt import Attempt, Failure
 from patch_app.core.channels import asked_for
 from patch_app.core.configuration_pull_requests import CarryOvers
 from patch_app.core.effects import Dispatch, EffectState, OpenIssue, Performed
-from patch_app.core.facts import Facts, Inbox, RunFact
+from patch_app.core.facts import Facts, RunFact
 from patch_app.core.needs import Need, needs
 from patch_app.core.rules import Rules
 from patch_app.core.same import same_work
@@ -26,6 +37,7 @@ from patch_app.github import (
     carry_overs,
     channels,
     claims,
+    inbox,
     landing,
     preflight,
     proofs,
@@ -81,6 +93,7 @@ class Evidence:
             read = _Reading(
                 app=self.app,
                 app_slug=self.app_slug,
+                app_id=self.app_id,
                 client=client,
                 attempt=attempt,
                 effects=known,
@@ -109,6 +122,7 @@ class _Reading:
 
     app: GitHubApp
     app_slug: str
+    app_id: int
     client: InstallationClient
     attempt: Attempt
     effects: dict[str, Performed]
@@ -121,13 +135,10 @@ class _Reading:
 
     async def facts(self) -> dict[str, Any]:
         attempt, wanted = self.attempt, needs(self.attempt)
-        # reports before branches: a branch read later is never older than the report
+        # runs before branches: a branch read later is never older than what a run says
         runs = await self._runs(wanted)
-        vouched = tuple(dict.fromkeys(commit for run in runs for commit in run.vouches))
         gated = self._gated() if Need.GATE in wanted else ()
-        document = self._document(wanted, runs, vouched, gated)
-        there, answer = await asyncio.gather(self._refs(wanted), document.ask(self.client))
-        refs = Refs(there)
+        refs, answer, claimed = await self._refs_and_answer(wanted, runs, gated)
         fork = answer.fork
         order = _commits(runs)
         runs = tuple(_with_workflow(run, fork, order) for run in runs)
@@ -147,7 +158,7 @@ class _Reading:
             "target": peeled((answer.upstream or {}).get("tag")) or names.ZERO,
         }
         if Need.REPORT in wanted:
-            out |= await self._reports(answer, vouched, refs)
+            out |= await self._reports(answer, claimed, runs)
         if attempt.carry_over is not None:
             return out | await carry_overs.read(self.app, self.client, attempt, wanted, (answer, refs))
         if Need.PREFLIGHT in wanted:
@@ -179,12 +190,23 @@ class _Reading:
 
     # The query and the refs -----------------------------------------------------------------------
 
+    async def _refs_and_answer(
+        self, wanted: frozenset[Need], runs: tuple[RunFact, ...], gated: tuple[str, ...]
+    ) -> tuple[Refs, Answer, list[inbox.Claim]]:
+        """All refs, the one query, and what of the inbox was asked for by it."""
+        document = self._document(wanted, runs, gated)
+        if Need.REPORT not in wanted:
+            there, answer = await asyncio.gather(self._refs(wanted), document.ask(self.client))
+            return Refs(there), answer, []
+        refs = Refs(await self._refs(wanted))
+        there = dict(refs.inbox(self.attempt))
+        newest = sorted(vouching.claimed(there, runs), key=names.inbox_number)[-inbox.MOST :]
+        claimed = [(ref, there[ref]) for ref in newest]
+        inbox.ask(document, claimed)
+        return refs, await document.ask(self.client), claimed
+
     def _document(
-        self,
-        wanted: frozenset[Need],
-        runs: tuple[RunFact, ...],
-        vouched: tuple[str, ...],
-        gated: tuple[str, ...],
+        self, wanted: frozenset[Need], runs: tuple[RunFact, ...], gated: tuple[str, ...]
     ) -> Document:
         attempt = self.attempt
         document = Document(self.name, attempt.upstream)
@@ -195,8 +217,6 @@ class _Reading:
         for number, commit in enumerate(_commits(runs)):
             at = f"{commit}:{names.WORKFLOW_PATH}"
             document.add(f"ran{number}", "object", "expression", at, "oid")
-        if Need.REPORT in wanted:
-            claims.ask(document, vouched)
         if Need.PREFLIGHT in wanted:
             preflight.ask(document, attempt.tag)
         workflows.ask(document, gated)
@@ -238,7 +258,6 @@ class _Reading:
             self.name,
             names.run_name(self.attempt.id),
             self._known_runs(),
-            vouches=Need.REPORT in wanted,
             jobs=Need.RUNS in wanted or checked,
             artifacts=self.attempt.configuration.keeps_artifacts,
         )
@@ -247,18 +266,27 @@ class _Reading:
         """Whether the record doesn't know yet how one of the runs ended."""
         return self.attempt.open and any(run.conclusion is None for run in self.attempt.runs)
 
-    async def _reports(self, answer: Answer, vouched: tuple[str, ...], refs: Refs) -> dict[str, Any]:
-        attempt, found = self.attempt, []
-        for ref, commit in refs.inbox(attempt):
-            if commit in vouched:
-                number = vouched.index(commit)
-                found.append(await claims.inbox(self.client, self.name, answer, number, (ref, commit)))
-            else:
-                found.append(Inbox(ref=ref, commit=commit, report=None, problem="no run vouches for it"))
-        found.sort(key=lambda one: one.run_attempt)
-        report = next((one.report for one in reversed(found) if one.report), None)
+    async def _reports(
+        self, answer: Answer, claimed: list[inbox.Claim], runs: tuple[RunFact, ...]
+    ) -> dict[str, Any]:
+        """What the inbox holds, what vouches for it, and GitHub's own word on the newest report."""
+        attempt = self.attempt
+        checked = inbox.Checking(keys=self.app.keys, now=self.now.timestamp())
+        found = await inbox.read(self.client, self.name, answer, claimed, checked)
+        logged = []
+        for run in runs:
+            job = vouching.log_wanted(run, found)
+            log = None if job is None else await inbox.log(self.client, attempt, job)
+            logged.append(run.model_copy(update={"log": log}))
+        ours = [run for run in logged if verify.run_problem(attempt, run, self.app_slug) is None]
+        asked = vouching.Asked(app_id=self.app_id, now=self.now)
+        # of what nothing vouches for nothing more is asked
+        vouched = vouching.weigh(attempt, ours, found, asked).inbox
+        report = vouched.report if vouched is not None else None
         upstream = ((answer.upstream or {}).get("defaultBranchRef") or {}).get("name")
-        return {"inbox": tuple(found)} | await claims.evidence(self.client, attempt, report, upstream)
+        return {"inbox": found, "runs": tuple(logged)} | await claims.evidence(
+            self.client, attempt, report, upstream
+        )
 
     def _known_runs(self) -> list[int]:
         started = [
@@ -339,12 +367,12 @@ class _Reading:
         """The configured checks that failed; each log is read once."""
         known = {one.job: one for one in self.attempt.failures}
         found = []
-        for job in (job for run in runs for job in run.jobs):
-            if job.name.startswith("check ") and job.conclusion in ("failure", "timed_out"):
+        for name, job in sorted(own_checks.jobs(self.attempt, runs).items()):
+            if job.conclusion in ("failure", "timed_out"):
                 tail = known[job.id].tail if job.id in known else None
                 if tail is None:
                     tail = await reading.log_tail(self.client, self.name, job.id)
-                found.append(Failure(job=job.id, name=job.name, url=job.url, tail=tail))
+                found.append(Failure(job=job.id, name=f"check {name}", url=job.url, tail=tail))
         return tuple(found)
 
     async def _review(self, answer: Answer, runs: tuple[RunFact, ...]) -> dict[str, Any]:

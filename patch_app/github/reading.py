@@ -25,10 +25,12 @@ REPORT_BOUND: Final = 8 * 1024 * 1024
 LOG_BOUND: Final = 16 * 1024 * 1024
 _LOG_LINES: Final = 80
 _STAMP: Final = re.compile(r"^\ufeff?[0-9T:.-]{19,33}Z ")
-ANNOTATION: Final = "patch-app-inbox"
-REFUSED: Final = "patch-app-refused"
 # of a promotion, looked at one by one where a rule asks for it
 _MOST_INCOMING: Final = 1000
+# of one job: the App's own have few
+_MOST_STEPS: Final = 50
+_STEP_NAME: Final = 300
+_OLDER_ATTEMPTS: Final = 5
 
 
 async def refs_under(client: Client, repository: str, prefix: str) -> dict[str, str]:
@@ -118,13 +120,11 @@ async def runs(
     known: Iterable[int],
     *,
     jobs: bool = True,
-    vouches: bool = False,
     artifacts: bool = False,
 ) -> tuple[RunFact, ...]:
     """Runs that carry an attempt's name: those already known by id, else searched in the latest list.
 
-    `jobs`: with their jobs. `vouches`: with the inbox commits that annotations name. `artifacts`: with what
-    those that have ended stored.
+    `jobs`: with their jobs. `artifacts`: with what those that have ended stored.
     """
     ids = list(known)
     if ids:
@@ -140,32 +140,60 @@ async def runs(
     ours = [run for run in listed if name in (run.get("display_title"), run.get("name"))]
     out = []
     for run in sorted(ours, key=lambda run: run["id"]):
-        path = f"/repos/{repository}/actions/runs/{run['id']}/jobs"
-        listed = await client.get_all(path, key="jobs", filter="latest") if jobs else []
-        notes = await _notes(client, repository, listed) if vouches else []
+        listed = await _listed_jobs(client, repository, run) if jobs else []
         stored = artifacts and run["status"] == "completed"
         kept = await _artifacts(client, repository, run) if stored else ()
-        out.append(_run(run, name, listed, notes, kept))
+        out.append(_run(run, name, listed, kept))
     return tuple(out)
 
 
-async def _notes(client: Client, repository: str, jobs: list[Any]) -> list[tuple[str, str]]:
-    """Title and message of what the carry jobs noted; nobody but Actions can write it."""
-    found: list[tuple[str, str]] = []
-    for job in jobs:
-        if job["name"] in names.CARRY_JOBS and job["status"] == "completed":
-            notes = await client.get_all(f"/repos/{repository}/check-runs/{job['id']}/annotations")
-            found += [(note.get("title") or "", note["message"].strip()) for note in notes]
-    return found
+async def _listed_jobs(client: Client, repository: str, run: dict[str, Any]) -> list[Any]:
+    """The jobs of all run attempts with their steps, which GitHub's list has lacked for older ones
+    (r-universe-org/help#607): those are asked for by their attempt, of the newest few.
+    """
+    path = f"/repos/{repository}/actions/runs/{run['id']}"
+    listed = await client.get_all(f"{path}/jobs", key="jobs", filter="all")
+    ran = [job for job in listed if job["status"] == "completed" and job.get("conclusion") != "skipped"]
+    bare = {job.get("run_attempt") or 1 for job in ran if not job.get("steps")}
+    steps: dict[int, Any] = {}
+    for number in sorted(bare - {run.get("run_attempt", 1)})[-_OLDER_ATTEMPTS:]:
+        of_attempt = await client.get_all(f"{path}/attempts/{number}/jobs", key="jobs")
+        steps |= {job["id"]: job.get("steps") for job in of_attempt}
+    return [job | {"steps": job.get("steps") or steps.get(job["id"])} for job in listed]
 
 
-def _run(
-    run: dict[str, Any],
-    name: str,
-    jobs: list[Any],
-    notes: list[tuple[str, str]],
-    artifacts: tuple[Artifact, ...],
-) -> RunFact:
+def _jobs(listed: list[Any]) -> tuple[Job, ...]:
+    """Each job once, under the run attempt in which it ran.
+
+    What "Re-run failed jobs" doesn't run again may be listed for the newer run attempt too, with old times.
+    """
+    ran: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for job in sorted(listed, key=lambda job: (job.get("run_attempt") or 1, job["id"])):
+        times = (job.get("started_at"), job.get("completed_at"))
+        if job["status"] == "completed" and None not in times:
+            known = ran.setdefault((job["name"], job.get("conclusion"), *times), job)
+            known["steps"] = known.get("steps") or job.get("steps")
+        else:
+            ran[job["id"],] = job
+    return tuple(
+        Job(
+            id=job["id"],
+            name=job["name"],
+            status=job["status"],
+            conclusion=job.get("conclusion"),
+            url=job.get("html_url") or "",
+            attempt=job.get("run_attempt") or 1,
+            steps=_steps(job),
+        )
+        for job in ran.values()
+    )
+
+
+def _steps(job: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(str(one["name"])[:_STEP_NAME] for one in (job.get("steps") or [])[:_MOST_STEPS])
+
+
+def _run(run: dict[str, Any], name: str, jobs: list[Any], artifacts: tuple[Artifact, ...]) -> RunFact:
     return RunFact(
         id=run["id"],
         attempt=run.get("run_attempt", 1),
@@ -177,19 +205,11 @@ def _run(
         status=run["status"],
         conclusion=run.get("conclusion"),
         url=run["html_url"],
-        jobs=tuple(
-            Job(
-                id=job["id"],
-                name=job["name"],
-                status=job["status"],
-                conclusion=job.get("conclusion"),
-                url=job.get("html_url") or "",
-            )
-            for job in jobs
-        ),
+        created=run.get("created_at"),
+        started=run.get("run_started_at"),
+        updated=run.get("updated_at"),
+        jobs=_jobs(jobs),
         artifacts=artifacts,
-        vouches=tuple(said for title, said in notes if title == ANNOTATION),
-        refused=next((said for title, said in reversed(notes) if title == REFUSED), ""),
     )
 
 

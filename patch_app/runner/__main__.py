@@ -25,8 +25,8 @@ from .workspace import Workspace
 # a token for an inbox commit, None where there is none
 Vouch = Callable[[str], Optional[str]]
 
-NOTICE = "::notice title=patch-app-inbox::"
-TURNED_AWAY = "::error title=patch-app-refused::"
+INBOX = "patch-app-inbox"
+TURNED_AWAY = "patch-app-refused"
 
 
 def main(arguments: List[str], environment: Mapping[str, str]) -> int:
@@ -93,8 +93,9 @@ def carry(environment: Mapping[str, str], *, is_last: bool) -> int:
     except Exception as error:  # noqa: BLE001 - a full disk ends here: there is still the log
         found = as_problem(error, "deliver", lambda value: value.replace(token, "***") if token else value)
         if found.stage == deliver.REFUSED:
-            # the server's only way to hear of it
-            say(TURNED_AWAY + plain(found.message))
+            # the server hears of it by the log, and people by the run's page
+            say("::error title=patch_app::the fork takes nothing from this run: " + plain(found.message))
+            say("%s %s %d %s" % (TURNED_AWAY, attempt, run_attempt(environment), plain(found.message)))
             return 1
         say(
             "::error title=patch_app::nothing could be handed over (%s): %s"
@@ -138,7 +139,7 @@ def _carry(
     date = parsed.date if parsed else int(time.time())
     object_format = "sha256" if parsed and len(parsed.stack) == 64 else "sha1"
     job, inbox = hand_over(workspace, job, ref, date, object_format=object_format, vouch=vouch)
-    say(NOTICE + inbox)
+    say("%s %s %d %s" % (INBOX, attempt, run_attempt(environment), inbox))
     checks = [found.name for found in parsed.checks] if parsed else []
     append(
         environment.get("GITHUB_OUTPUT"),

@@ -14,7 +14,7 @@ from patch_app.core.effects import EffectState, OpenIssue, Performed
 from patch_app.core.facts import RunFact
 from patch_app.core.needs import Need
 from patch_app.forge.core import ForgeOptions
-from patch_app.github import carry_overs, document, evidence, onboarding, reviewing
+from patch_app.github import carry_overs, document, evidence, inbox, onboarding, reviewing
 from patch_app.upstream import releases
 from tests import keys
 from tests.contract.traffic import GRAPHQL, Traffic, document_faults
@@ -158,7 +158,14 @@ def _reading(**more: Any) -> evidence._Reading:
     )
     nobody: Any = None
     return evidence._Reading(
-        app=nobody, app_slug="x", client=nobody, attempt=attempt, effects={"k": issue}, siblings=()
+        app=nobody,
+        app_slug="x",
+        app_id=1,
+        client=nobody,
+        attempt=attempt,
+        effects={"k": issue},
+        siblings=(),
+        now=now,
     )
 
 
@@ -171,7 +178,9 @@ def test_a_query_put_together_for_any_needs_is_one_that_github_understands(more:
     subsets = chain.from_iterable(combinations(Need, count) for count in range(len(Need) + 1))
     for wanted in subsets:
         gated = reading._gated() if Need.GATE in wanted else ()
-        made = reading._document(frozenset(wanted), (run,), ("e" * 40, "f" * 40), gated)
+        made = reading._document(frozenset(wanted), (run,), gated)
+        if Need.REPORT in wanted:
+            inbox.ask(made, [(f"refs/patch-app/inbox/a/{n}", f"{n}" * 40) for n in (1, 2)])
         assert document_faults(*made._text()) == [], wanted
 
 

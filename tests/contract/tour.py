@@ -12,6 +12,7 @@ import httpx
 import jwt
 
 from patch_app.forge import Forge
+from patch_app.forge.actions_api import Conclusion
 from tests.forge.scripted import Script
 
 PERMISSIONS = {
@@ -258,7 +259,11 @@ def _actions(go: Guide, script: Script, alice: str, token: str) -> None:
     go(token, "GET", f"{R}/check-runs/{job}/annotations")
     go(token, "POST", f"{R}/actions/runs/{run}/rerun")
     go(token, "POST", f"{R}/actions/runs/{run}/cancel")
+    script.finish(run, ended=Conclusion.FAILURE)
+    go(token, "POST", f"{R}/actions/runs/{run}/rerun-failed-jobs")
     script.finish(run)
+    go(token, "GET", f"{R}/actions/runs/{run}/jobs", filter="all")
+    go(token, "DELETE", f"{R}/actions/runs/{run}/logs")
     go(token, "POST", f"{R}/actions/runs/{run}/cancel")
     go(alice, "PUT", f"{R}/actions/permissions", {"enabled": False})
     go(token, "GET", f"{R}/actions/permissions")

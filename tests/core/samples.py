@@ -14,6 +14,7 @@ from patch_app.core.gate import Finding, What
 from patch_app.core.release_notes import ReleaseNotes
 from patch_app.core.report import Report
 from patch_app.core.upstream_changes import ChangedFile, UpstreamChanges
+from patch_app.core.vouch import By, Vouch
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 ID = "a1b2c3d4e5f60718"
@@ -125,6 +126,9 @@ def attempt(the_report: Report | None, **more: Any) -> Attempt:
         "stack_head": oid(0xC0),
         "runs": (Run(id=42, status="completed", url="https://github.com/alice/tool/actions/runs/42"),),
         "inbox": oid(0xF0),
+        "vouch": Vouch(
+            by=By.SIGNATURE, commit=oid(0xF0), run=42, run_attempt=1, key="38826b17-6a30-5f9b", issued=NOW
+        ),
         "report": the_report,
         "candidate": carried,
         "created": NOW,

@@ -10,11 +10,10 @@ from patch_app.core.asks import ANSWER
 from patch_app.core.attempt import Stage
 from patch_app.core.configuration import Configuration, Promotion, parse
 from patch_app.core.effects import Button, Close, PutCheckRun, React
-from patch_app.core.facts import Job
 from patch_app.core.report import Report
 from patch_app.core.rules import Rules
 from tests.core.test_decide import in_review
-from tests.core.world import CARRIED, HEAD, INBOX, STACK, World, oid, report
+from tests.core.world import CARRIED, HEAD, INBOX, STACK, World, check_job, oid, report
 
 BY_COMMAND = Configuration(promotion=Promotion.model_validate({"approve": "command"}))
 
@@ -285,8 +284,8 @@ AUTO = parse(
 )
 
 
-def ended(conclusion: str) -> tuple[Job, ...]:
-    return (Job(id=1, name="check build", status="completed", conclusion=conclusion),)
+def ended(conclusion: str) -> tuple[object, ...]:
+    return (check_job("build", conclusion),)
 
 
 def test_auto_promotes_what_nobody_had_a_hand_in_once_its_checks_passed() -> None:

@@ -12,6 +12,7 @@ from patch_app.core.facts import Sibling
 from patch_app.core.gate import Finding
 from patch_app.core.report import Recorded, Report
 from patch_app.core.rules import RuleCheck, Rules
+from patch_app.core.vouch import By
 from patch_app.core.workflow_files import What
 from tests.core.world import CARRIED, HEAD, INBOX, TARGET, World, oid, report
 
@@ -313,8 +314,8 @@ def test_changed_workflow_fails_with_the_reason() -> None:
 
 
 def test_inbox_commit_that_no_run_vouches_for_fails_with_the_reason() -> None:
-    assert "isn't the one that run 7 pushed" in failing(vouches=(oid("another"),))
-    assert "vouches for no report" in failing(vouches=())
+    assert "isn't the one that run 7 pushed" in failing(by=By.LOG, vouches=(oid("another"),))
+    assert "vouches for no report" in failing(by=By.LOG, vouches=())
 
 
 def test_patch_missing_from_the_report_fails_with_the_reason() -> None:

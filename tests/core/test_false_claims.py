@@ -175,6 +175,8 @@ def test_report_of_a_run_attempt_that_never_was_fails_with_the_reason() -> None:
     world = World(claim=report("attempt00001", run_attempt=2), inbox_attempt=2)
     world.settle()
     world.run_ends()
+    world.settle()
+    world.wait(60)
     assert world.settle() is Stage.FAILED
     assert "never was" in world.attempt.message
 

@@ -9,12 +9,12 @@ from patch_app.core.attempt import Check, Failure, Stage
 from patch_app.core.configuration import Configuration, Promotion, parse
 from patch_app.core.durations import DAY
 from patch_app.core.effects import Close, Comment, UpdateRefs
-from patch_app.core.facts import Job, Sibling
+from patch_app.core.facts import Sibling
 from patch_app.core.rules import RuleCheck, Rules
 from tests.core.test_asks import ended
 from tests.core.test_carry_over import over
 from tests.core.test_decide import in_review
-from tests.core.world import CARRIED, HEAD, TARGET, World, oid, report
+from tests.core.world import CARRIED, HEAD, TARGET, World, check_job, oid, report
 
 CI = ".github/workflows/ci.yml"
 BASE_BRANCH = names.head(names.base_branch("main", "v2.0.0"))
@@ -158,7 +158,7 @@ def test_pull_request_is_ready_again_once_its_checks_passed_but_not_one_that_a_p
     world = in_review(configuration=BUILD, jobs=ended("failure"), failures=(FAILED,))
     assert world.pull_request is not None
     assert world.pull_request.draft
-    world.failures, world.jobs = (), (Job(id=1, name="check build", status="in_progress"),)
+    world.failures, world.jobs = (), (check_job("build", None),)
     world.settle()
     assert world.pull_request.draft
     world.jobs = ended("success")

@@ -87,11 +87,11 @@ def test_branches_that_cannot_be_carried_start_no_run(found: tuple[PatchBranch, 
 def test_branches_are_pinned_and_named_in_the_request_with_what_was_built_of_them() -> None:
     world = ended(claimed())
     assert world.attempt.stage is Stage.REVIEWING, world.attempt.message
-    sent = json.loads(request(world.attempt, "https://example.org/x.git"))
+    sent = json.loads(request(world.attempt, "https://example.org/x.git", 1))
     assert sent["patches"] == [one.model_dump() for one in PINNED]
     assert sent["built"] == {STACK[0]: FIRST, STACK[1]: SECOND}
     many = world.attempt.model_copy(update={"built": {oid(f"n{n}"): FIRST for n in range(900)}})
-    assert "built" not in json.loads(request(many, "https://example.org/x.git"))
+    assert "built" not in json.loads(request(many, "https://example.org/x.git", 1))
 
 
 @pytest.mark.parametrize(

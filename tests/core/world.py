@@ -48,6 +48,7 @@ from patch_app.core.proof import Proof
 from patch_app.core.report import Report
 from patch_app.core.rules import Incoming
 from patch_app.core.vitals import Vitals
+from patch_app.core.vouch import By, CarryLog, Claims, Token
 
 START = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
@@ -63,7 +64,52 @@ CARRIED = (oid("n1"), oid("n2"))
 PARTIAL = CARRIED[:1]
 LANDING = oid("landing")
 BLOB, OTHER_BLOB, RUNNER, INBOX = oid("blob"), oid("other blob"), oid("runner"), oid("inbox")
-APP = "patch-app"
+APP, APP_ID = "patch-app", 4711
+
+
+def check_job(
+    name: str, conclusion: str | None = "success", *, number: int = 9, attempt: int = 1, called: str = ""
+) -> Job:
+    """The job of a configured check, or one that somebody has `called` otherwise."""
+    return Job(
+        id=number,
+        name=called or f"check {name}",
+        status="completed" if conclusion else "in_progress",
+        conclusion=conclusion,
+        attempt=attempt,
+        steps=("Set up job", names.RUNNER_STEP, names.check_step(name)),
+    )
+
+
+def carry_job(attempt: int = 1, *, status: str = "completed", called: str = "carry") -> Job:
+    """The job that carries."""
+    return Job(
+        id=70 + attempt,
+        name=called,
+        status=status,
+        conclusion="success" if status == "completed" else None,
+        attempt=attempt,
+        steps=("Set up job", names.RUNNER_STEP, names.CARRY_STEP),
+    )
+
+
+def claims(attempt: Attempt, commit: str = INBOX, **changes: object) -> Claims:
+    """What a token of the carry says; `commit`: the inbox commit that it is for."""
+    where = f"{attempt.repository}/{names.WORKFLOW_PATH}@refs/heads/main"
+    said: dict[str, object] = {
+        "key": "key-1",
+        "audience": names.audience(APP_ID, attempt.id, commit),
+        "issued": int(START.timestamp()),
+        "repository": attempt.repository,
+        "repository_id": str(attempt.repository_id),
+        "run_id": "7",
+        "run_attempt": "1",
+        "event_name": "workflow_dispatch",
+        "workflow_ref": where,
+        "workflow_sha": HEAD,
+        "job_workflow_ref": where,
+    }
+    return Claims.model_validate(said | changes)
 
 
 def report(attempt: str, *, conflict: bool = False, stack_head: str = HEAD, run_attempt: int = 1) -> Report:
@@ -156,7 +202,12 @@ class World:
     # where the inbox has the report; None: under the run's own attempt
     inbox_attempt: int | None = None
     run_actor: str = f"{APP}[bot]"
+    # commits that a token, or the lines of a log, are for
     vouches: tuple[str, ...] = (INBOX,)
+    by: By = By.SIGNATURE
+    # what is there of a token otherwise
+    token: Token | None = None
+    log: CarryLog | None = None
     claim: Report | None = None
     jobs: tuple[Job, ...] = ()
     gate: tuple[Finding, ...] = ()
@@ -173,7 +224,7 @@ class World:
     refuse: dict[str, str] = field(default_factory=dict)
     # what comes with such a message
     refused_with: dict[str, object] = field(default_factory=dict)
-    # why the fork took no report, as the run's annotation says
+    # why the fork took no report, as the run's log says
     turned_away: str = ""
     # why the App can't read the fork, as after a suspension
     gone: str | None = None
@@ -281,6 +332,7 @@ class World:
                     ref=f"{names.inbox_prefix(self.attempt.id)}{self.inbox_attempt or self.run_attempt}",
                     commit=INBOX,
                     report=claim,
+                    token=self._token(),
                 ),
             )
             if claim and self.run == "completed"
@@ -290,6 +342,7 @@ class World:
             now=self.now,
             gone=self.gone,
             app_slug=APP,
+            app_id=APP_ID,
             has_issues=self.has_issues,
             upstream_git_url="https://example.org/up/tool.git",
             preflight=Preflight(
@@ -348,6 +401,17 @@ class World:
             return None
         return Proof(candidate=self.attempt.candidate, patches=2, problem=self.unproved, at=self.now)
 
+    @property
+    def _number(self) -> int:
+        """The run attempt in which the carry ran."""
+        return self.inbox_attempt or self.run_attempt
+
+    def _token(self) -> Token | None:
+        if self.token is not None or self.by is By.LOG or not self.vouches:
+            return self.token
+        made = claims(self.attempt, self.vouches[0], run_attempt=str(self._number))
+        return Token(claims=made)
+
     def _runs(self) -> tuple[RunFact, ...]:
         if self.run is None:
             return ()
@@ -365,9 +429,16 @@ class World:
                 conclusion=("failure" if self.turned_away else "success") if done else None,
                 url="https://example.org/run/7",
                 workflow_blob=self.run_blob,
-                jobs=self.jobs,
-                vouches=self.vouches if done else (),
-                refused=self.turned_away if done else "",
+                created=START,
+                started=START,
+                updated=self.now,
+                jobs=(carry_job(self._number, status="completed" if done else "in_progress"), *self.jobs),
+                log=self.log
+                or CarryLog(
+                    job=70 + self._number,
+                    commits=self.vouches if self.by is By.LOG else (),
+                    refused=(self.turned_away,) if self.turned_away else (),
+                ),
             ),
         )
 

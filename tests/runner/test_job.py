@@ -159,7 +159,7 @@ def test_report_and_bundle_are_in_the_inbox(fork: Fork) -> None:
     assert report.status is Status.CLEAN
     assert report.run is not None
     assert (report.run.id, report.run.attempt) == (77, 2)
-    assert f"::notice title=patch-app-inbox::{fork.rev(fork.ref())}" in out.splitlines()
+    assert f"patch-app-inbox {ATTEMPT} 2 {fork.rev(fork.ref())}" in out.splitlines()
     assert fork.output("inbox") == fork.rev(fork.ref())
     assert fork.output("checks") == "[]"
     assert report.network.received_bytes > 1000
@@ -198,16 +198,17 @@ def test_a_fork_that_takes_no_refs_but_branches_and_tags(fork: Fork) -> None:
     code, out = fork.run("carry", fork.request())
     assert code == 0, out
     branch = "refs/heads" + fork.ref().removeprefix("refs")
-    assert f"::notice title=patch-app-inbox::{fork.rev(branch)}" in out.splitlines()
+    assert f"patch-app-inbox {ATTEMPT} 2 {fork.rev(branch)}" in out.splitlines()
     assert git("-C", str(fork.bare), "for-each-ref", "refs/patch-app/inbox") == ""
     files = git("-C", str(fork.bare), "ls-tree", "--name-only", branch).split()
     assert files == ["candidate.bundle", "report.json"]
-    # neither: the server hears of it by the annotation of this title
+    # neither: the server hears of it by this line of the log
     git("-C", str(fork.bare), "config", "--add", "receive.hideRefs", "refs/heads/patch-app")
     code, out = fork.run("carry", fork.request(), GITHUB_RUN_ATTEMPT="3")
     assert code == 1
-    refused = next(line for line in out.splitlines() if line.startswith("::error"))
-    assert refused.startswith("::error title=patch-app-refused::the report could not be pushed to the fork:")
+    said = f"patch-app-refused {ATTEMPT} 3 the report could not be pushed to the fork:"
+    (refused,) = [line for line in out.splitlines() if line.startswith(said)]
+    assert "\n::error title=patch_app::the fork takes nothing from this run: " in out
     assert refused.count("deny updating a hidden ref") == 2
 
 
@@ -308,7 +309,7 @@ def test_a_subject_that_looks_like_a_workflow_command_is_never_printed(fork: For
 
 OURS = re.compile(
     r"patch_app: [a-z-]+( [0-9]+/[0-9]+)?|patch_app: conflict, the resolver is asked"
-    r"|(::notice title=patch-app-inbox::|patch-app-inbox [a-z0-9]+ [0-9]+ )[0-9a-f]{40}"
+    r"|patch-app-inbox [a-z0-9]+ [0-9]+ [0-9a-f]{40}"
 )
 
 

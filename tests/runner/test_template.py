@@ -30,8 +30,9 @@ def test_nothing_of_the_template_is_left_in_the_file(workflow: str) -> None:
 def test_only_the_carry_jobs_can_write_and_nothing_is_spliced_into_a_script(workflow: str) -> None:
     data: dict[str, Any] = yaml.safe_load(workflow)
     assert data["permissions"] == {}
-    assert data["jobs"]["carry"]["permissions"] == {"contents": "write"}
-    assert data["jobs"]["carry-resolved"]["permissions"] == {"contents": "write"}
+    signed = {"contents": "write", "id-token": "write"}
+    assert data["jobs"]["carry"]["permissions"] == signed
+    assert data["jobs"]["carry-resolved"]["permissions"] == signed
     for name in ("check", "resolve"):
         assert "write" not in data["jobs"][name]["permissions"].values()
     assert [name for name, job in data["jobs"].items() if "secrets." in str(job)] == ["resolve"]

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -39,8 +39,7 @@ START = (
     "import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); "
     'runpy.run_module("patch_app_runner", run_name="__main__", alter_sys=True)'
 )
-NOTICE = "::notice title=patch-app-inbox::"
-REFUSED = "::error title=patch-app-refused::"
+INBOX = "patch-app-inbox"
 PREVIEW = "::notice title=patch-app-preview::"
 GIT_ENV = {
     "GIT_CONFIG_GLOBAL": os.devnull,
@@ -104,7 +103,6 @@ class CarryJob:
     # where and with what it may ask for a token of its own
     source: id_token.Source | None
     folder: Path
-    notes: list[str] = field(default_factory=list)
     outputs: dict[str, str] = field(default_factory=dict)
     log: str = ""
     exit: int = 0
@@ -142,8 +140,7 @@ class CarryJob:
             GITHUB_OUTPUT=str(output),
             **({id_token.URL: self.source.url, id_token.TOKEN: self.source.token} if self.source else {}),
         )
-        said = [line.removeprefix(NOTICE) for line in self.log.splitlines() if line.startswith(NOTICE)]
-        self.notes += said
+        said = [line.split(" ")[-1] for line in self.log.splitlines() if line.startswith(f"{INBOX} ")]
         if output.exists():
             self.outputs = dict(line.split("=", 1) for line in output.read_text().splitlines())
         return said[-1] if said else None
@@ -172,7 +169,7 @@ class CarryJob:
         files["report.json"] = json.dumps(report).encode()
         forged = scratch.commit(files)
         scratch.git("push", "-q", "--force", self.url, f"{self.vouched(scratch, forged)}:{self.ref}")
-        self.notes[:] = [forged]
+        self.log = self.log.replace(real, forged)
         self.outputs["checks"] = "[]"
 
 
@@ -190,6 +187,8 @@ def _compiled() -> Path:
 class Robot:
     """Each run in a thread of its own. `carry`: what the carry job does; set it before the run starts."""
 
+    reruns_failed = True
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.program = folder / "program"
@@ -205,6 +204,11 @@ class Robot:
         # clear: runs wait before their first job, and count as at rest
         self.go = threading.Event()
         self.go.set()
+        # what a check does: its exit status and log; by default the real runner
+        self.check: Callable[[CarryJob, str], tuple[int, str]] = self._real_check
+        # by run: what was carried last, and how its checks ended
+        self.carried: dict[int, CarryJob] = {}
+        self.ends: dict[int, dict[str, Conclusion]] = {}
         self.problems: list[BaseException] = []
         self.logs: list[str] = []
         self._changed = threading.Condition()
@@ -233,7 +237,7 @@ class Robot:
         thread.start()
 
     def cancel(self, run_id: int) -> None:
-        raise NotImplementedError(run_id)
+        """A run that is told to stop goes on to its end."""
 
     def wait_idle(self, timeout: float) -> bool:
         with self._changed:
@@ -277,13 +281,20 @@ class Robot:
         if run.event == "pull_request":
             self._preview(run)
             return
+        before = self.ends.get(run.id, {})
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:
-            job, ended = self._carry(run, inputs, Path(folder), "carry")
-            if job.outputs.get("resolver") == "asked":
-                job, ended = self._carry(run, inputs, Path(folder), "carry-resolved", self._resolve(job))
+            if run.failed_only and self.carried[run.id].exit == 0:
+                job, ended = replace(self.carried[run.id], run=run, folder=Path(folder)), Conclusion.SUCCESS
+            else:
+                before = {}
+                job, ended = self._carry(run, inputs, Path(folder), "carry")
+                if job.outputs.get("resolver") == "asked":
+                    job, ended = self._carry(run, inputs, Path(folder), "carry-resolved", self._resolve(job))
+            self.carried[run.id], self.ends[run.id] = job, dict(before)
             checks = json.loads(job.outputs.get("checks", "[]")) if job.exit == 0 else []
             for check in checks:
-                ended = self._check(job, check["name"], ended)
+                if before.get(check["name"]) is not Conclusion.SUCCESS:
+                    ended = self._check(job, check["name"], ended)
         if not checks:
             self.sink.job_skipped(run.id, job_key="check", name="check")
         self.sink.run_completed(run.id, ended)
@@ -360,7 +371,7 @@ class Robot:
             run.id,
             job_id=started.id,
             conclusion=ended,
-            annotations=[*(_note(message) for message in job.notes), *_refusals(job.log)],
+            steps=_steps(ended, *CARRIES[mode]),
             log=job.log,
         )
         return job, ended
@@ -386,7 +397,16 @@ class Robot:
 
     def _check(self, job: CarryJob, name: str, so_far: Conclusion) -> Conclusion:
         started = self.sink.job_started(job.run.id, job_key="check", name=f"check {name}", permissions={})
-        status, log = self.start(
+        status, log = self.check(job, name)
+        self.logs.append(log)
+        self._upload(job, name, started.upload_url)
+        ended = self.ends[job.run.id][name] = _conclusion(status)
+        steps = _steps(ended, names.check_step(name))
+        self.sink.job_completed(job.run.id, job_id=started.id, conclusion=ended, steps=steps, log=log)
+        return ended if so_far is Conclusion.SUCCESS else so_far
+
+    def _real_check(self, job: CarryJob, name: str) -> tuple[int, str]:
+        return self.start(
             "check",
             job.run,
             job.inputs,
@@ -396,11 +416,6 @@ class Robot:
             PATCH_APP_TOKEN="",
             GITHUB_OUTPUT=str(job.folder / f"output-{name}"),
         )
-        self.logs.append(log)
-        self._upload(job, name, started.upload_url)
-        ended = _conclusion(status)
-        self.sink.job_completed(job.run.id, job_id=started.id, conclusion=ended, log=log)
-        return ended if so_far is Conclusion.SUCCESS else so_far
 
     def _upload(self, job: CarryJob, check: str, url: str) -> None:
         """The step behind the check's."""
@@ -450,10 +465,20 @@ def _conclusion(status: int) -> Conclusion:
     return Conclusion.FAILURE if status else Conclusion.SUCCESS
 
 
-def _refusals(log: str) -> list[Annotation]:
-    said = (line.removeprefix(REFUSED) for line in log.splitlines() if line.startswith(REFUSED))
-    return [Annotation(level=AnnotationLevel.FAILURE, title="patch-app-refused", message=one) for one in said]
+# what a job that carries does after it has got the runner
+CARRIES = {"carry": (names.CARRY_STEP,), "carry-resolved": (names.CARRY_STEP, names.ANSWERS_STEP)}
 
 
-def _note(message: str) -> Annotation:
-    return Annotation(level=AnnotationLevel.NOTICE, title="patch-app-inbox", message=message)
+def _steps(ended: Conclusion, *own: str) -> list[StepResult]:
+    """GitHub's list of a job's steps; the job ends as its own steps do."""
+    good = Conclusion.SUCCESS
+    rows = [
+        ("Set up job", good),
+        (names.RUNNER_STEP, good),
+        *((one, ended) for one in own),
+        ("Complete job", good),
+    ]
+    return [
+        StepResult(number=number, name=name, conclusion=end)
+        for number, (name, end) in enumerate(rows, start=1)
+    ]

@@ -61,7 +61,7 @@ def test_a_collaborator_replaces_the_report_after_the_run_has_pushed_it(forged: 
         job.carry()
         scratch = job.scratch()
         scratch.git("fetch", "-q", forged.bob.git_url(FORK), job.ref)
-        push_forged(job, forged, scratch.blob("FETCH_HEAD", "report.json"))
+        push_forged(job, forged, scratch.blob("FETCH_HEAD^", "report.json"))
 
     forged.robot.carry = carry
     assert "isn't the one that run" in failed(forged).message

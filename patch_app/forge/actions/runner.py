@@ -72,6 +72,9 @@ class ActionsRunner(ActionsBackend):
         self._closed = False
         self._count = 0
 
+    # what a run's jobs handed on isn't kept
+    reruns_failed = False
+
     def attach(self, sink: RunSink) -> None:
         """Say where progress goes. Once, before the first run."""
         self._sink = sink
