@@ -36,7 +36,7 @@ class Client:
     async def graphql(self, query: str, variables: Any = None) -> GraphQL:
         del query, variables
         self.asked.append("graphql")
-        entry = {"name": "ci.yml", "type": "blob", "object": FILE}
+        entry = {"name": "ci.yml", "type": "blob", "mode": 0o100644, "object": FILE}
         fork = {
             "id": "R",
             "workflows0": {"entries": [entry]},
