@@ -282,9 +282,12 @@ def progress(stage: str, done: int, total: int) -> None:
 
 
 def plain(message: str) -> str:
-    """A message that may hold foreign words, safe on a line that begins with a workflow command of ours."""
+    """A message that may hold foreign words, safe on a line that begins with words of ours.
+
+    The older form of workflow commands, `##[...]`, is obeyed in the middle of a line too (actions/runner).
+    """
     flat = " ".join("".join(char if char.isprintable() else " " for char in message).split())
-    return flat.replace("%", "%25")[:2000]
+    return flat.replace("%", "%25").replace("##[", "## [")[:2000]
 
 
 def say(line: str) -> None:

@@ -8,6 +8,7 @@ Rules: docs.github.com, "OpenID Connect reference".
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import time
@@ -71,7 +72,7 @@ def ask(
         try:
             with opener.open(asked, timeout=SECONDS) as answer:
                 found = json.loads(answer.read(BOUND))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError, http.client.HTTPException):
             continue
         value = found.get("value") if isinstance(found, dict) else None
         # three parts of base64, as every signed token

@@ -46,6 +46,9 @@ def actions(*answers: tuple[int, bytes]) -> Iterator[Actions]:
             audience = parse_qs(parts.query).get("audience", [""])[0]
             there.asked.append((audience, self.headers.get("Authorization", "")))
             status, body = there.answers.pop(0) if len(there.answers) > 1 else there.answers[0]
+            if status == 0:
+                self.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")
+                return
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             if 300 <= status < 400:
@@ -93,6 +96,9 @@ def test_a_moment_of_trouble_is_waited_for() -> None:
         (200, b'{"value": "no token"}'),
         (200, b'{"value": "' + b"a" * 100_000 + b'.b.c"}'),
         (200, b"\xff"),
+        (200, b"[" * 50_000),
+        # another length than what comes
+        (0, b""),
     ],
 )
 def test_what_is_no_token_is_none(answer: tuple[int, bytes]) -> None:

@@ -25,6 +25,7 @@ from test_id_token import JWT, actions
 
 import patch_app.runner
 from patch_app.core.report import Check, Report, Status
+from patch_app.runner import __main__ as entry
 from patch_app.runner import checks, id_token
 
 TOKEN = "ghs_123_secret.token-value"
@@ -330,6 +331,11 @@ def test_a_carry_prints_words_of_its_own_alone(fork: Fork, ends: str) -> None:
     assert [line for line in out.splitlines() if not OURS.fullmatch(line)] == []
     assert sum("patch-app-inbox" in line for line in out.splitlines()) == 1
     assert fork.inbox().status.value == ends
+
+
+def test_words_of_others_behind_ours_are_no_command() -> None:
+    said = entry.plain("no\n::error::x ##[error]y\r100%0A\u2028z")
+    assert said == "no ::error::x ## [error]y 100%250A z"
 
 
 def test_a_token_lies_on_top_of_the_inbox_commit_where_github_gives_one(fork: Fork) -> None:

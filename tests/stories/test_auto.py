@@ -289,7 +289,7 @@ def lying(world: World, change: Callable[[Scratch, Any, dict[str, bytes], str], 
             change(scratch, report, files, f"{job.run.server_url}/{UPSTREAM}.git")
 
         job.rewrite(forged)
-        job.outputs |= {"checks": checks, "inbox": job.notes[-1]}
+        job.outputs["checks"] = checks
 
     world.robot.carry = carry
     yield
