@@ -293,6 +293,7 @@ def _setup(go: Guide, alice: str) -> None:
     go(alice, "POST", "/user/repos", {"name": "own"})
     go(alice, "POST", "/orgs/acme/repos", {"name": "theirs"})
     go(alice, "POST", "/repos/acme/theirs/forks", {})
+    go(alice, "DELETE", "/repos/acme/theirs")
 
 
 def convert_manifest(go: Guide, forge: Forge, token: str) -> Any:

@@ -19,6 +19,8 @@ from tests.contract.openapi import description
 GRAPHQL = "/api/graphql"
 # Git's own protocol: no part of either description
 GIT = re.compile(r"/[^/]+/[^/]+\.git/(info/refs|git-upload-pack|git-receive-pack)")
+# the issuer's published keys: a service beside the API
+KEYS = re.compile(r"/_services/token/\.well-known/jwks")
 # not in the description, but what GitHub's own redirects of renamed repositories lead to
 BY_ID = re.compile(r"^/repositories/\d+")
 
@@ -52,6 +54,8 @@ class Traffic:
         request = response.request
         if GIT.fullmatch(request.url.path):
             self.git.append(f"{request.method} {request.url.path}")
+            return
+        if KEYS.fullmatch(request.url.path):
             return
         content = await response.aread()
         is_json = response.headers.get("content-type", "").startswith("application/json")
