@@ -159,7 +159,7 @@ def _of_run(name: str, run: Run, evidence: Evidence) -> Iterator[Check]:
         yield _check(evidence, name, run=run, doubt=doubt)
     for job in named:
         passed = job.conclusion == "success"
-        like = doubt or (_like(job, makers, file, current) if passed else "")
+        like = doubt or (_like(job, makers, file, current) or _hidden(job, file, current) if passed else "")
         over = run.attempt > job.attempt and not (run.status == "completed" and run.conclusion in _ENDED)
         yield _check(evidence, name, run=run, job=None if over else job, doubt=like)
 
@@ -249,6 +249,19 @@ def _like(job: Job, makers: list[_Definition], file: _File, current: tuple[Job, 
     for other in current:
         if other.conclusion != "success" and any(one.makes(other.name) for one in like):
             return f"it can't be told from {other.name[:_SHOWN]}, which has not passed"
+    return ""
+
+
+def _hidden(job: Job, file: _File, current: tuple[Job, ...]) -> str:
+    """A job of a newer run attempt that has not passed, and that could be this one under another's name: then
+    what passed before it isn't the newest. Of a skipped one no step ever ran.
+    """
+    for other in current:
+        if other.attempt <= job.attempt or other.conclusion in (None, "success", "skipped"):
+            continue
+        distances = file.distances(other.steps) or {}
+        if not any(one.makes(other.name) and distances.get(one.key) == 0 for one in file.definitions):
+            return f"it may have run again as {other.name[:_SHOWN]}, which has not passed"
     return ""
 
 

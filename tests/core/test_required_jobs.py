@@ -121,6 +121,18 @@ def test_a_run_that_has_not_come_to_the_job_yet_is_waited_for() -> None:
     assert found(run(job("lint"), id=8)) == []
 
 
+@pytest.mark.parametrize("steps", [TEST, TEST[:2], ()])
+def test_a_newer_job_that_failed_and_was_renamed_does_not_leave_the_older_one_to_count(
+    steps: tuple[str, ...],
+) -> None:
+    again = Job(id=3, attempt=2, name="lint", status="completed", conclusion="failure", steps=steps)
+    ended = {"attempt": 2, "conclusion": "failure"}
+    assert not passes(run(job("lint", number=1), job("ci", number=2), again, **ended))
+    # what has its own steps hides nothing, and neither does what never ran
+    for own in (again.model_copy(update={"steps": LINT}), again.model_copy(update={"conclusion": "skipped"})):
+        assert passes(run(job("lint", number=1), job("ci", number=2), own, **ended))
+
+
 def test_the_newest_attempt_of_each_job_counts_and_only_once_the_run_has_ended() -> None:
     first, second = job("ci", "failure", 1, attempt=1), job("ci", "success", 2, attempt=2)
     lint = job("lint", number=3)
