@@ -29,6 +29,8 @@ def jobs(attempt: Attempt, runs: Sequence[RunFact]) -> dict[str, Job]:
     for check in attempt.configuration.check:
         found = [job for job in run.jobs if job.attempt >= since and _is(job, check.name)]
         newest = max((job.attempt for job in found), default=0)
+        found += [job for job in run.jobs if job.attempt > newest and _hides(attempt, job)] if found else []
+        newest = max((job.attempt for job in found), default=0)
         last = [job for job in found if job.attempt == newest]
         if last:
             out[check.name] = max(last, key=_badness)
@@ -62,6 +64,16 @@ def _is(job: Job, check: str) -> bool:
     if {names.RUNNER_STEP, names.check_step(check)} <= set(job.steps):
         return True
     return job.name == f"check {check}" and job.conclusion != _GOOD
+
+
+def _hides(attempt: Attempt, job: Job) -> bool:
+    """Whether a job that went wrong could be one of any check: it ended before the step by which it would be
+    known, and nothing but its name, which others can change, says what it is.
+    """
+    never_ran = job.conclusion in ("skipped", "cancelled") and not job.steps
+    if job.conclusion in (None, _GOOD) or never_ran or vouching.has_carried(job):
+        return False
+    return not any(_is(job, check.name) for check in attempt.configuration.check)
 
 
 def _badness(job: Job) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -168,10 +169,14 @@ def _jobs(listed: list[Any]) -> tuple[Job, ...]:
     What "Re-run failed jobs" doesn't run again may be listed for the newer run attempt too, with old times.
     """
     ran: dict[tuple[Any, ...], dict[str, Any]] = {}
+    # two of one run attempt are two, whatever they are called
+    twins: Counter[tuple[Any, ...]] = Counter()
     for job in sorted(listed, key=lambda job: (job.get("run_attempt") or 1, job["id"])):
         times = (job.get("started_at"), job.get("completed_at"))
         if job["status"] == "completed" and None not in times:
-            known = ran.setdefault((job["name"], job.get("conclusion"), *times), job)
+            face = (job["name"], job.get("conclusion"), *times)
+            twins[job.get("run_attempt") or 1, *face] += 1
+            known = ran.setdefault((*face, twins[job.get("run_attempt") or 1, *face]), job)
             known["steps"] = known.get("steps") or job.get("steps")
         else:
             ran[job["id"],] = job

@@ -308,6 +308,15 @@ def test_check_counts_by_its_newest_job_after_the_carry() -> None:
     assert ends(*jobs, check_job("build", None, attempt=3), attempt=3)["build"] is None
 
 
+def test_check_that_failed_again_early_and_was_renamed_does_not_leave_the_older_one_to_count() -> None:
+    first = (carry_job(), check_job("build"), check_job("lint"))
+    again = check_job("build", "failure", attempt=2, called="x").model_copy(update={"steps": ("Set up job",)})
+    assert "success" not in ends(*first, again, attempt=2).values()
+    # what never ran hides nothing
+    never = again.model_copy(update={"conclusion": "cancelled", "steps": ()})
+    assert ends(*first, never, attempt=2) == {"build": "success", "lint": "success"}
+
+
 def test_new_carry_makes_the_checks_of_the_older_one_void() -> None:
     jobs = (carry_job(), check_job("build"), check_job("lint"), carry_job(2))
     assert ends(*jobs, attempt=2) == {}

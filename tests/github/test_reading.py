@@ -146,3 +146,26 @@ async def test_a_run_that_stores_artifacts_without_end_is_read_to_a_bound() -> N
     assert len(found.artifacts) == client.asked == 100
     assert found.artifacts[1].url == "https://git.test/a/b/actions/runs/7/artifacts/1"
     assert {len(one.name) for one in found.artifacts} == {200}
+
+
+async def test_two_jobs_of_one_run_attempt_that_look_alike_stay_two() -> None:
+    """Names can be changed, and two checks may end in the same second; what is listed again is one still."""
+    times = {"started_at": "2026-01-01T00:00:00Z", "completed_at": "2026-01-01T00:01:00Z"}
+    ended = {"name": "x", "status": "completed", "conclusion": "failure", **times}
+    jobs = [
+        ended | {"id": id_, "run_attempt": number, "steps": [{"name": f"Check {name}"}]}
+        for id_, number, name in ((3, 1, "a"), (4, 1, "b"), (5, 2, "a"), (6, 2, "b"))
+    ]
+    run = {
+        "id": 7,
+        "name": "ours",
+        "path": ".github/workflows/x.yml",
+        "event": "workflow_dispatch",
+        "head_sha": COMMIT,
+        "status": "completed",
+        "html_url": "https://x",
+        "run_attempt": 2,
+    }
+    client: Any = Client({"/repos/a/b/actions/runs/7": run, "/repos/a/b/actions/runs/7/jobs": jobs})
+    (found,) = await reading.runs(client, "a/b", "ours", [7], jobs=True)
+    assert [(one.id, one.steps) for one in found.jobs] == [(3, ("Check a",)), (4, ("Check b",))]
