@@ -109,7 +109,7 @@ class Keys:
             self._tried = now
             try:
                 self._known = await self._fetched()
-            except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError) as error:
+            except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError, RecursionError) as error:
                 reason = clean(str(error), 200) or type(error).__name__
                 self._why = f"the keys of {self.issuer} can't be read ({reason})"
                 raise Later(self._why) from None
