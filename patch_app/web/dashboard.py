@@ -18,6 +18,7 @@ import structlog
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import ClientDisconnect
 from starlette.staticfiles import StaticFiles
 
 from patch_app.core.events import Kind
@@ -38,6 +39,7 @@ CALM_SECONDS: Final = 0.2
 # a stream ends by itself after so many looks (an hour); browsers come again
 MAX_LOOKS: Final = 720
 _MAX_FORM: Final = 4096
+_MAX_FIELDS: Final = 10
 _USED: Final = "That address was used already, or is too old: each is good once, for an hour."
 
 log = structlog.get_logger("pages")
@@ -211,11 +213,18 @@ def _local(path: str) -> str:
 
 
 async def read_form(request: Request) -> dict[str, str]:
-    """The fields of a small form."""
+    """The fields of a small form. Raises HTTPException for what is none, or isn't whole."""
     body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MAX_FORM:
-            raise HTTPException(413, "the form is too large")
-    fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=10)
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > _MAX_FORM:
+                raise HTTPException(413, "the form is too large")
+    except ClientDisconnect:
+        # nobody is there to read it
+        raise HTTPException(400, "the form didn't come whole") from None
+    try:
+        fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=_MAX_FIELDS)
+    except ValueError:
+        raise HTTPException(400, "the form has too many fields") from None
     return {name: values[0] for name, values in fields.items()}

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import HTTPException, Request
 
 from patch_app.core.attempt import Approval, Artifact, Check, Link, Stage
 from patch_app.core.gate import Finding
@@ -21,6 +22,7 @@ from patch_app.settings import SettingsError
 from patch_app.store import AdvanceCommit, Store
 from patch_app.web import view
 from patch_app.web.auth import COOKIE
+from patch_app.web.dashboard import read_form
 from patch_app.web.records import summary
 from patch_app.web.server import listen, url_of
 from patch_app.web.view import Pace
@@ -250,6 +252,23 @@ async def test_door_leads_nowhere_else(world: World, next_page: str) -> None:
         assert "Secure" in answer.headers["set-cookie"]
         large = await client.post("/login", content=b"token=" + b"x" * 5000)
         assert large.status_code == 413
+
+
+async def test_what_is_no_form_of_ours_is_refused_and_no_mistake_of_the_server(world: World) -> None:
+    async with world.stranger() as client:
+        many = await client.post("/login", content="&".join(["token=x"] * 11))
+        assert (many.status_code, many.json()["error"]) == (400, "the form has too many fields")
+
+
+async def test_who_leaves_before_the_form_is_whole_makes_no_traceback() -> None:
+    scope = {"type": "http", "method": "POST", "path": "/login", "headers": [], "query_string": b""}
+    messages = iter([{"type": "http.request", "body": b"t", "more_body": True}, {"type": "http.disconnect"}])
+
+    async def receive() -> Any:
+        return next(messages)
+
+    with pytest.raises(HTTPException):
+        await read_form(Request(scope, receive))
 
 
 def client_of(url: str) -> httpx.AsyncClient:
