@@ -13,12 +13,15 @@ MAX_ESCAPED: Final = 240
 
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]")
 # text that looks like something else than it is: bidirectional controls, zero-width and other format
-# characters, line separators, surrogates that no UTF-8 holds
+# characters, line separators, surrogates that no UTF-8 holds, spaces that Git takes, letters without a shape
 _DECEIVING = re.compile(
-    r"[\u0080-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
+    r"[\u0080-\u00a0\u00ad\u0600-\u0605\u061c\u06dd\u070f\u08e2\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000"
+    r"\ufeff\ufff9-\ufffb\ud800-\udfff\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+    r"\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0]"
 )
-# of what Git takes, what a shell obeys: workflows paste names of tags into their commands
-_OBEYED = re.compile(r"[$`\"';&|<>(){}!#]")
+# of what Git takes, what a shell obeys: workflows paste names of tags into their commands. To PowerShell the
+# curly quotes are quotes (about_Quoting_Rules), and it is what jobs on Windows have by default
+_OBEYED = re.compile(r"[$`\"';&|<>(){}!#\u2018-\u201f]")
 
 
 def tag_problem(name: str) -> str | None:
@@ -26,7 +29,7 @@ def tag_problem(name: str) -> str | None:
     if why := problem(name):
         return why
     if _OBEYED.search(name):
-        return "holds a character that a shell obeys (one of $ ` \" ' ; & | < > ( ) { } ! #)"
+        return "holds a character that a shell obeys (one of $ ` \" ' ; & | < > ( ) { } ! # or a curly quote)"
     return None
 
 

@@ -81,6 +81,17 @@ def test_our_rules_for_names_are_git_s(name: str) -> None:
     assert (refnames.problem(name) is None) == (git_takes(f"refs/heads/{name}") and name != "@")
 
 
+# spaces that Git takes, a space and quotes to PowerShell, tag characters, a filler, a prepended mark
+@pytest.mark.parametrize(
+    "char",
+    list("\u00a0\u2003\u202f\u3000\u2019\u201d\U000e0041\u3164\u0600\U0001d173"),
+)
+def test_a_tag_that_looks_or_reads_like_something_else_is_refused(char: str) -> None:
+    assert git_takes(f"refs/tags/v1{char}x")
+    assert refnames.tag_problem(f"v1{char}x") is not None
+    assert refnames.tag_problem("v1-é日本\u2764\ufe0f") is None
+
+
 def test_real_git_makes_all_branches_side_by_side(tmp_path: Path) -> None:
     def git(*words: str) -> str:
         done = subprocess.run(
