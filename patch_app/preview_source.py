@@ -1,7 +1,8 @@
-"""Where `patch-app preview` reads from: an address that anybody may see, and the password that was in it.
+"""Where `patch-app preview` reads from: an address that anybody may see, and what else was in it.
 
-Everybody on the machine can read a command line, so Git gets a password by its environment alone, and our own
-command line is written over. Refuses to guess: what is no repository is said.
+Everybody on the machine can read a command line, so Git gets name and password by its environment alone, and
+our own command line is written over. Refuses to guess: what is no repository is said, and which of the names
+is a token nobody can tell.
 """
 
 from __future__ import annotations
@@ -24,10 +25,12 @@ _SCP: Final = re.compile(r"[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:[^\s-][^\s]*\Z")
 
 
 class Source(NamedTuple):
-    """A repository's address without a password, and `user:password` where one was given."""
+    """A repository's address, `user:password` where one was given, and a user name that came alone."""
 
     url: str
     credentials: str | None = None
+    # whom the person's own credential helper is asked for
+    user: str | None = None
 
 
 def source(value: str, where: str) -> Source:
@@ -53,34 +56,47 @@ def source(value: str, where: str) -> Source:
 
 
 def _parted(value: str, where: str) -> Source:
-    """A plain user name stays: it says whom the person's own credential helper is asked for."""
     parts = urlsplit(value)
     user, found, address = parts.netloc.rpartition("@")
     name, has_password, _ = user.partition(":")
-    if not found or not (has_password or TOKENS.search(unquote(name))):
-        return Source(value)
+    known = has_password or TOKENS.search(unquote(name))
     if parts.scheme not in ("http", "https"):
-        raise Problem(
-            "request", f"{where}: a password in the URL is of no use to {parts.scheme}; leave it out"
-        )
-    credentials = unquote(user if has_password else f"{user}:")
-    return Source(urlunsplit(parts._replace(netloc=address)), credentials)
+        if found and known:
+            raise Problem(
+                "request", f"{where}: a password in the URL is of no use to {parts.scheme}; leave it out"
+            )
+        return Source(value)
+    if not found:
+        return Source(value)
+    url = urlunsplit(parts._replace(netloc=address))
+    if not known:
+        return Source(url, user=unquote(name) or None)
+    return Source(url, unquote(user if has_password else f"{user}:"))
 
 
 def environment(sources: Iterable[Source]) -> dict[str, str]:
-    """Settings that send each password to its own address, in Git's environment (git-config(1))."""
-    given = [one for one in sources if one.credentials is not None]
+    """Settings for each address alone, in Git's environment: its password, or the name that a credential
+    helper is asked for (git-config(1), gitcredentials(7)).
+    """
+    given: list[tuple[str, str]] = []
+    for one in sources:
+        if one.credentials is not None:
+            encoded = base64.b64encode(one.credentials.encode()).decode()
+            given.append((f"http.{one.url}.extraheader", f"AUTHORIZATION: basic {encoded}"))
+        if one.user is not None:
+            given.append((f"credential.{one.url}.username", one.user))
     out = {"GIT_CONFIG_COUNT": str(len(given))} if given else {}
-    for number, one in enumerate(given):
-        encoded = base64.b64encode((one.credentials or "").encode()).decode()
-        out[f"GIT_CONFIG_KEY_{number}"] = f"http.{one.url}.extraheader"
-        out[f"GIT_CONFIG_VALUE_{number}"] = f"AUTHORIZATION: basic {encoded}"
+    for number, (key, value) in enumerate(given):
+        out |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
     return out
 
 
 def hide_command_line(sources: Iterable[Source]) -> bool:
-    """Whether a password was given; then this process no longer shows its arguments (`ps`)."""
-    given = any(one.credentials is not None for one in sources)
-    if given:
+    """Whether a password was given. Then, and where a name was, this process no longer shows its arguments
+    (`ps`).
+    """
+    found = tuple(sources)
+    password = any(one.credentials is not None for one in found)
+    if password or any(one.user is not None for one in found):
         setproctitle("patch-app preview")
-    return given
+    return password

@@ -362,8 +362,6 @@ def test_a_users_setting_is_quoted() -> None:
         ("https://:hush@host:8443/o/r.git", "https://host:8443/o/r.git", ":hush"),
         ("https://ghp_0123456789abcdef@host/o/r", "https://host/o/r", "ghp_0123456789abcdef:"),
         ("https://a@b:c@host/o/r", "https://host/o/r", "a@b:c"),
-        # whom a credential helper is asked for is no secret
-        ("https://ann@host/o/r", "https://ann@host/o/r", None),
         ("ssh://git@host/o/r", "ssh://git@host/o/r", None),
     ],
 )
@@ -372,17 +370,41 @@ def test_a_password_in_a_url_is_taken_out_of_it(given: str, url: str, credential
     assert (environment([Source(url, credentials)]) == {}) is (credentials is None)
 
 
+@pytest.mark.parametrize(
+    "name", ["ann", "glpat-0123456789abcdef", "0123456789abcdef0123456789abcdef01234567"]
+)
+def test_a_name_alone_may_be_a_token_and_is_taken_off_the_address(name: str) -> None:
+    found = source(f"https://{name}@host/o/r", "FORK")
+    assert found == Source("https://host/o/r", user=name)
+    assert environment([found]) == {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "credential.https://host/o/r.username",
+        "GIT_CONFIG_VALUE_0": name,
+    }
+    assert source("https://@host/o/r", "FORK") == Source("https://host/o/r")
+
+
 def test_a_password_that_git_would_not_send_is_refused() -> None:
     with pytest.raises(Problem, match="of no use to ssh"):
         source("ssh://git:hush@host/o/r", "FORK")
 
 
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="needs Linux's list of processes")
-def test_a_password_in_a_url_is_in_no_process_s_command_line(ready: World) -> None:
-    basic = base64.b64encode(b"ann:hush").decode()
+@pytest.mark.parametrize("given", ["ann:hush", "hush"])
+def test_a_password_in_a_url_is_in_no_process_s_command_line(
+    ready: World, given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # a name alone is what the person's own helper is asked for: whatever it says, for that one
+    config = tmp_path / "gitconfig"
+    config.write_text(
+        '[credential]\n\thelper = "!f() { if grep -q ^username=hush; then echo password=rest; fi; }; f"\n'
+    )
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
+    basic = base64.b64encode((given if ":" in given else f"{given}:rest").encode()).decode()
     with serving(ready.fork.path.parent) as server:
-        server.private = {"/fork": f"AUTHORIZATION: basic {basic}".partition(": ")[2]}
-        address = f"{server.url.replace('://', '://ann:hush@')}/fork"
+        # Git's own is written in capitals
+        server.private = {"/fork": f"{'basic' if ':' in given else 'Basic'} {basic}"}
+        address = f"{server.url.replace('://', f'://{given}@')}/fork"
         server.hold.set()
         command = [sys.executable, "-m", "patch_app", "preview", address, "--branch", "main", "--onto", "v2"]
         command += ["--upstream", str(ready.upstream.path), "--json"]
