@@ -87,7 +87,8 @@ def _closed_file(path: Path, owners: set[int]) -> Closed | None:
             f"others can read {path} (mode {mode}), and it belongs to another user (id {there.st_uid}): let "
             "that one run chmod 600 on it"
         )
-    path.chmod(0o600)
+    # a person's copy in a folder may be named like ours: without its x nobody could enter it
+    path.chmod(0o700 if stat.S_ISDIR(there.st_mode) else 0o600)
     return Closed(path=path, mode=mode)
 
 

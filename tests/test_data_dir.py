@@ -177,3 +177,12 @@ def test_token_that_can_not_be_kept_is_no_open_server(
         kept(tmp_path)
     assert list(tmp_path.iterdir()) == []
     assert admin_token.FORM.fullmatch("x" * 16)
+
+
+def test_a_folder_named_like_our_files_is_closed_and_can_still_be_entered(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    copies = tmp_path / "patch-app.db-copies"
+    copies.mkdir()
+    copies.chmod(0o755)
+    assert [one.path for one in data_dir.prepare(tmp_path)] == [copies]
+    assert stat.S_IMODE(copies.stat().st_mode) == 0o700
