@@ -65,6 +65,14 @@ _BY_PEOPLE: Final = frozenset(
 _OF_PULL_REQUESTS: Final = frozenset(
     {"pull_request", "pull_request_target", "pull_request_review", "pull_request_review_comment"}
 )
+# what happens to one where a file names nothing (GitHub: "Events that trigger workflows")
+_DEFAULT_TYPES: Final = dict.fromkeys(
+    ("pull_request", "pull_request_target"), frozenset({"opened", "synchronize", "reopened"})
+)
+_EVERY: Final = frozenset({"submitted", "edited", "dismissed", "created", "deleted"})
+# keys of what is compared beside the filters on paths
+_TYPES: Final = "types"
+_BEHIND: Final = "workflow_run "
 # the events that a deed may have; any other name in a file counts as started
 _KNOWN: Final = (
     NOT_OURS
@@ -97,7 +105,7 @@ ANY: Final = Deed(event="*")
 CHAIN: Final = Deed(event="workflow_run")
 """That a workflow ran because of the App: what the default branch has behind it."""
 
-# how far a deed starts a workflow: the filters on paths, nothing where there are none
+# how far a deed starts a workflow: the filters on paths, and what has to happen; nothing where there are none
 Reach = Mapping[Deed, Mapping[str, Any]]
 
 
@@ -130,7 +138,10 @@ def _starts(document: Document, path: str, deed: Deed) -> Mapping[str, Any] | No
     for event, filters in triggers(document):
         if _meets(event, filters, path, deed):
             counts = (event == "push" and not deed.tag) or event in _OF_PULL_REQUESTS
-            return {key: value for key, value in filters.items() if counts and key.startswith("paths")}
+            kept = {key: value for key, value in filters.items() if counts and key.startswith("paths")}
+            if event in _OF_PULL_REQUESTS:
+                kept[_TYPES] = sorted(_types(filters) or _DEFAULT_TYPES.get(event, _EVERY))
+            return kept
     return None
 
 
@@ -142,9 +153,14 @@ def _meets(event: str, filters: Mapping[str, Any], path: str, deed: Deed) -> boo
     if event == "push":
         return pushed(filters, [deed.branch] if deed.branch else [], deed.tag)
     if event in _OF_PULL_REQUESTS:
-        types = {one.strip().lower() for one in workflow_files.texts(filters.get("types"))}
+        types = _types(filters)
         return not (types and types <= _BY_PEOPLE) and passes(filters, "branches", deed.branch)
     return deed.path in ("", path)
+
+
+def _types(filters: Mapping[str, Any]) -> frozenset[str]:
+    """What happens to a pull request that a filter names; empty where it names nothing."""
+    return frozenset(one.strip().lower() for one in workflow_files.texts(filters.get("types")))
 
 
 def _chain(
@@ -168,12 +184,16 @@ def _chain(
         if not met:
             return
         for path in met:
-            found[path][CHAIN] = {}
-            del waiting[path]
+            # behind which, on which branches and when is compared, as paths are
+            found[path][CHAIN] = {_BEHIND + key: value for key, value in waiting.pop(path).items()}
 
 
 def _narrower(now: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
-    """Whether filters on paths let through no more than others."""
+    """Whether filters on paths, and on what happens, let through no more than others."""
+    if not set(now.get(_TYPES, ())) - _BY_PEOPLE <= set(before.get(_TYPES, ())):
+        return False
+    now = {key: value for key, value in now.items() if key != _TYPES}
+    before = {key: value for key, value in before.items() if key != _TYPES}
     if not before or now == before:
         return True
     if set(now) != set(before):
@@ -183,6 +203,6 @@ def _narrower(now: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
         # with exclusions the order matters
         if not new or any(one.startswith("!") for one in (*new, *old)):
             return False
-        if not (set(new) <= set(old) if key == "paths" else set(new) >= set(old)):
+        if not (set(new) >= set(old) if key.endswith("-ignore") else set(new) <= set(old)):
             return False
     return True

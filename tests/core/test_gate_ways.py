@@ -1,0 +1,51 @@
+"""Ways past the workflow gate that testers found: each asks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from patch_app.core.gate import Branch, findings
+from tests.core.gates import CANDIDATE, FOLDER, TARGET, parsed
+
+Files = dict[str, Any]
+
+
+def files(**texts: str) -> Files:
+    """Workflow files by their names without ending."""
+    return {f"{FOLDER}{name}.yml": parsed(text) for name, text in texts.items()}
+
+
+def asks(before: Files, after: Files) -> bool:
+    branches = (Branch(files=after, deeds=CANDIDATE), Branch(files=after, deeds=TARGET))
+    return bool(findings([before], *branches))
+
+
+def started(on: str) -> Files:
+    return files(
+        x=f"on: {on}\npermissions: {{}}\n"
+        "jobs: {x: {runs-on: ubuntu-latest, environment: p, steps: [{run: deploy}]}}"
+    )
+
+
+def test_a_job_at_the_end_of_a_pull_request_now_starts_at_its_opening() -> None:
+    closed = started("{pull_request: {types: [closed]}}")
+    assert asks(closed, started("{pull_request: {types: [opened, closed]}}"))
+    assert asks(closed, started("pull_request"))
+    assert not asks(started("pull_request"), started("{pull_request: {types: [opened]}}"))
+    assert not asks(started("pull_request"), started("{pull_request: {types: [reopened, labeled, opened]}}"))
+    assert not asks(closed, started("{pull_request: {types: closed}}"))
+
+
+def test_a_job_behind_one_workflow_now_runs_behind_others() -> None:
+    idle = "permissions: {}\njobs: {t: {runs-on: ubuntu-latest, steps: []}}"
+    others = files(
+        ci=f"name: CI\non: [push, pull_request]\n{idle}",
+        rel=f"name: Release\non: {{push: {{branches: [main]}}}}\n{idle}",
+    )
+    narrow = "{workflow_run: {workflows: [Release], types: [completed], branches: [main]}}"
+    before = others | started(narrow)
+    assert asks(before, others | started(narrow.replace("[Release]", "[CI]")))
+    assert asks(before, others | started(narrow.replace(", branches: [main]", "")))
+    assert not asks(before, before)
+    both = others | started(narrow.replace("[Release]", "[Release, CI]"))
+    assert not asks(both, before)
