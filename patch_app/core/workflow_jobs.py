@@ -278,10 +278,13 @@ def _without(mapping: Mapping[str, Any], name: str) -> dict[str, Any]:
 def _needed(document: Document, key: str, files: Files, unseen: set[str]) -> dict[str, Document]:
     """The jobs whose outputs a job reads, and those behind them, with all that they use and call."""
     every, out = workflow_files.jobs(document), dict[str, Document]()
+    # GitHub finds a job by its id whatever the case of its letters
+    ids = {one.lower(): one for one in every}
     waiting = [key]
     while waiting:
-        for one in workflow_files.texts(get(every[waiting.pop()], "needs")):
-            if one in out or one == key or one not in every:
+        for said in workflow_files.texts(get(every[waiting.pop()], "needs")):
+            one = ids.get(said.lower(), key)
+            if one in out or one == key:
                 continue
             waiting.append(one)
             job = every[one]

@@ -49,3 +49,13 @@ def test_a_job_behind_one_workflow_now_runs_behind_others() -> None:
     assert not asks(before, before)
     both = others | started(narrow.replace("[Release]", "[Release, CI]"))
     assert not asks(both, before)
+
+
+def test_a_job_whose_output_is_used_is_needed_in_other_letters() -> None:
+    text = (
+        "on: push\npermissions: {}\njobs:\n"
+        "  version: {runs-on: ubuntu-latest, outputs: {n: x}, steps: [{run: count}]}\n"
+        "  publish: {needs: Version, runs-on: ubuntu-latest, environment: p, "
+        "steps: [{run: 'publish ${{ needs.version.outputs.n }}'}]}\n"
+    )
+    assert asks(files(x=text), files(x=text.replace("count", "evil")))
