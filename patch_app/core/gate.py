@@ -88,7 +88,7 @@ def to_read(files: Files) -> tuple[str, ...]:
         path
         for document in _sound(files).values()
         for use in workflow_files.uses(document)
-        if use.startswith("./") and (path := workflow_files.local_path(use)) is not None
+        if workflow_files.is_local(use) and (path := workflow_files.local_path(use)) is not None
         if not workflow_files.is_workflow(path) and not workflow_jobs.action_files(path, files)
     }
     return tuple(sorted(wanted))

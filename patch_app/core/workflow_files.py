@@ -62,9 +62,14 @@ def is_workflow(path: str) -> bool:
     return re.fullmatch(r"(?:\./)?\.github/workflows/[^/]+\.(?i:ya?ml)", path) is not None
 
 
+def is_local(use: str) -> bool:
+    """Whether a `uses` is a path within the repository; the runner takes it with backslashes too."""
+    return use.startswith(("./", ".\\"))
+
+
 def local_path(use: str) -> str | None:
     """The path within the repository that `uses: ./...` means; None where it leaves the repository."""
-    parts = [part for part in use.split("/") if part not in ("", ".")]
+    parts = [part for part in use.replace("\\", "/").split("/") if part not in ("", ".")]
     return None if ".." in parts else "/".join(parts)
 
 

@@ -166,10 +166,10 @@ def _jobs(path: str, files: Files, default: Default, looked: Looked, caller: _Ca
 
 def _called(use: str, files: Files, default: Default, looked: Looked, caller: _Caller) -> Iterator[Job]:
     """The jobs of a workflow that a job calls; one of its own where they can't be seen."""
-    local = workflow_files.local_path(use) if use.startswith("./") else None
+    local = workflow_files.local_path(use) if workflow_files.is_local(use) else None
     permissions = caller.permissions or frozenset()
     why, unseen = "", caller.unseen
-    if not use.startswith("./"):
+    if not workflow_files.is_local(use):
         # the caller's definition names it, as far as its owner doesn't move the name
         why = f"{use}: what a workflow elsewhere may do can't be seen"
     elif local is None or not workflow_files.is_workflow(local) or not isinstance(files.get(local), dict):
@@ -303,7 +303,7 @@ def _whole(use: str, files: Files, unseen: set[str]) -> dict[str, Document]:
     waiting = [use]
     while waiting:
         use = waiting.pop()
-        local = workflow_files.local_path(use) if use.startswith("./") else None
+        local = workflow_files.local_path(use) if workflow_files.is_local(use) else None
         if local is None or local in out:
             continue
         document = files.get(local)
@@ -323,7 +323,7 @@ def _actions(part: Any, files: Files, unseen: set[str]) -> dict[str, Document]:
     waiting = list(workflow_files.step_uses(part))
     while waiting:
         use = waiting.pop()
-        if not use.startswith("./"):
+        if not workflow_files.is_local(use):
             continue
         local = workflow_files.local_path(use)
         found = [] if local is None else action_files(local, files)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from patch_app.core.gate import Branch, findings
+from patch_app.core.gate import Branch, findings, to_read
 from tests.core.gates import CANDIDATE, FOLDER, TARGET, parsed
 
 Files = dict[str, Any]
@@ -59,3 +59,19 @@ def test_a_job_whose_output_is_used_is_needed_in_other_letters() -> None:
         "steps: [{run: 'publish ${{ needs.version.outputs.n }}'}]}\n"
     )
     assert asks(files(x=text), files(x=text.replace("count", "evil")))
+
+
+ACTION = ".github/actions/a/action.yml"
+COMPOSITE = "runs: {using: composite, steps: [{run: echo, shell: bash}]}"
+
+
+def test_a_local_action_that_is_named_with_backslashes_does_something_else() -> None:
+    step = "uses: '.\\.github\\actions\\a'"
+    text = (
+        "on: push\npermissions: {}\n"
+        f"jobs: {{x: {{runs-on: windows-latest, environment: p, steps: [{{{step}}}]}}}}"
+    )
+    before = files(x=text) | {ACTION: parsed(COMPOSITE)}
+    assert not asks(before, before)
+    assert asks(before, files(x=text) | {ACTION: parsed(COMPOSITE.replace("echo", "steal"))})
+    assert to_read(files(x=text)) == (".github/actions/a",)
