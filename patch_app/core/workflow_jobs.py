@@ -338,6 +338,9 @@ def _actions(part: Any, files: Files, unseen: set[str]) -> dict[str, Document]:
                     unseen.add(f"{use}: {document.reason}")
                 out[path] = f"{document.reason} {document.blob}"
                 continue
+            if not path.endswith("Dockerfile") and not isinstance(document, dict):
+                # as Git tells a symbolic link: the path that it leads to
+                unseen.add(f"{use}: the action is no mapping")
             out[path] = document
             waiting += workflow_files.step_uses(get(document, "runs"))
     return out

@@ -75,3 +75,12 @@ def test_a_local_action_that_is_named_with_backslashes_does_something_else() -> 
     assert not asks(before, before)
     assert asks(before, files(x=text) | {ACTION: parsed(COMPOSITE.replace("echo", "steal"))})
     assert to_read(files(x=text)) == (".github/actions/a",)
+
+
+def test_a_local_action_is_a_symbolic_link() -> None:
+    text = (
+        "on: push\npermissions: {}\n"
+        "jobs: {x: {runs-on: ubuntu-latest, environment: p, steps: [{uses: ./.github/actions/a}]}}"
+    )
+    linked = files(x=text) | {ACTION: parsed("../../../shared.yml")}
+    assert asks(linked, linked)
