@@ -31,6 +31,8 @@ def of_candidate(attempt: Attempt) -> tuple[Deed, ...]:
     if config.promotion.lands:
         deeds += _pushed(names.landing_branch(attempt.stack, attempt.tag, prefix))
         deeds += (Deed(event=event, branch=attempt.stack) for event in _REVIEWED)
+        # its end runs the base branch's file, which is the candidate's by then
+        deeds.append(Deed(event="pull_request_target", branch=attempt.stack))
     if (public := config.channels.public) is not None:
         plain = release_tag.plain_tag(attempt)
         deeds += _tagged(plain)
@@ -41,7 +43,8 @@ def of_candidate(attempt: Attempt) -> tuple[Deed, ...]:
         deeds.append(Deed(event="workflow_dispatch", path=f"{FOLDER}{internal.workflow}"))
     if attempt.default_branch in ("", attempt.stack):
         # what runs behind another workflow, or when the App's branches go, is the default branch's
-        deeds += (CHAIN, Deed(event="delete"))
+        # (GitHub, since December 2025: `pull_request_target` too, also for a pull request that is closed then)
+        deeds += (CHAIN, Deed(event="delete"), Deed(event="pull_request_target", branch=base))
     return tuple(deeds)
 
 

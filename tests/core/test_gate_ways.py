@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from patch_app.core import configuration, deeds
 from patch_app.core.gate import Branch, findings, to_read
+from tests.core import samples
 from tests.core.gates import CANDIDATE, FOLDER, TARGET, parsed
 
 Files = dict[str, Any]
@@ -84,3 +86,11 @@ def test_a_local_action_is_a_symbolic_link() -> None:
     )
     linked = files(x=text) | {ACTION: parsed("../../../shared.yml")}
     assert asks(linked, linked)
+
+
+def test_the_end_of_a_landing_starts_the_candidates_own_files() -> None:
+    at = samples.carried()
+    after = started("{pull_request_target: {types: [closed], branches: [main]}}")
+    for text, expected in (("", False), ('[promotion]\nmove = "pull-request"\n', True)):
+        done = deeds.of_candidate(at.model_copy(update={"configuration": configuration.parse(text)}))
+        assert bool(findings([{}], Branch(files=after, deeds=done))) is expected
