@@ -255,6 +255,8 @@ def _compiled(pattern: str) -> re.Pattern[str] | None:
                 out[-1] = f"(?:{out[-1]}){part}"
         elif part in _MEANING:
             out.append(_MEANING[part])
+        elif part.startswith(("[!", "[^")):
+            return None  # whether it takes all others is not written down
         elif part.startswith("[") and len(part) > 2:
             out.append("[" + part[1:-1].replace("\\", r"\\").replace("[", r"\[").replace("^", r"\^") + "]")
         else:

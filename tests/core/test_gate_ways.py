@@ -94,3 +94,9 @@ def test_the_end_of_a_landing_starts_the_candidates_own_files() -> None:
     for text, expected in (("", False), ('[promotion]\nmove = "pull-request"\n', True)):
         done = deeds.of_candidate(at.model_copy(update={"configuration": configuration.parse(text)}))
         assert bool(findings([{}], Branch(files=after, deeds=done))) is expected
+
+
+def test_a_filter_by_a_class_that_may_mean_all_others_keeps_no_job_from_starting() -> None:
+    for pattern in ("[!z]ain", "[^z]ain", "mai[!x]"):
+        assert asks({}, started(f"{{push: {{branches: ['{pattern}']}}}}")), pattern
+    assert not asks({}, started("{push: {branches: ['v[0-9]+']}}"))
