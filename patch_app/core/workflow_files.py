@@ -101,6 +101,10 @@ def ambiguous(document: Document) -> str | None:
     """Why a file may be read otherwise than it is read here, or None."""
     parts = [document, get(document, "on"), get(document, "permissions"), *jobs(document).values()]
     parts += [get(job, "permissions") for job in jobs(document).values()]
+    for job in jobs(document).values():
+        matrix = get(get(job, "strategy"), "matrix")
+        include = get(matrix, "include")
+        parts += [get(job, "strategy"), matrix, *(include if isinstance(include, list) else ())]
     for part in (one for one in (*parts, jobs(document)) if isinstance(one, dict)):
         if len({str(key).lower() for key in part}) != len(part):
             return "a key is there twice, in upper and lower case"

@@ -100,3 +100,12 @@ def test_a_filter_by_a_class_that_may_mean_all_others_keeps_no_job_from_starting
     for pattern in ("[!z]ain", "[^z]ain", "mai[!x]"):
         assert asks({}, started(f"{{push: {{branches: ['{pattern}']}}}}")), pattern
     assert not asks({}, started("{push: {branches: ['v[0-9]+']}}"))
+
+
+def test_a_matrix_names_a_runner_twice_in_other_letters() -> None:
+    for matrix in ("os: [ubuntu-latest], OS: [box]", "include: [{os: ubuntu-latest, OS: box}]"):
+        text = (
+            "on: push\npermissions: {}\njobs: {x: {runs-on: '${{ matrix.os }}', "
+            f"strategy: {{matrix: {{{matrix}}}}}, steps: []}}}}"
+        )
+        assert asks({}, files(x=text)), matrix
