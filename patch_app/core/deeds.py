@@ -43,7 +43,7 @@ def of_candidate(attempt: Attempt) -> tuple[Deed, ...]:
         deeds.append(Deed(event="workflow_dispatch", path=f"{FOLDER}{internal.workflow}"))
     if attempt.default_branch in ("", attempt.stack):
         # what runs behind another workflow, or when the App's branches go, is the default branch's
-        # (GitHub, since December 2025: `pull_request_target` too, also for a pull request that is closed then)
+        # (GitHub, since December 2025: `pull_request_target` too, also where one is closed then)
         deeds += (CHAIN, Deed(event="delete"), Deed(event="pull_request_target", branch=base))
     return tuple(deeds)
 

@@ -70,6 +70,8 @@ _DEFAULT_TYPES: Final = dict.fromkeys(
     ("pull_request", "pull_request_target"), frozenset({"opened", "synchronize", "reopened"})
 )
 _EVERY: Final = frozenset({"submitted", "edited", "dismissed", "created", "deleted"})
+# what GitHub runs for pushes and pull requests without a file of the repository, by its name
+_OF_GITHUB: Final = ("codeql", "pages-build-deployment", "pages build and deployment", "dependency graph")
 # keys of what is compared beside the filters on paths
 _TYPES: Final = "types"
 _BEHIND: Final = "workflow_run "
@@ -167,7 +169,7 @@ def _chain(
     files: Mapping[str, Document], found: dict[str, dict[Deed, Mapping[str, Any]]], runs: Iterable[str]
 ) -> None:
     """Adds the workflows that run behind others which are started, and behind those."""
-    ran = {one.lower() for one in runs}
+    ran = {*_OF_GITHUB, *(one.lower() for one in runs)}
     behind = {path: dict(triggers(one)).get("workflow_run") for path, one in files.items()}
     waiting = {path: filters for path, filters in behind.items() if filters is not None}
     while True:

@@ -109,3 +109,8 @@ def test_a_matrix_names_a_runner_twice_in_other_letters() -> None:
             f"strategy: {{matrix: {{{matrix}}}}}, steps: []}}}}"
         )
         assert asks({}, files(x=text)), matrix
+
+
+def test_a_job_runs_behind_what_github_itself_runs_for_a_push() -> None:
+    for name in ("CodeQL", "pages-build-deployment"):
+        assert asks({}, started(f"{{workflow_run: {{workflows: [{name}], types: [completed]}}}}")), name
