@@ -341,6 +341,17 @@ def _actions(part: Any, files: Files, unseen: set[str]) -> dict[str, Document]:
             if not path.endswith("Dockerfile") and not isinstance(document, dict):
                 # as Git tells a symbolic link: the path that it leads to
                 unseen.add(f"{use}: the action is no mapping")
+            if (image := _built(document)) is not None:
+                unseen.add(f"{use}: it is built from {image}, which isn't read")
             out[path] = document
             waiting += workflow_files.step_uses(get(document, "runs"))
     return out
+
+
+def _built(action: Document) -> str | None:
+    """The file that an action's container is built from where that is none of ACTION_FILES."""
+    image = get(get(action, "runs"), "image")
+    if image is None or (isinstance(image, str) and image.startswith("docker://")):
+        return None
+    said = workflow_files.written(image)
+    return None if workflow_files.local_path(said) == "Dockerfile" else said

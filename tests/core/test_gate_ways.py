@@ -114,3 +114,18 @@ def test_a_matrix_names_a_runner_twice_in_other_letters() -> None:
 def test_a_job_runs_behind_what_github_itself_runs_for_a_push() -> None:
     for name in ("CodeQL", "pages-build-deployment"):
         assert asks({}, started(f"{{workflow_run: {{workflows: [{name}], types: [completed]}}}}")), name
+
+
+def test_a_local_action_is_built_from_a_file_of_another_name() -> None:
+    text = (
+        "on: push\npermissions: {}\n"
+        "jobs: {x: {runs-on: ubuntu-latest, environment: p, steps: [{uses: ./.github/actions/a}]}}"
+    )
+    for image, expected in (
+        ("Dockerfile.prod", True),
+        ("../Dockerfile", True),
+        ("./Dockerfile", False),
+        ("docker://alpine:3", False),
+    ):
+        both = files(x=text) | {ACTION: parsed(f"runs: {{using: docker, image: '{image}'}}")}
+        assert asks(both, both) is expected, image
