@@ -300,10 +300,14 @@ def _wish(kind: str, attempt: str) -> None:
 
 
 def _settings() -> Settings:
-    from patch_app.settings import SettingsError, load
+    from patch_app import logs
+    from patch_app.settings import LogLevel, SettingsError, load
 
     try:
-        return load()
+        settings = load()
+        # what a command does says what went wrong itself; warnings beside it are lines of the log
+        logs.configure(settings.log_format, LogLevel.WARNING, settings.secrets())
+        return settings
     except SettingsError as error:
         raise _refused(error) from None
 

@@ -60,6 +60,11 @@ def _parted(value: str, where: str) -> Source:
     user, found, address = parts.netloc.rpartition("@")
     name, has_password, _ = user.partition(":")
     known = has_password or TOKENS.search(unquote(name))
+    if parts.query or parts.fragment:
+        # a token of a web page's address, say, which would stand on every command line
+        raise Problem(
+            "request", f"{where}: the URL of a repository ends before its ? or #; leave the rest out"
+        )
     if parts.scheme not in ("http", "https"):
         if found and known:
             raise Problem(

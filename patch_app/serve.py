@@ -52,11 +52,14 @@ def serve(settings: Settings, admin: type[Admin] = Admin) -> int:
     bound = listen(settings.host, settings.port)
     try:
         closed = data_dir.prepare(settings.data_dir)
+        seen = _forget_seen_token(closed)
         settings = _with_token(settings)
         known, lost = _known(settings)
         _configure_logs(settings, known.app.secrets() if known else ())
         for one in closed:
             log.warning("others could read this until now", path=str(one.path), mode=one.mode)
+        if seen:
+            log.warning("another admin token is used from now on, since others could read the one before")
         store = Store.open(settings.data_dir)
     except BaseException:
         bound.close()
@@ -65,6 +68,14 @@ def serve(settings: Settings, admin: type[Admin] = Admin) -> int:
         return asyncio.run(_Process(settings, store, known, lost=lost, admin=admin).run(bound))
     finally:
         store.close()
+
+
+def _forget_seen_token(closed: Iterable[data_dir.Closed]) -> bool:
+    """Whether the kept token was one that others could read; then the next one is made."""
+    seen = [one.path for one in closed if one.path.name == admin_token.FILE_NAME]
+    for path in seen:
+        path.unlink(missing_ok=True)
+    return bool(seen)
 
 
 def _with_token(settings: Settings) -> Settings:

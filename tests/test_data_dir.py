@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from patch_app import admin_token, data_dir
+from patch_app import admin_token, data_dir, serve
 from patch_app.admin_token import FILE_NAME, TokenError, kept
 from patch_app.settings import SettingsError
 
@@ -186,3 +186,13 @@ def test_a_folder_named_like_our_files_is_closed_and_can_still_be_entered(tmp_pa
     copies.chmod(0o755)
     assert [one.path for one in data_dir.prepare(tmp_path)] == [copies]
     assert stat.S_IMODE(copies.stat().st_mode) == 0o700
+
+
+def test_a_token_that_others_could_read_is_replaced(tmp_path: Path) -> None:
+    first = admin_token.kept(tmp_path).get_secret_value()
+    (tmp_path / admin_token.FILE_NAME).chmod(0o644)
+    assert serve._forget_seen_token(data_dir.prepare(tmp_path))
+    assert admin_token.kept(tmp_path).get_secret_value() != first
+    second = admin_token.kept(tmp_path).get_secret_value()
+    assert not serve._forget_seen_token(data_dir.prepare(tmp_path))
+    assert admin_token.kept(tmp_path).get_secret_value() == second

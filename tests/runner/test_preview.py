@@ -384,6 +384,15 @@ def test_a_name_alone_may_be_a_token_and_is_taken_off_the_address(name: str) -> 
     assert source("https://@host/o/r", "FORK") == Source("https://host/o/r")
 
 
+@pytest.mark.parametrize(
+    "given", ["https://host/o/r?private_token=hush", "https://host/o/r#hush", "ssh://h/r?x"]
+)
+def test_a_url_with_more_than_a_repository_is_refused_without_repeating_it(given: str) -> None:
+    with pytest.raises(Problem, match="ends before its") as refused:
+        source(given, "FORK")
+    assert "hush" not in refused.value.message
+
+
 def test_a_password_that_git_would_not_send_is_refused() -> None:
     with pytest.raises(Problem, match="of no use to ssh"):
         source("ssh://git:hush@host/o/r", "FORK")
