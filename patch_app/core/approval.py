@@ -145,7 +145,7 @@ def _missing_approvals(attempt: Attempt, facts: Facts) -> Iterable[str]:
     candidate = (attempt.candidate or "")[:12]
     if len(given) < needed:
         yield f"{needed - len(given)} approving review(s) on {candidate} by people with write permission"
-    elif rules.last_push and attempt.pushed is not None and needed:
+    elif attempt.pushed is not None and needed and _somebody_else(attempt, facts):
         yield from _missing_last_push(attempt, facts, given)
     for review in facts.reviews:
         if review.state == "CHANGES_REQUESTED" and review.permission in MAY_WRITE and not review.bot:
@@ -161,6 +161,14 @@ def _unclear(attempt: Attempt, rules: Rules | None) -> str:
         )
     why = rules.problem if rules else "they were not read"
     return f"the rules of {attempt.stack} can't be read ({why}), so nothing is promoted; {instead}"
+
+
+def _somebody_else(attempt: Attempt, facts: Facts) -> bool:
+    """Whether who pushed can't approve alone. Of a pull request of the App's own GitHub can't ask this: there
+    the App is who pushed last.
+    """
+    rules = facts.rules or attempt.rules
+    return rules is None or rules.somebody_else
 
 
 def _missing_last_push(attempt: Attempt, facts: Facts, given: tuple[Approval, ...]) -> Iterable[str]:

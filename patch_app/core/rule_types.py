@@ -196,15 +196,17 @@ def weigh(rows: Iterable[tuple[Mapping[str, Any], Bypass]]) -> Rules:
     given = list(rows)
     unweighed = tuple(dict.fromkeys(doubt for row, bypass in given for doubt in doubts(row, bypass)))
     kinds = {str(row.get("type")) for row, _ in given}
+    pulls = [row.get("parameters") or {} for row, _ in given if row.get("type") == "pull_request"]
+    pulls = [one for one in pulls if isinstance(one, dict)]
+    last_push = any(one.get("require_last_push_approval") for one in pulls)
     if unweighed:
-        return Rules(any=True, unweighed=unweighed)
-    pulls = [row.get("parameters") or {} for row, _ in given if row["type"] == "pull_request"]
+        return Rules(any=True, unweighed=unweighed, last_push=last_push)
     checks = [row.get("parameters") or {} for row, _ in given if row["type"] == "required_status_checks"]
     return Rules(
         any=bool(given),
         approvals=max((one.get("required_approving_review_count") or 0 for one in pulls), default=0),
         dismisses_stale=any(one.get("dismiss_stale_reviews_on_push") for one in pulls),
-        last_push=any(one.get("require_last_push_approval") for one in pulls),
+        last_push=last_push,
         threads=any(one.get("required_review_thread_resolution") for one in pulls),
         signatures="required_signatures" in kinds,
         linear="required_linear_history" in kinds,

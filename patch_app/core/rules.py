@@ -38,6 +38,11 @@ class Rules(Model):
         """Whether it isn't known all that they ask for."""
         return self.problem is not None or bool(self.unweighed)
 
+    @property
+    def somebody_else(self) -> bool:
+        """Whether somebody other than who pushed last must approve, or that can't be read."""
+        return self.last_push or self.problem is not None
+
 
 class Incoming(Model):
     """The commits that a promotion brings onto the maintained branch, as GitHub shows them."""

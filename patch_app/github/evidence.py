@@ -413,13 +413,13 @@ class _Reading:
         """What the maintained branch's rules ask about and nothing else does."""
         attempt = self.attempt
         out: dict[str, Any] = {}
-        if rules is None or attempt.configuration.promotion.lands:
+        if rules is None:
             return {}
-        if rules.signatures or rules.linear:
+        if not attempt.configuration.promotion.lands and (rules.signatures or rules.linear):
             out["incoming"] = await reading.incoming(
                 self.client, self.name, attempt.expected or names.ZERO, candidate
             )
-        if rules.last_push and attempt.pushed is not None:
+        if rules.somebody_else and attempt.pushed is not None:
             branch = names.maintenance_branch(
                 attempt.stack, attempt.tag, attempt.configuration.branches.prefix
             )

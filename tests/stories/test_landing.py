@@ -439,3 +439,25 @@ def test_merge_of_the_maintenance_pull_request_asks_for_the_landing(world: World
     assert tree(world, world.main()) == tree(world, attempt.candidate)
     assert left(world) == []
     check_invariants(world)
+
+
+@pytest.mark.parametrize("more", [{}, {"require_code_owner_review": True}])
+def test_who_pushed_to_the_maintenance_branch_does_not_approve_alone(
+    world: World, more: dict[str, Any]
+) -> None:
+    rule = {"type": "pull_request", "parameters": {"require_last_push_approval": True} | more}
+    world.forge.set_rules(FORK, "main", ["non_fast_forward", rule])
+    world.release()
+    branch = world.maintenance().removeprefix("refs/heads/")
+    world.forge.commit(FORK, branch, {"ours.txt": "theirs\n"}, "What nobody else has seen", by="bob")
+    world.settle()
+    attempt = world.attempt()
+    assert attempt.pushed is not None
+    world.approve(attempt, by=world.bob)
+    world.settle()
+    # of the landing GitHub would say that the App pushed it
+    assert world.attempt().stage is Stage.REVIEWING, world.attempt().stage
+    assert "somebody else than who pushed" in world.attempt().message
+    world.approve(attempt, by=world.mia)
+    world.settle()
+    assert world.attempt().stage is Stage.PROMOTING, world.attempt().message
