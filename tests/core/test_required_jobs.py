@@ -250,3 +250,32 @@ def test_a_job_of_thousands_is_judged_in_no_time() -> None:
     file = {"jobs": {f"j{n}": {"steps": steps} for n in range(30)} | {"ci": {"steps": steps}}}
     jobs = [job("ci", number=n + 1, steps=tuple("a" * 200 for _ in range(300))) for n in range(20)]
     assert not passes(run(*jobs), files={CI: file})
+
+
+MATRIX = """\
+jobs:
+  build:
+    steps:
+    - run: make lint
+  ci:
+    needs: build
+    strategy: {matrix: {py: [1, 2]}}
+    steps:
+    - run: make test
+  call:
+    needs: build
+    uses: ./.github/workflows/called.yml
+"""
+LEG = ("Set up job", "Run make test", "Complete job")
+
+
+@pytest.mark.parametrize("name", ["ci (1)", "call / ci"])
+def test_a_leg_that_a_newer_run_does_not_list_yet_may_still_fail(name: str) -> None:
+    steps = LEG if name.startswith("ci") else ("Set up job", "Run make called", "Complete job")
+    good = run(job("build", steps=LINT), job(name, steps=steps))
+    assert passes(good, name=name, file=MATRIX)
+    for newer in (run(id=8, status="queued"), run(job("build", None, steps=LINT), id=8)):
+        later = newer.model_copy(update={"status": "queued", "conclusion": None})
+        assert not passes(good, later, name=name, file=MATRIX)
+    # a run that has ended without it says nothing of it
+    assert passes(good, run(job("build", "failure", steps=LINT), id=8), name=name, file=MATRIX)
