@@ -160,7 +160,12 @@ def _of_run(name: str, run: Run, evidence: Evidence) -> Iterator[Check]:
         yield _check(evidence, name, run=run, doubt=doubt)
     for job in named:
         passed = job.conclusion == "success"
-        like = doubt or (_like(job, makers, file, current) or _hidden(job, file, current) if passed else "")
+        known = (
+            _like(job, makers, file, current),
+            _hidden(job, file, current),
+            _skipped(job, makers, current),
+        )
+        like = doubt or (next(filter(None, known), "") if passed else "")
         over = run.attempt > job.attempt and not (run.status == "completed" and run.conclusion in _ENDED)
         yield _check(evidence, name, run=run, job=None if over else job, doubt=like)
 
@@ -263,6 +268,17 @@ def _hidden(job: Job, file: _File, current: tuple[Job, ...]) -> str:
         distances = file.distances(other.steps) or {}
         if not any(one.makes(other.name) and distances.get(one.key) == 0 for one in file.definitions):
             return f"it may have run again as {other.name[:_SHOWN]}, which has not passed"
+    return ""
+
+
+def _skipped(job: Job, makers: list[_Definition], current: tuple[Job, ...]) -> str:
+    """A newer run attempt that never came to the job: of a matrix, or of a workflow that is called, GitHub
+    then lists the name without what stands behind it.
+    """
+    for other in current:
+        newer = other.attempt > job.attempt and other.conclusion == "skipped"
+        if newer and any(one.makes(other.name) for one in makers):
+            return f"{other.name[:_SHOWN]} was skipped when its run ran again"
     return ""
 
 

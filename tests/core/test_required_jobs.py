@@ -279,3 +279,16 @@ def test_a_leg_that_a_newer_run_does_not_list_yet_may_still_fail(name: str) -> N
         assert not passes(good, later, name=name, file=MATRIX)
     # a run that has ended without it says nothing of it
     assert passes(good, run(job("build", "failure", steps=LINT), id=8), name=name, file=MATRIX)
+
+
+@pytest.mark.parametrize(("name", "whole"), [("ci (1)", "ci"), ("call / ci", "call")])
+def test_a_leg_does_not_count_whose_job_was_skipped_when_the_run_ran_again(name: str, whole: str) -> None:
+    steps = LEG if whole == "ci" else ("Set up job", "Run make called", "Complete job")
+    leg = job(name, steps=steps)
+    failed = job("build", "failure", steps=LINT, attempt=2)
+    again = [failed, job(whole, "skipped", steps=(), attempt=2)]
+    ended = {"attempt": 2, "status": "completed", "conclusion": "failure"}
+    assert not passes(run(job("build", steps=LINT), leg, *again, **ended), name=name, file=MATRIX)
+    # what another job skips says nothing of it
+    other = [failed, job("call" if whole == "ci" else "ci", "skipped", steps=(), attempt=2)]
+    assert passes(run(job("build", steps=LINT), leg, *other, **ended), name=name, file=MATRIX)
