@@ -2,15 +2,18 @@
 
 The rule is that of the verdict `clean`, held more strictly: for each path the same lines go and come, in the
 same order, with the same modes and binaries. Each stands between the same two lines as before, at the only
-place of the file that fits so well; where upstream didn't change the file, not even the line numbers differ.
+place of the file that fits so well, and the very lines that these two have become in the release; where
+upstream didn't change the file, not even the line numbers differ.
 What can't be told is a no, with what differs first.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from difflib import SequenceMatcher
 from itertools import zip_longest
 from typing import Final
 
@@ -22,6 +25,8 @@ from patch_app.core.model import Model
 _LOST: Final = "\ufffd".encode()
 # steps until one file's places count as too many to look at
 _MOST_STEPS: Final = 200_000
+# pairs of equal lines that are compared to line two contents up
+_MOST_PAIRS: Final = 1_000_000
 _FILE: Final = (b"new file mode 100644", b"mode 100644")
 
 
@@ -122,8 +127,7 @@ def place_problem(old: FileDiff, new: FileDiff, content: bytes) -> str | None:
     `content`: the file that `new` changes. A true merge has the lines around a change as they were; how far
     they are tells it from places that only begin and end alike.
     """
-    lines = content.split(b"\n")
-    rows = [one + b"\n" for one in lines[:-1]] + ([lines[-1]] if lines[-1] else [])
+    rows = _rows(content)
     places: dict[bytes, list[int]] = {}
     for number, row in enumerate(rows):
         places.setdefault(row, []).append(number + 1)
@@ -141,6 +145,46 @@ def place_problem(old: FileDiff, new: FileDiff, content: bytes) -> str | None:
         if any(at != now.at and _fits(rows, was, at) and _likeness(rows, was, at) >= best for at in found):
             return f"{new.name} has another place where the same lines would fit as well"
     return None
+
+
+def moved_problem(old: FileDiff, new: FileDiff, before: bytes, content: bytes) -> str | None:
+    """Whether a change stands elsewhere than where upstream's own changes have moved its lines.
+
+    `before`: the file that `old` changes; `content`: the one that `new` changes. Without this, a twin of the
+    place whose surroundings upstream left alone would do.
+    """
+    mine, theirs = _rows(before), _rows(content)
+    became = _became(mine, theirs)
+    if became is None:
+        return f"{new.name} has too many lines that look alike"
+    for was, now in zip(old.groups, new.groups, strict=True):
+        if not _fits(mine, was, was.at):
+            return f"{new.name} isn't what GitHub's diff changes"
+        around = range(was.at - bool(was.up), was.at + len(was.removed) + bool(was.down))
+        if any(became.get(at) != at - was.at + now.at for at in around):
+            return f"{new.name} has the lines of a change elsewhere than the release has moved them"
+    return None
+
+
+def _became(old: list[bytes], new: list[bytes]) -> dict[int, int] | None:
+    """Which line of `new` each line of `old` is that stayed; None where that is too much to find out."""
+    most = min(len(old), len(new))
+    head = next((at for at in range(most) if old[at] != new[at]), most)
+    tail = next((at for at in range(most - head) if old[-1 - at] != new[-1 - at]), most - head)
+    mine, theirs = old[head : len(old) - tail], new[head : len(new) - tail]
+    there = Counter(theirs)
+    if sum(number * there[row] for row, number in Counter(mine).items()) > _MOST_PAIRS:
+        return None
+    became = {at: at for at in range(head)}
+    became |= {len(old) - 1 - at: len(new) - 1 - at for at in range(tail)}
+    for block in SequenceMatcher(None, mine, theirs, autojunk=False).get_matching_blocks():
+        became |= {head + block.a + at: head + block.b + at for at in range(block.size)}
+    return became
+
+
+def _rows(content: bytes) -> list[bytes]:
+    lines = content.split(b"\n")
+    return [one + b"\n" for one in lines[:-1]] + ([lines[-1]] if lines[-1] else [])
 
 
 def _fits(rows: list[bytes], one: Group, at: int) -> bool:

@@ -152,11 +152,14 @@ class _Look:
                 ids = [one["oid"] if one else None for one in there]
                 self._refuse(number, proof.blob_problem(mine, ids))
                 continue
-            text = there[0].get("text") if there[0] and not there[0]["isTruncated"] else None
-            if text is None:
+            texts = [one.get("text") if one and not one["isTruncated"] else None for one in there]
+            before, now = (None if text is None else text.encode() for text in texts)
+            if before is None or now is None:
                 self._refuse(number, f"{theirs.name} is too large to be looked at")
-            else:
-                self._refuse(number, proof.place_problem(mine, theirs, text.encode()))
+                continue
+            self._refuse(number, proof.place_problem(mine, theirs, now))
+            # lining two long files up takes its time
+            self._refuse(number, await asyncio.to_thread(proof.moved_problem, mine, theirs, before, now))
 
     async def _installed(self) -> None:
         """The App's own commit on top of the patches has the files of the maintained branch, and no other."""
@@ -186,13 +189,13 @@ class _Look:
 def _where(
     report: Report, commits: dict[str, Commit], one: tuple[int, FileDiff, FileDiff, bool]
 ) -> Iterable[str]:
-    """Where a file's contents are: before and after the patch, then its commit; or before that alone."""
+    """Where a file's contents are: before and after the patch, then its commit; or before each of the two."""
     number, mine, _, whole = one
     patch = report.patches[number - 1]
     before, after = mine.paths or ("", "")
     old, new = str(patch.old), str(patch.new)
     if not whole:
-        return [f"{commits[new].parents[0]}:{before}"]
+        return [f"{commits[old].parents[0]}:{before}", f"{commits[new].parents[0]}:{before}"]
     return [
         f"{commits[old].parents[0]}:{before}",
         f"{old}:{after}",

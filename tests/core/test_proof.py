@@ -10,7 +10,14 @@ from patch_app.core import diffs, proving
 from patch_app.core.attempt import Stage
 from patch_app.core.configuration import Configuration, parse
 from patch_app.core.needs import Need, needs
-from patch_app.core.proof import Proof, blob_problem, compare, installed_problem, place_problem
+from patch_app.core.proof import (
+    Proof,
+    blob_problem,
+    compare,
+    installed_problem,
+    moved_problem,
+    place_problem,
+)
 from patch_app.core.proving import COMMITTER, Commit, row_problem, unprovable, wanted
 from patch_app.core.report import Report
 from patch_app.runner import commit
@@ -189,6 +196,53 @@ def test_a_line_that_looks_like_a_header_is_a_line() -> None:
     body = "@@ -1 +1,3 @@\n a\n+diff --git a/b b/b\n++++ b/b\n"
     (one,) = diffs.parse(changed(body))
     assert one.groups[0].added == (b"diff --git a/b b/b\n", b"+++ b/b\n")
+
+
+def words(text: str) -> str:
+    return "".join(f"{one}\n" for one in text.split())
+
+
+TWINS = "def_a ( check ret ) end def_b ( check ret ) end"
+GUARD = "@@ -1,5 +1,6 @@\n def_a\n (\n+GUARD\n check\n ret\n )\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "at", "stands"),
+    [
+        # where upstream has put a line before, behind, and right beside the twin
+        ("0 0 def_a ( check ret ) end def_b ( check ret ) end", 4, True),
+        ("def_a ( check ret ) end 0 0 def_b ( check ret ) end", 2, True),
+        ("def_a ( check new ret ) end def_b ( check ret ) end", 2, True),
+        # the surroundings that upstream left alone are those of the twin
+        ("def_a ( check new ret ) end def_b ( check ret ) end", 9, False),
+        # the place itself has gone, or has become another
+        ("def_a ( other ret ) end def_b ( check ret ) end", 8, False),
+        ("def_b ( check ret ) end", 2, False),
+        ("def_c ( check x ) end def_a ( check ret ) end def_b ( check ret ) end", 2, False),
+        ("def_c ( check x ) end def_a ( check ret ) end def_b ( check ret ) end", 8, True),
+    ],
+)
+def test_a_change_stands_where_upstream_has_moved_its_lines(content: str, at: int, stands: bool) -> None:
+    """Whatever looks more alike elsewhere."""
+    rows = content.split()
+    shown = [f" {one}\n" for one in rows[at - 2 : at]] + ["+GUARD\n"]
+    shown += [f" {one}\n" for one in rows[at : at + 3]]
+    size = len(shown) - 1
+    new = f"@@ -{at - 1},{size} +{at - 1},{size + 1} @@\n" + "".join(shown)
+    (one,), (other,) = diffs.parse(changed(GUARD)), diffs.parse(changed(new, index=ELSE))
+    said = moved_problem(one, other, words(TWINS).encode(), words(content).encode())
+    assert (said is None) is stands, said
+
+
+def test_files_of_lines_that_look_alike_are_lined_up_within_a_bound() -> None:
+    body = "@@ -3 +3,2 @@\n x\n+y\n"
+    (one,), (other,) = diffs.parse(changed(body)), diffs.parse(changed(body, index=ELSE))
+    long = "0\n" + "x\n" * 5000
+    assert "look alike" in (moved_problem(one, other, long.encode(), ("1\n" + long).encode() + b"z\n") or "")
+    far = "".join(f"{number}\n" for number in range(20_000))
+    told = "@@ -11,2 +11,3 @@\n 10\n+y\n 11\n"
+    (one,), (other,) = diffs.parse(changed(told)), diffs.parse(changed(told, index=ELSE))
+    assert moved_problem(one, other, far.encode(), f"{far}z\n".encode()) is None
 
 
 def placed(content: str, *, old: str, new: str) -> str | None:

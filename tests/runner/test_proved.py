@@ -62,7 +62,8 @@ def problem(repository: Repository, patch: tuple[State, State], made: tuple[Stat
             return why
     for one, other in found.places:
         before = (one.paths or ("", ""))[0].encode()
-        if why := proof.place_problem(one, other, made[0][before].content):
+        was, now = patch[0][before].content, made[0][before].content
+        if why := proof.place_problem(one, other, now) or proof.moved_problem(one, other, was, now):
             return why
     return None
 
