@@ -204,7 +204,7 @@ def weigh(rows: Iterable[tuple[Mapping[str, Any], Bypass]]) -> Rules:
     checks = [row.get("parameters") or {} for row, _ in given if row["type"] == "required_status_checks"]
     return Rules(
         any=bool(given),
-        approvals=max((one.get("required_approving_review_count") or 0 for one in pulls), default=0),
+        approvals=max((_approvals(one) for one in pulls), default=0),
         dismisses_stale=any(one.get("dismiss_stale_reviews_on_push") for one in pulls),
         last_push=last_push,
         threads=any(one.get("required_review_thread_resolution") for one in pulls),
@@ -216,6 +216,12 @@ def weigh(rows: Iterable[tuple[Mapping[str, Any], Bypass]]) -> Rules:
             for one in parameters.get("required_status_checks") or []
         ),
     )
+
+
+def _approvals(parameters: Mapping[str, Any]) -> int:
+    """How many a rule of pull requests asks for; one where it doesn't say, which GitHub's own always do."""
+    count = parameters.get("required_approving_review_count")
+    return 1 if count is None else int(count)
 
 
 def _plain(kind: str, key: str, value: Any, known: Parameter | None) -> bool:

@@ -203,3 +203,9 @@ def test_what_the_app_carried_itself_needs_no_second_person() -> None:
     world.approve()
     assert world.settle() is Stage.PROMOTED
     assert world.refs["refs/heads/main"] != oid("head")
+
+
+@pytest.mark.parametrize("parameters", [None, {}, {"required_approving_review_count": None}])
+def test_a_rule_of_pull_requests_that_does_not_say_how_many_approvals_asks_for_one(parameters: Any) -> None:
+    row = {"type": "pull_request", "parameters": parameters}
+    assert weigh([(row, Bypass.ALWAYS)]).approvals == 1
