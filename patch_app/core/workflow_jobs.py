@@ -95,11 +95,6 @@ def jobs(path: str, files: Files, default: Default, looked: Looked) -> Iterator[
     yield from _jobs(path, files, default, looked, _Caller(path=path, name=""))
 
 
-def covers(now: frozenset[Feature], before: frozenset[Feature]) -> bool:
-    """Whether a job had all before that it has now."""
-    return not more(now, before)
-
-
 def more(now: frozenset[Feature], before: frozenset[Feature]) -> frozenset[Feature]:
     """What a job has now and hadn't before."""
     return frozenset(one for one in now if one not in before and not _covered(one, before))
